@@ -1,0 +1,255 @@
+/* Gatun's C ABI: devices, memory, streams, programs, and the instruction set.
+ *
+ * Ownership. Every handle written to an `out` belongs to the caller and is destroyed exactly once; `*_destroy(NULL)` does
+ *   nothing. Inputs are borrowed for the call. A tensor keeps its buffer's memory alive, a program keeps the memory of all
+ *   tensors it was recorded with, and everything keeps its device alive: the order of destruction does not matter.
+ * Threads. A device, a buffer and a tensor may be used from any thread. Calls on one stream or one program are serialised
+ *   inside; work of several streams on one CPU device takes turns on the device's thread pool.
+ * Errors. Every function returns a gt_status, save the destroyers and the two queries at the top. On failure nothing is
+ *   written to `out`, and gt_last_error_message() holds the reason for the calling thread until its next failing call.
+ * Instructions. Outputs come first, then inputs, then attributes. They run at once, or are kept if the stream is recording.
+ *   Tensors are dense and row-major (channels-last). `real` means f32 or f64; all real tensors of one instruction share
+ *   their dtype. Tensors marked nullable may be NULL. Shapes are checked before anything is written.
+ *   An output may be the same memory as an input only where the contract says "in place"; other overlap is refused.
+ * Determinism. The same inputs give the same bits on a device for every number of threads.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define GT_API __declspec(dllexport)
+#else
+#define GT_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised whenever a function, constant or layout below changes meaning. */
+#define GT_ABI_VERSION 1
+
+/* ---- Status and errors ------------------------------------------------------------------------------------------- */
+
+typedef int32_t gt_status;
+#define GT_OK 0
+#define GT_INVALID_ARGUMENT 1 /* the caller's mistake: a shape, a dtype, a range, a NULL */
+#define GT_OUT_OF_MEMORY 2
+#define GT_UNSUPPORTED 3    /* right in itself, but not on this device or in this build */
+#define GT_DEVICE_FAILURE 4 /* the device is unusable from now on */
+#define GT_INTERNAL 5       /* a bug of Gatun */
+
+GT_API int32_t gt_abi_version(void);
+/* UTF-8 text of the calling thread's last failure, never NULL: `[op] what was wrong, with the values`. */
+GT_API const char* gt_last_error_message(void);
+
+/* ---- Devices ----------------------------------------------------------------------------------------------------- */
+
+typedef struct gt_device_s* gt_device;
+typedef struct gt_buffer_s* gt_buffer;
+typedef struct gt_tensor_s* gt_tensor;
+typedef struct gt_stream_s* gt_stream;
+typedef struct gt_program_s* gt_program;
+
+#define GT_DEVICE_CPU 0
+
+/* threads: workers of a CPU device, the calling thread included; 0 takes all processors this process may use. */
+GT_API gt_status gt_device_create(gt_device* out, int32_t kind, int32_t index, int32_t threads);
+GT_API void gt_device_destroy(gt_device device);
+/* Writes a description such as "cpu, 2 threads, AVX3_ZEN4" as UTF-8 with a closing NUL, cut to `capacity` bytes. */
+GT_API gt_status gt_device_describe(gt_device device, char* out, int64_t capacity);
+/* The SIMD level in use may be lowered for tests: "SSE4", "AVX2", "AVX3", "EMU128"..., or "" for the best. Process-wide. */
+GT_API gt_status gt_simd_level_limit(const char* level);
+/* Bytes held now, the most ever held, and how many native allocations the device has made since it was created. */
+GT_API gt_status gt_device_memory(gt_device device, int64_t* out_bytes, int64_t* out_peak_bytes, int64_t* out_allocations);
+
+/* ---- Buffers and tensors ----------------------------------------------------------------------------------------- */
+
+#define GT_F32 0
+#define GT_F64 1
+#define GT_I32 2
+#define GT_I64 3
+#define GT_U8 4
+
+#define GT_MAX_RANK 8
+
+#define GT_MEMORY_DEVICE 0  /* for kernels */
+#define GT_MEMORY_STAGING 1 /* mapped into the host's address space, for batches and scalars that Java writes and reads */
+
+/* Zeroed, aligned to 64 bytes (to 2 MiB when it is at least that large). bytes >= 0. */
+GT_API gt_status gt_buffer_create(gt_buffer* out, gt_device device, int64_t bytes, int32_t memory_kind);
+GT_API void gt_buffer_destroy(gt_buffer buffer);
+/* The host address of staging memory (of any memory of a CPU device); valid until the buffer is destroyed. */
+GT_API gt_status gt_buffer_map(void** out, gt_buffer buffer);
+GT_API gt_status gt_buffer_read(gt_buffer buffer, int64_t offset, void* out, int64_t bytes);
+GT_API gt_status gt_buffer_write(gt_buffer buffer, int64_t offset, const void* source, int64_t bytes);
+
+/* A dense view of `buffer` from `byte_offset`, a multiple of the element size. rank 0 is a scalar; dims may hold zeros. */
+GT_API gt_status gt_tensor_create(gt_tensor* out, gt_buffer buffer, int64_t byte_offset, int32_t dtype, int32_t rank,
+                                  const int64_t* dims);
+GT_API void gt_tensor_destroy(gt_tensor tensor);
+
+/* ---- Streams and programs ---------------------------------------------------------------------------------------- */
+
+GT_API gt_status gt_stream_create(gt_stream* out, gt_device device);
+GT_API void gt_stream_destroy(gt_stream stream);
+/* Waits until everything issued on the stream is done. */
+GT_API gt_status gt_stream_synchronize(gt_stream stream);
+/* From here to the end, instructions are checked and kept, not run. */
+GT_API gt_status gt_stream_begin_recording(gt_stream stream);
+GT_API gt_status gt_stream_end_recording(gt_program* out, gt_stream stream);
+/* Runs the kept instructions in order and waits for them. Allocates nothing. */
+GT_API gt_status gt_program_run(gt_program program);
+GT_API gt_status gt_program_instructions(gt_program program, int64_t* out_count);
+GT_API void gt_program_destroy(gt_program program);
+
+/* ---- Instructions: movement -------------------------------------------------------------------------------------- */
+
+/* y[...] = value. Any dtype; the value is converted to it. */
+GT_API gt_status gt_fill(gt_stream stream, gt_tensor y, double value);
+/* y[...] = x[...] in row-major order: equal element counts, shapes may differ, dtypes are converted (to integers: toward
+ * zero, saturating). In place if the dtypes are equal. */
+GT_API gt_status gt_copy(gt_stream stream, gt_tensor y, gt_tensor x);
+/* y.dims[i] = x.dims[axes[i]]; axes is a permutation of 0..rank-1. Any dtype. */
+GT_API gt_status gt_permute(gt_stream stream, gt_tensor y, gt_tensor x, const int32_t* axes, int32_t rank);
+/* The parameter-free ("option A") residual shortcut: y[n,h,w,k] = k < C ? x[n, s*h, s*w, k] : 0, real.
+ * x [N,H,W,C], y [N, ceil(H/s), ceil(W/s), K], K >= C. */
+GT_API gt_status gt_subsample_pad(gt_stream stream, gt_tensor y, gt_tensor x, int32_t stride);
+/* The transpose of the former: dx [N,H,W,C] from dy [N, ceil(H/s), ceil(W/s), K]. */
+GT_API gt_status gt_subsample_pad_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t stride);
+
+/* ---- Instructions: elementwise and reductions -------------------------------------------------------------------- */
+
+#define GT_UNARY_NEGATE 0
+#define GT_UNARY_ABS 1
+#define GT_UNARY_SQUARE 2
+#define GT_UNARY_SQRT 3
+#define GT_UNARY_EXP 4
+#define GT_UNARY_LOG 5
+#define GT_UNARY_RELU 6 /* max(x, 0); NaN stays NaN */
+#define GT_UNARY_SIGMOID 7
+#define GT_UNARY_TANH 8
+#define GT_UNARY_SIGN 9 /* -1, 0, 1; NaN stays NaN */
+
+/* y = op(x), real, equal shapes. In place. */
+GT_API gt_status gt_unary(gt_stream stream, gt_tensor y, gt_tensor x, int32_t op);
+
+#define GT_BINARY_ADD 0
+#define GT_BINARY_SUBTRACT 1
+#define GT_BINARY_MULTIPLY 2
+#define GT_BINARY_DIVIDE 3
+#define GT_BINARY_MAXIMUM 4
+#define GT_BINARY_MINIMUM 5
+#define GT_BINARY_GATE 6 /* b > 0 ? a : 0; the gradient of ReLU with a = dy, b = y */
+
+/* y = op(a, b), real, NumPy broadcasting of a and b to y's shape. In place with an operand of y's shape. */
+GT_API gt_status gt_binary(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, int32_t op);
+/* y = scale * x + shift, real, equal shapes. In place. */
+GT_API gt_status gt_affine(gt_stream stream, gt_tensor y, gt_tensor x, double scale, double shift);
+
+#define GT_REDUCE_SUM 0
+#define GT_REDUCE_MEAN 1
+#define GT_REDUCE_MAX 2
+
+/* Bit i of `axes` reduces axis i; y has x's rank with 1 on reduced axes. Real. Empty reductions: sum 0, mean NaN, max
+ * refused. */
+GT_API gt_status gt_reduce(gt_stream stream, gt_tensor y, gt_tensor x, int32_t op, uint32_t axes);
+/* y (i32) [...,1] = index of the first greatest element of x's last axis, which is not empty. */
+GT_API gt_status gt_argmax(gt_stream stream, gt_tensor y, gt_tensor x);
+
+/* ---- Instructions: matrix product and convolution ---------------------------------------------------------------- */
+
+#define GT_ACTIVATION_NONE 0
+#define GT_ACTIVATION_RELU 1
+
+/* y [M,N] = activation(A B + bias), real; A = transpose_a ? a^T : a [M,K], B = transpose_b ? b^T : b [K,N],
+ * bias [N] nullable. */
+GT_API gt_status gt_matmul(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor bias, int32_t transpose_a,
+                           int32_t transpose_b, int32_t activation);
+
+/* Cross-correlation, real. x [N,H,W,C], w [K,R,S,C], y [N,P,Q,K], bias [K] nullable,
+ * P = (H + 2 pad_h - R) / stride_h + 1 (floor), Q alike. */
+GT_API gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h,
+                           int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation);
+/* dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C]. */
+GT_API gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h,
+                                         int32_t stride_w, int32_t pad_h, int32_t pad_w);
+/* dw [K,R,S,C] from x [N,H,W,C] and dy [N,P,Q,K]. */
+GT_API gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h,
+                                            int32_t stride_w, int32_t pad_h, int32_t pad_w);
+
+/* ---- Instructions: normalisation --------------------------------------------------------------------------------- */
+
+/* Batch normalisation over all axes but the last, real. x, y, residual [...,C]; everything else [C].
+ *   mean, variance: of the batch (variance divided by the count m); inv_std = 1 / sqrt(variance + epsilon)
+ *   y = activation(gamma (x - mean) inv_std + beta + residual)
+ *   new_running_mean = (1 - momentum) running_mean + momentum mean
+ *   new_running_variance = (1 - momentum) running_variance + momentum variance m / (m - 1)      (unbiased, as PyTorch)
+ * residual nullable. m >= 2. In place for the running estimates. */
+GT_API gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std,
+                                        gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x,
+                                        gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor running_mean,
+                                        gt_tensor running_variance, double momentum, double epsilon, int32_t activation);
+/* With g = activation is ReLU ? (y > 0 ? dy : 0) : dy, and xhat = (x - mean) inv_std:
+ *   dgamma = sum g xhat, dbeta = sum g, dx = gamma inv_std (g - (dbeta + xhat dgamma) / m), dresidual = g.
+ * y nullable without activation; dresidual nullable. dx or dresidual in place with dy (not both). */
+GT_API gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta,
+                                        gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean,
+                                        gt_tensor inv_std, gt_tensor gamma, int32_t activation);
+/* y = activation(gamma (x - running_mean) / sqrt(running_variance + epsilon) + beta + residual). In place with x or
+ * residual. */
+GT_API gt_status gt_batch_norm_inference(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor gamma, gt_tensor beta,
+                                         gt_tensor residual, gt_tensor running_mean, gt_tensor running_variance,
+                                         double epsilon, int32_t activation);
+
+/* ---- Instructions: pooling --------------------------------------------------------------------------------------- */
+
+/* x [N,H,W,C], y [N,P,Q,C], real; sizes as for convolution, pad < window. Padding never wins. taps (u8) [N,P,Q,C] is the
+ * place r * window_w + s of the first greatest element, window_h * window_w <= 255. NaN wins. */
+GT_API gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w,
+                             int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
+GT_API gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h,
+                                      int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
+/* The mean over the window's elements that lie inside x (padding is not counted). */
+GT_API gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w,
+                                 int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
+GT_API gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w,
+                                          int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
+
+/* ---- Instructions: regularisation and loss ----------------------------------------------------------------------- */
+
+/* Inverted dropout, real: y = keep ? x / (1 - drop_probability) : 0, 0 <= drop_probability < 1; its gradient is itself
+ * applied to dy. Element i is kept iff u16 >= llround(65536 drop_probability), where u16 is lane i % 8 (low half of word
+ * 0 first) of Philox4x32-10 with key `seed`, counter = (i / 8, stream = (step << 32) | layer), 64 bits each, low first.
+ * step (i64 scalar, nullable for 0) is read when the instruction runs. In place. */
+GT_API gt_status gt_dropout(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor step, double drop_probability,
+                            int64_t seed, int32_t layer);
+/* Along the last axis, real, stable. In place. */
+GT_API gt_status gt_softmax(gt_stream stream, gt_tensor y, gt_tensor x);
+/* logits [N,C] real, labels (i32) [N] in 0..C-1; a negative label is ignored, one of C or more gives a NaN loss.
+ * loss (scalar) = mean over counted rows of -log softmax(logits)[label], 0 if none; correct (i32 scalar) = rows whose first
+ * greatest logit is at the label. */
+GT_API gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits,
+                                          gt_tensor labels);
+/* dlogits = dloss (softmax(logits) - onehot(labels)) / counted rows; 0 on ignored rows. dloss is a scalar. */
+GT_API gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor labels,
+                                                   gt_tensor dloss);
+
+/* ---- Instructions: the optimizer on slabs ------------------------------------------------------------------------ */
+
+/* norm (scalar) = sqrt(sum x^2), summed in f64. */
+GT_API gt_status gt_norm(gt_stream stream, gt_tensor norm, gt_tensor x);
+/* y = x min(1, max_norm / norm); norm is a scalar, max_norm > 0. A norm that is not finite leaves x as it is. In place. */
+GT_API gt_status gt_clip_by_norm(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor norm, double max_norm);
+/* PyTorch's SGD, real, equal shapes, learning_rate a scalar tensor read when the instruction runs:
+ *   d = gradient + weight_decay parameter;  v' = momentum v + (1 - dampening) d;  step = nesterov ? d + momentum v' : v'
+ *   new_parameter = parameter - learning_rate step. Without momentum both velocities are NULL and step = d.
+ * Velocities start as zeros, and dampening applies from the first step. In place, parameter and velocity. */
+GT_API gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter,
+                             gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum,
+                             double dampening, double weight_decay, int32_t nesterov);
+
+#ifdef __cplusplus
+}
+#endif
