@@ -1,0 +1,54 @@
+// The one way a kernel runs. A kernel's launch function checks nothing (the ABI has), asks for scratch, and issues one or
+// more parallel sections. An eager stream runs each section at once; a recording stream keeps it for the program.
+// So bodies must capture by value, and read tensors, scalars in tensors included, only when they run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+namespace gatun {
+
+// A place in the scratch memory that the running stream or program provides; see Context::at.
+template <typename T>
+struct Scratch {
+  int64_t byte_offset = 0;
+};
+
+// What a task knows while it runs.
+struct Context {
+  std::byte* scratch = nullptr;
+  int worker = 0;   // 0 .. workers - 1, each running at most one task at a time
+  int workers = 1;
+
+  template <typename T>
+  T* at(Scratch<T> place) const {
+    return reinterpret_cast<T*>(scratch + place.byte_offset);
+  }
+};
+
+using Body = std::function<void(const Context&, int64_t task)>;
+
+class Launcher {
+ public:
+  virtual ~Launcher() = default;
+
+  // Uninitialised, 64-byte aligned, shared by all workers, valid until the instruction's last section has run.
+  template <typename T>
+  Scratch<T> scratch(int64_t count) {
+    return {reserve(count * static_cast<int64_t>(sizeof(T)))};
+  }
+
+  // Runs body(context, 0 .. tasks - 1), each once, on any worker in any order; a section begins when the former has ended.
+  // What a task computes must not depend on worker or workers, or results would change with the number of threads
+  // (workers may only choose between private scratch areas of equal content).
+  virtual void parallel(int64_t tasks, Body body) = 0;
+
+  // How many workers the device has, to size private scratch and to choose how finely to cut.
+  virtual int workers() const = 0;
+
+ protected:
+  virtual int64_t reserve(int64_t bytes) = 0;
+};
+
+}  // namespace gatun
