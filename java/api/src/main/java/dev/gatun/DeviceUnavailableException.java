@@ -1,0 +1,16 @@
+package dev.gatun;
+
+/// A device was asked for that this machine, process or build does not have. The message tells why, and what to do.
+public final class DeviceUnavailableException extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  /// An exception with this message.
+  public DeviceUnavailableException(String message) {
+    super(message);
+  }
+
+  /// An exception with this message and its cause.
+  public DeviceUnavailableException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}

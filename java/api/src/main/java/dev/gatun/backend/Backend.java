@@ -1,0 +1,211 @@
+package dev.gatun.backend;
+
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// The instruction set, one typed method per instruction, and the memory it works on. `gatun.h` states the same
+/// instructions with their full contracts: shapes, formulas, ties, aliasing; this page repeats only the shapes.
+///
+/// Instructions run at once. Inside [#record] they are checked and kept instead. Outputs come first, then inputs, then
+/// attributes. `real` means F32 or F64, the same for all real operands of one instruction. A wrong shape, dtype or
+/// attribute is an [IllegalArgumentException], a closed operand an [IllegalStateException].
+///
+/// Thread-safe: instructions may be issued from any thread.
+public interface Backend extends AutoCloseable {
+  /// `reference`, `cpu`, ...
+  String name();
+
+  /// One line for people, such as `cpu, 2 threads, AVX3_ZEN4`.
+  String description();
+
+  /// How many threads work on an instruction.
+  int threads();
+
+  /// New zeroed memory.
+  ///
+  /// @throws dev.gatun.OutOfDeviceMemoryException if the device cannot provide it
+  Memory allocate(long bytes, Memory.Kind kind);
+
+  /// Records the instructions that `instructions` issues on the backend it is given (and on no other) as a program.
+  Program record(Consumer<Backend> instructions);
+
+  /// The memory held now.
+  MemoryUse memoryUse();
+
+  /// Gives the device back; a second call does nothing. Memory and programs made here stay valid until they are closed.
+  @Override
+  void close();
+
+  /// What a device holds.
+  ///
+  /// @param bytes held now
+  /// @param peakBytes the most held at any time
+  /// @param allocations how many allocations were made since the device was opened
+  record MemoryUse(long bytes, long peakBytes, long allocations) {}
+
+  /// The elementwise functions of one operand.
+  enum Unary { NEGATE, ABS, SQUARE, SQRT, EXP, LOG, RELU, SIGMOID, TANH, SIGN }
+
+  /// The elementwise functions of two operands; GATE is `b > 0 ? a : 0`.
+  enum Binary { ADD, SUBTRACT, MULTIPLY, DIVIDE, MAXIMUM, MINIMUM, GATE }
+
+  /// The reductions.
+  enum Reduction { SUM, MEAN, MAX }
+
+  /// The activation that an instruction applies to its result.
+  enum Activation { NONE, RELU }
+
+  // Movement.
+
+  /// y = value, any dtype.
+  void fill(View y, double value);
+
+  /// y = x in row-major order, converted to y's dtype; equal counts.
+  void copy(View y, View x);
+
+  /// `y.dim(i) = x.dim(axes[i])`.
+  void permute(View y, View x, int[] axes);
+
+  /// The option A shortcut: x [N,H,W,C] to y [N,⌈H/s⌉,⌈W/s⌉,K], zeros in the new channels.
+  void subsamplePad(View y, View x, int stride);
+
+  /// The transpose of [#subsamplePad].
+  void subsamplePadBackward(View dx, View dy, int stride);
+
+  // Elementwise and reductions.
+
+  /// y = op(x).
+  void unary(View y, View x, Unary op);
+
+  /// y = op(a, b), both broadcast to y's shape.
+  void binary(View y, View a, View b, Binary op);
+
+  /// y = scale x + shift.
+  void affine(View y, View x, double scale, double shift);
+
+  /// Reduces the axes whose bits are set; they keep extent 1 in y.
+  void reduce(View y, View x, Reduction op, int axes);
+
+  /// y [...,1] (I32) = index of the first greatest element along the last axis.
+  void argmax(View y, View x);
+
+  // Matrix product and convolution.
+
+  /// y [M,N] = activation(op(a) op(b) + bias [N]).
+  void matmul(
+      View y,
+      View a,
+      View b,
+      @Nullable View bias,
+      boolean transposeA,
+      boolean transposeB,
+      Activation activation);
+
+  /// y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K]); the window's size is that of w.
+  void conv2d(View y, View x, View w, @Nullable View bias, Window window, Activation activation);
+
+  /// dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C].
+  void conv2dBackwardData(View dx, View dy, View w, Window window);
+
+  /// dw [K,R,S,C] from x [N,H,W,C] and dy [N,P,Q,K].
+  void conv2dBackwardWeights(View dw, View x, View dy, Window window);
+
+  // Normalisation; x, y, residual [...,C], the rest [C].
+
+  /// Normalises by the batch's statistics, which it returns, and moves the running estimates.
+  void batchNormTraining(
+      View y,
+      View mean,
+      View invStd,
+      View newRunningMean,
+      View newRunningVariance,
+      View x,
+      View gamma,
+      View beta,
+      @Nullable View residual,
+      View runningMean,
+      View runningVariance,
+      double momentum,
+      double epsilon,
+      Activation activation);
+
+  /// The gradient of [#batchNormTraining]; y is needed with an activation, dresidual is optional.
+  void batchNormBackward(
+      View dx,
+      View dgamma,
+      View dbeta,
+      @Nullable View dresidual,
+      View dy,
+      View x,
+      @Nullable View y,
+      View mean,
+      View invStd,
+      View gamma,
+      Activation activation);
+
+  /// Normalises by the running estimates.
+  void batchNormInference(
+      View y,
+      View x,
+      View gamma,
+      View beta,
+      @Nullable View residual,
+      View runningMean,
+      View runningVariance,
+      double epsilon,
+      Activation activation);
+
+  // Pooling; x [N,H,W,C], y [N,P,Q,C].
+
+  /// The greatest element of each window, and its place in the window (U8).
+  void maxPool(View y, View taps, View x, Window window);
+
+  /// The gradient of [#maxPool].
+  void maxPoolBackward(View dx, View dy, View taps, Window window);
+
+  /// The mean of each window's elements inside x.
+  void averagePool(View y, View x, Window window);
+
+  /// The gradient of [#averagePool].
+  void averagePoolBackward(View dx, View dy, Window window);
+
+  // Regularisation and loss.
+
+  /// Inverted dropout; its own gradient with dy for x. `step` (I64 scalar) is read when the instruction runs.
+  void dropout(View y, View x, @Nullable View step, double dropProbability, long seed, int layer);
+
+  /// Along the last axis.
+  void softmax(View y, View x);
+
+  /// Mean loss (scalar) and number of right answers (I32 scalar) of logits [N,C] against labels [N] (I32, negative: ignored).
+  void softmaxCrossEntropy(View loss, View correct, View logits, View labels);
+
+  /// The gradient of the loss, times the scalar dloss.
+  void softmaxCrossEntropyBackward(View dlogits, View logits, View labels, View dloss);
+
+  // The optimizer on slabs.
+
+  /// norm (scalar) = sqrt(sum x²).
+  void norm(View norm, View x);
+
+  /// y = x min(1, maxNorm / norm).
+  void clipByNorm(View y, View x, View norm, double maxNorm);
+
+  /// One step of SGD; both velocities are absent without momentum. `learningRate` (scalar) is read when it runs.
+  void sgdStep(
+      View newParameter,
+      @Nullable View newVelocity,
+      View parameter,
+      @Nullable View velocity,
+      View gradient,
+      View learningRate,
+      Sgd attributes);
+
+  /// The attributes of [#sgdStep].
+  ///
+  /// @param momentum the factor on the velocity, 0 for none
+  /// @param dampening what momentum leaves out of the new gradient
+  /// @param weightDecay the factor on the parameter that is added to the gradient
+  /// @param nesterov whether to look ahead along the velocity
+  record Sgd(double momentum, double dampening, double weightDecay, boolean nesterov) {}
+}

@@ -1,0 +1,5 @@
+/// What people write: tensors, nets, trainers.
+@NullMarked
+package dev.gatun;
+
+import org.jspecify.annotations.NullMarked;
