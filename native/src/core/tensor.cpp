@@ -1,0 +1,45 @@
+#include "core/tensor.h"
+
+#include <sstream>
+
+namespace gatun {
+
+int64_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::F32:
+    case DType::I32:
+      return 4;
+    case DType::F64:
+    case DType::I64:
+      return 8;
+    case DType::U8:
+      return 1;
+  }
+  return 0;
+}
+
+const char* name_of(DType dtype) {
+  switch (dtype) {
+    case DType::F32:
+      return "f32";
+    case DType::F64:
+      return "f64";
+    case DType::I32:
+      return "i32";
+    case DType::I64:
+      return "i64";
+    case DType::U8:
+      return "u8";
+  }
+  return "unknown";
+}
+
+std::string Tensor::to_string() const {
+  std::ostringstream out;
+  out << name_of(dtype) << " (";
+  for (int32_t i = 0; i < rank; ++i) out << (i > 0 ? ", " : "") << dims[i];
+  out << ")";
+  return out.str();
+}
+
+}  // namespace gatun
