@@ -1,0 +1,26 @@
+# Compares the functions a header declares with the symbols a library exports: -DNM= -DLIBRARY= -DHEADER=
+execute_process(COMMAND "${NM}" -D --defined-only "${LIBRARY}" OUTPUT_VARIABLE listing COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^ \n]+\n" exported "${listing}")
+list(TRANSFORM exported STRIP)
+
+file(READ "${HEADER}" text)
+string(REGEX MATCHALL "GT_API [^;(]*gt_[a-z0-9_]+\\(" declarations "${text}")
+set(declared "")
+foreach(declaration IN LISTS declarations)
+  string(REGEX REPLACE ".*(gt_[a-z0-9_]+)\\($" "\\1" name "${declaration}")
+  list(APPEND declared "${name}")
+endforeach()
+if(NOT declared)
+  message(FATAL_ERROR "no GT_API function found in ${HEADER}")
+endif()
+
+set(missing ${declared})
+list(REMOVE_ITEM missing ${exported})
+set(extra ${exported})
+list(REMOVE_ITEM extra ${declared})
+if(missing OR extra)
+  message(FATAL_ERROR "exported symbols differ from ${HEADER}\n  declared, not exported: ${missing}\n"
+    "  exported, not declared: ${extra}")
+endif()
+list(LENGTH declared count)
+message(STATUS "${count} functions declared and exported")
