@@ -1,0 +1,117 @@
+package dev.gatun.random;
+
+/// The numbers of one Philox stream, one after the other.
+///
+/// The sequence depends on `(seed, stream)` only, never on the machine. Use a stream of its own for
+/// every item of parallel work ([#restart(long)] reuses the object): then the result does not
+/// depend on who does what. Not safe for use by several threads at once.
+public final class RandomStream {
+  private final long seed;
+  private long stream;
+  private long nextBlock;
+  private final int[] words = new int[4];
+  private int used = 4;
+  private double spareGaussian = Double.NaN;
+
+  /// The stream number `stream` of `seed`, at its beginning.
+  public RandomStream(long seed, long stream) {
+    this.seed = seed;
+    this.stream = stream;
+  }
+
+  /// Goes to the beginning of another stream of the same seed; allocates nothing.
+  public void restart(long stream) {
+    this.stream = stream;
+    skipTo(0);
+  }
+
+  /// Goes to the 32-bit word number `word` of the stream, counted from 0.
+  ///
+  /// @throws IllegalArgumentException when `word` is negative
+  public void skipTo(long word) {
+    if (word < 0) {
+      throw new IllegalArgumentException("[random] word index must be at least 0, found " + word);
+    }
+    nextBlock = word >>> 2;
+    used = 4;
+    spareGaussian = Double.NaN;
+    int within = (int) (word & 3);
+    if (within > 0) {
+      refill();
+      used = within;
+    }
+  }
+
+  /// The next 32 random bits.
+  public int nextInt() {
+    if (used == 4) {
+      refill();
+    }
+    return words[used++];
+  }
+
+  /// A whole number in `[0, bound)`, each equally likely.
+  ///
+  /// Lemire, "Fast Random Integer Generation in an Interval" (2019).
+  ///
+  /// @throws IllegalArgumentException when `bound` is not positive
+  public int nextInt(int bound) {
+    if (bound <= 0) {
+      throw new IllegalArgumentException("[random] bound must be at least 1, found " + bound);
+    }
+    long product = (nextInt() & 0xFFFFFFFFL) * bound;
+    if ((product & 0xFFFFFFFFL) < bound) {
+      long rejected = (1L << 32) % bound;
+      while ((product & 0xFFFFFFFFL) < rejected) {
+        product = (nextInt() & 0xFFFFFFFFL) * bound;
+      }
+    }
+    return (int) (product >>> 32);
+  }
+
+  /// A number in `[0, 1)`, a multiple of 2^-24.
+  public float nextFloat() {
+    return (nextInt() >>> 8) * 0x1p-24f;
+  }
+
+  /// A number in `[0, 1)`, a multiple of 2^-53.
+  public double nextDouble() {
+    long high = nextInt() >>> 6;
+    long low = nextInt() >>> 5;
+    return ((high << 27) + low) * 0x1p-53;
+  }
+
+  /// A number in `[low, high)`.
+  public double nextDouble(double low, double high) {
+    return low + (high - low) * nextDouble();
+  }
+
+  /// A number from the normal distribution with mean 0 and variance 1 (Box-Muller).
+  public double nextGaussian() {
+    if (!Double.isNaN(spareGaussian)) {
+      double value = spareGaussian;
+      spareGaussian = Double.NaN;
+      return value;
+    }
+    // StrictMath: the same bits everywhere, which Math.log and Math.cos do not promise.
+    double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - nextDouble()));
+    double angle = 2 * StrictMath.PI * nextDouble();
+    spareGaussian = radius * StrictMath.sin(angle);
+    return radius * StrictMath.cos(angle);
+  }
+
+  /// Puts `values` into a random order, each order equally likely (Fisher-Yates).
+  public void shuffle(int[] values) {
+    for (int i = values.length - 1; i > 0; i--) {
+      int j = nextInt(i + 1);
+      int value = values[i];
+      values[i] = values[j];
+      values[j] = value;
+    }
+  }
+
+  private void refill() {
+    Philox.block(seed, stream, nextBlock++, words);
+    used = 0;
+  }
+}
