@@ -1,6 +1,7 @@
-// The one way a kernel runs. A kernel's launch function checks nothing (the ABI has), asks for scratch, and issues one or
-// more parallel sections. An eager stream runs each section at once; a recording stream keeps it for the program.
-// So bodies must capture by value, and read tensors, scalars in tensors included, only when they run.
+// The one way a kernel runs. A kernel's launch function checks nothing (the ABI has), asks for
+// scratch, and issues one or more parallel sections. An eager stream runs each section at once; a
+// recording stream keeps it for the program. So bodies must capture by value, and read tensors,
+// scalars in tensors included, only when they run.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,7 @@ struct Scratch {
 // What a task knows while it runs.
 struct Context {
   std::byte* scratch = nullptr;
-  int worker = 0;   // 0 .. workers - 1, each running at most one task at a time
+  int worker = 0;  // 0 .. workers - 1, each running at most one task at a time
   int workers = 1;
 
   template <typename T>
@@ -33,15 +34,17 @@ class Launcher {
  public:
   virtual ~Launcher() = default;
 
-  // Uninitialised, 64-byte aligned, shared by all workers, valid until the instruction's last section has run.
+  // Uninitialised, 64-byte aligned, shared by all workers, valid until the instruction's last
+  // section has run.
   template <typename T>
   Scratch<T> scratch(int64_t count) {
     return {reserve(count * static_cast<int64_t>(sizeof(T)))};
   }
 
-  // Runs body(context, 0 .. tasks - 1), each once, on any worker in any order; a section begins when the former has ended.
-  // What a task computes must not depend on worker or workers, or results would change with the number of threads
-  // (workers may only choose between private scratch areas of equal content).
+  // Runs body(context, 0 .. tasks - 1), each once, on any worker in any order; a section begins
+  // when the former has ended. What a task computes must not depend on worker or workers, or
+  // results would change with the number of threads (workers may only choose between private
+  // scratch areas of equal content).
   virtual void parallel(int64_t tasks, Body body) = 0;
 
   // How many workers the device has, to size private scratch and to choose how finely to cut.

@@ -1,4 +1,5 @@
-// What a kernel sees of a tensor: a pointer, a dtype and dense row-major dims. Handles stop at the ABI.
+// What a kernel sees of a tensor: a pointer, a dtype and dense row-major dims. Handles stop at the
+// ABI.
 #pragma once
 
 #include <array>
