@@ -89,8 +89,9 @@ inline const Tensor& tensor(const char* op, const char* argument, gt_tensor hand
   return check_handle(op, argument, handle)->view;
 }
 
+// `instruction` has checked that it is live.
 inline const Tensor* nullable(gt_tensor handle) {
-  return handle == nullptr ? nullptr : &tensor("tensor", "a nullable argument", handle);
+  return handle == nullptr ? nullptr : &handle->view;
 }
 
 // The non-template part of `instruction`: checks the stream, that all tensors given are on its

@@ -3,19 +3,15 @@
 #include <algorithm>
 
 namespace gatun {
-namespace {
-
-bool overlap(const Tensor& a, const Tensor& b) {
-  const auto* a_begin = static_cast<const std::byte*>(a.data);
-  const auto* b_begin = static_cast<const std::byte*>(b.data);
-  if (a.count == 0 || b.count == 0) return false;
-  return a_begin < b_begin + b.bytes() && b_begin < a_begin + a.bytes();
-}
-
-}  // namespace
-
 bool same_shape(const Tensor& a, const Tensor& b) {
   return a.rank == b.rank && std::equal(a.dims.begin(), a.dims.begin() + a.rank, b.dims.begin());
+}
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  const auto* a_begin = a.as<std::byte>();
+  const auto* b_begin = b.as<std::byte>();
+  return a.count > 0 && b.count > 0 && a_begin < b_begin + b.bytes() &&
+         b_begin < a_begin + a.bytes();
 }
 
 void check_dtype(const char* op, const char* name, Operand t, DType dtype) {

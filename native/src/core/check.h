@@ -38,6 +38,8 @@ void require(bool ok, const Parts&... parts) {
 
 inline bool is_real(DType dtype) { return dtype == DType::F32 || dtype == DType::F64; }
 bool same_shape(const Tensor& a, const Tensor& b);
+// Have a byte in common.
+bool overlap(const Tensor& a, const Tensor& b);
 
 // A tensor given to a check. A nullable argument that is absent (nullptr) passes every check.
 struct Operand {

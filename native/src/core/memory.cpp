@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/check.h"
-#include "core/machine.h"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -66,10 +65,10 @@ void free_memory(void* data, int64_t bytes) noexcept {
 
 }  // namespace
 
-bool MemoryCounter::add(int64_t bytes, int64_t limit) {
+bool MemoryCounter::add(int64_t bytes) {
   int64_t held = bytes_.load(std::memory_order_relaxed);
   do {
-    if (bytes > limit - held) return false;
+    if (bytes > limit_ - held) return false;
   } while (!bytes_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed));
   allocations_.fetch_add(1, std::memory_order_relaxed);
   const int64_t total = held + bytes;
@@ -80,15 +79,11 @@ bool MemoryCounter::add(int64_t bytes, int64_t limit) {
 }
 
 HostMemory::HostMemory(const char* op, MemoryCounter& counter, int64_t bytes) {
-  // Pages are given when they are touched, so a request beyond the machine would succeed here and
-  // be killed later.
-  const int64_t machine = available_memory();
   const auto refuse = [&] {
     fail(GT_OUT_OF_MEMORY, "[", op, "] out of memory: asked for ", bytes,
-         " bytes, the device holds ", counter.bytes(), " bytes, this process may use ", machine,
-         " bytes");
+         " bytes, the device holds ", counter.bytes(), " bytes and may hold ", counter.limit());
   };
-  if (!counter.add(bytes, machine)) refuse();
+  if (!counter.add(bytes)) refuse();
   data_ = static_cast<std::byte*>(allocate_zeroed(bytes));
   if (data_ == nullptr) {
     counter.remove(bytes);

@@ -10,15 +10,19 @@ namespace gatun {
 // What a device holds. May be used from any thread.
 class MemoryCounter {
  public:
+  explicit MemoryCounter(int64_t limit) : limit_(limit) {}
+
+  int64_t limit() const { return limit_; }
   int64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   int64_t peak_bytes() const { return peak_.load(std::memory_order_relaxed); }
   int64_t allocations() const { return allocations_.load(std::memory_order_relaxed); }
 
-  // Counts an allocation of `bytes`, if the total stays within `limit`; says whether it did.
-  bool add(int64_t bytes, int64_t limit);
+  // Counts an allocation of `bytes`, if the total stays within the limit; says whether it did.
+  bool add(int64_t bytes);
   void remove(int64_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
 
  private:
+  const int64_t limit_;
   std::atomic<int64_t> bytes_{0};
   std::atomic<int64_t> peak_{0};
   std::atomic<int64_t> allocations_{0};

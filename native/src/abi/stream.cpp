@@ -1,0 +1,78 @@
+#include "core/stream.h"
+
+#include <vector>
+
+#include "abi/handles.h"
+
+namespace gatun {
+void issue(const char* op, gt_stream stream, std::initializer_list<gt_tensor> outputs,
+           std::initializer_list<gt_tensor> inputs, const std::function<void(Launcher&)>& body) {
+  Stream& to = *check_handle(op, "stream", stream)->stream;
+  std::vector<std::shared_ptr<Buffer>> buffers;
+  buffers.reserve(outputs.size() + inputs.size());
+  const auto add = [&](gt_tensor handle) {
+    if (handle == nullptr) return;
+    const std::shared_ptr<Buffer>& buffer = check_handle(op, "a tensor", handle)->buffer;
+    require(buffer->device() == to.device(), "[", op, "] a tensor ", handle->view,
+            " is not on the stream's device");
+    buffers.push_back(buffer);
+  };
+  for (const gt_tensor output : outputs) add(output);
+  for (const gt_tensor input : inputs) add(input);
+  for (auto a = outputs.begin(); a != outputs.end(); ++a) {
+    for (auto b = a + 1; b != outputs.end(); ++b) {
+      require(*a == nullptr || *b == nullptr || !overlap((*a)->view, (*b)->view), "[", op,
+              "] two outputs, ", (*a)->view, " and ", (*b)->view, ", share memory");
+    }
+  }
+  to.issue(op, buffers, body);
+}
+
+}  // namespace gatun
+
+using namespace gatun;
+
+gt_status gt_stream_create(gt_stream* out, gt_device device) {
+  return guard([&] {
+    constexpr auto op = "stream_create";
+    check_out(op, "out", out);
+    check_handle(op, "device", device);
+    *out = new gt_stream_s{.stream = std::make_shared<Stream>(device->device)};
+  });
+}
+
+void gt_stream_destroy(gt_stream stream) { destroy_handle(stream); }
+
+gt_status gt_stream_synchronize(gt_stream stream) {
+  return guard(
+      [&] { check_handle("stream_synchronize", "stream", stream)->stream->synchronize(); });
+}
+
+gt_status gt_stream_begin_recording(gt_stream stream) {
+  return guard(
+      [&] { check_handle("stream_begin_recording", "stream", stream)->stream->begin_recording(); });
+}
+
+gt_status gt_stream_end_recording(gt_program* out, gt_stream stream) {
+  return guard([&] {
+    constexpr auto op = "stream_end_recording";
+    check_out(op, "out", out);
+    check_handle(op, "stream", stream);
+    *out = new gt_program_s{.program = stream->stream->end_recording()};
+  });
+}
+
+gt_status gt_program_run(gt_program program) {
+  return guard([&] { check_handle("program_run", "program", program)->program->run(); });
+}
+
+gt_status gt_program_instructions(gt_program program, int64_t* out_count) {
+  return guard([&] {
+    constexpr auto op = "program_instructions";
+    check_handle(op, "program", program);
+    check_out(op, "out_count", out_count);
+    *out_count = program->program->instructions();
+  });
+}
+
+void gt_program_destroy(gt_program program) { destroy_handle(program); }

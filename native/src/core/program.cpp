@@ -1,0 +1,52 @@
+#include "core/program.h"
+
+#include <algorithm>
+#include <new>
+
+#include "core/check.h"
+
+namespace gatun {
+
+Program::Program(std::shared_ptr<Device> device, Recording recording)
+    : device_(std::move(device)), recording_(std::move(recording)) {
+  if (recording_.scratch_bytes > 0) {
+    scratch_ = HostMemory("stream_end_recording", device_->memory(), recording_.scratch_bytes);
+  }
+  std::vector<std::shared_ptr<Buffer>>& buffers = recording_.buffers;
+  std::sort(buffers.begin(), buffers.end());
+  buffers.erase(std::unique(buffers.begin(), buffers.end()), buffers.end());
+}
+
+void Program::run() {
+  const std::lock_guard lock(mutex_);
+  ThreadPool::Turn turn(device_->pool());
+  size_t current = 0;
+  try {
+    for (const size_t end = recording_.sections.size(); current < end; ++current) {
+      const Section& section = recording_.sections[current];
+      turn.run(section.tasks, section.body, scratch_.data());
+    }
+  } catch (...) {
+    rethrow(current);
+  }
+}
+
+// Says which instruction it was: the exception of a kernel does not know.
+void Program::rethrow(size_t section) const {
+  const auto guilty = std::find_if(recording_.instructions.begin(), recording_.instructions.end(),
+                                   [&](const auto& i) { return section < i.sections; });
+  const auto number = guilty - recording_.instructions.begin();
+  const std::string where =
+      "[program_run] instruction " + std::to_string(number) + ", " + guilty->op + ": ";
+  try {
+    throw;
+  } catch (const Error& error) {
+    fail(error.status, where, error.text);
+  } catch (const std::bad_alloc&) {
+    fail(GT_OUT_OF_MEMORY, where, "out of host memory");
+  } catch (const std::exception& error) {
+    fail(GT_INTERNAL, where, error.what());
+  }
+}
+
+}  // namespace gatun

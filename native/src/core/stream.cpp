@@ -1,0 +1,126 @@
+#include "core/stream.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "core/check.h"
+
+namespace gatun {
+namespace {
+
+// Where the next scratch place of `bytes` begins is `used`; this is where the one after it begins.
+int64_t advance(int64_t used, int64_t bytes) {
+  constexpr int64_t ALIGNMENT = HostMemory::SMALL_ALIGNMENT;
+  if (bytes < 0 || bytes > std::numeric_limits<int64_t>::max() - used - ALIGNMENT) {
+    fail(GT_INTERNAL, "[device] a kernel asks for ", bytes, " bytes of scratch");
+  }
+  return (used + bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+class EagerLauncher final : public Launcher {
+ public:
+  EagerLauncher(const char* op, Device& device, HostMemory& scratch)
+      : op_(op), device_(device), scratch_(scratch) {}
+
+  void parallel(int64_t tasks, Body body) override {
+    ThreadPool::Turn(device_.pool()).run(tasks, body, scratch_.data());
+  }
+
+  int workers() const override { return device_.pool().workers(); }
+
+ protected:
+  // An instruction may ask for more after it has run a section, so what the former sections wrote
+  // moves along.
+  int64_t reserve(int64_t bytes) override {
+    const int64_t offset = used_;
+    used_ = advance(used_, bytes);
+    if (used_ > scratch_.bytes()) {
+      HostMemory larger(op_, device_.memory(), std::max(used_, 2 * scratch_.bytes()));
+      if (offset > 0) std::memcpy(larger.data(), scratch_.data(), offset);
+      scratch_ = std::move(larger);
+    }
+    return offset;
+  }
+
+ private:
+  const char* op_;
+  Device& device_;
+  HostMemory& scratch_;
+  int64_t used_ = 0;
+};
+
+class RecordingLauncher final : public Launcher {
+ public:
+  explicit RecordingLauncher(int workers) : workers_(workers) {}
+
+  void parallel(int64_t tasks, Body body) override {
+    if (tasks > 0) sections_.push_back({tasks, std::move(body)});
+  }
+
+  int workers() const override { return workers_; }
+  std::vector<Section>& sections() { return sections_; }
+  int64_t scratch_bytes() const { return used_; }
+
+ protected:
+  int64_t reserve(int64_t bytes) override { return std::exchange(used_, advance(used_, bytes)); }
+
+ private:
+  const int workers_;
+  std::vector<Section> sections_;
+  int64_t used_ = 0;
+};
+
+// After this, `count` push_backs do not throw; grows by doubling, as push_back does.
+template <typename T>
+void make_room(std::vector<T>& list, size_t count) {
+  const size_t needed = list.size() + count;
+  if (needed > list.capacity()) list.reserve(std::max(needed, 2 * list.capacity()));
+}
+
+}  // namespace
+
+void Stream::issue(const char* op, const std::vector<std::shared_ptr<Buffer>>& buffers,
+                   const std::function<void(Launcher&)>& body) {
+  const std::lock_guard lock(mutex_);
+  if (!recording_) {
+    EagerLauncher launcher(op, *device_, scratch_);
+    body(launcher);
+    return;
+  }
+  RecordingLauncher launcher(device_->pool().workers());
+  body(launcher);
+  // All that can fail comes before the first change.
+  Recording& to = *recording_;
+  std::vector<Section>& sections = launcher.sections();
+  Recording::Instruction instruction{op, to.sections.size() + sections.size()};
+  make_room(to.instructions, 1);
+  make_room(to.sections, sections.size());
+  make_room(to.buffers, buffers.size());
+  to.instructions.push_back(std::move(instruction));
+  std::move(sections.begin(), sections.end(), std::back_inserter(to.sections));
+  to.buffers.insert(to.buffers.end(), buffers.begin(), buffers.end());
+  to.scratch_bytes = std::max(to.scratch_bytes, launcher.scratch_bytes());
+}
+
+void Stream::synchronize() {
+  const std::lock_guard lock(mutex_);
+  require(!recording_, "[stream_synchronize] the stream is recording; nothing runs until the end");
+}
+
+void Stream::begin_recording() {
+  const std::lock_guard lock(mutex_);
+  require(!recording_, "[stream_begin_recording] the stream is recording already");
+  recording_.emplace();
+}
+
+std::shared_ptr<Program> Stream::end_recording() {
+  const std::lock_guard lock(mutex_);
+  require(recording_.has_value(), "[stream_end_recording] the stream is not recording");
+  Recording recording = std::move(*recording_);
+  recording_.reset();
+  return std::make_shared<Program>(device_, std::move(recording));
+}
+
+}  // namespace gatun
