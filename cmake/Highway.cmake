@@ -1,6 +1,6 @@
 # gatun_highway: Google Highway for the kernels, linked so that libgatun needs no other library at run time.
 # libhwy.a serves where there is one. Distributions that only have libhwy.so ship headers that need four functions of it:
-# highway_runtime.cc defines those. Other versions and processors fall back to libhwy.so.
+# highway_runtime.cpp defines those. Other versions and processors fall back to libhwy.so.
 find_package(hwy 1.0.3 REQUIRED)
 find_path(HWY_INCLUDE_DIR hwy/highway.h REQUIRED)
 find_library(HWY_STATIC_LIBRARY libhwy.a)
@@ -13,8 +13,8 @@ if(HWY_STATIC_LIBRARY)
   set(linked "${HWY_STATIC_LIBRARY}")
   target_link_libraries(gatun_highway INTERFACE "${HWY_STATIC_LIBRARY}")
 elseif(hwy_VERSION MATCHES "^1\\.0\\.[0-3]$" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
-  set(linked "its headers and cmake/highway_runtime.cc")
-  add_library(highway_runtime OBJECT "${CMAKE_CURRENT_LIST_DIR}/highway_runtime.cc")
+  set(linked "its headers and cmake/highway_runtime.cpp")
+  add_library(highway_runtime OBJECT "${CMAKE_CURRENT_LIST_DIR}/highway_runtime.cpp")
   target_include_directories(highway_runtime SYSTEM PRIVATE "${HWY_INCLUDE_DIR}")
   target_link_libraries(gatun_highway INTERFACE $<TARGET_OBJECTS:highway_runtime>)
 else()

@@ -1,5 +1,6 @@
-// The part of Highway 1.0 that its headers expect in a library: which SIMD targets the processor has, and which is chosen.
-// For x86-64, where the compiler's feature test also asks whether the system keeps the wide registers.
+// The part of Highway 1.0 that its headers expect in a library: which SIMD targets the processor
+// has, and which is chosen. For x86-64, where the compiler's feature test also asks whether the
+// system keeps the wide registers.
 #include <atomic>
 #include <cstdarg>
 #include <cstdint>
