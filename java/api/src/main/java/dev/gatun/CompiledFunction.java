@@ -1,0 +1,129 @@
+package dev.gatun;
+
+import dev.gatun.backend.Backend;
+import dev.gatun.backend.Memory;
+import dev.gatun.backend.View;
+import dev.gatun.graph.Executable;
+import dev.gatun.graph.Graph;
+import dev.gatun.graph.Placement;
+import dev.gatun.graph.Slot;
+import dev.gatun.graph.TensorType;
+import dev.gatun.graph.Value;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/// A function over tensors that is traced, fused, planned and recorded once for each set of input types it meets, and then
+/// runs as one program. Inputs are copied in and results copied out. Calls take turns; use after close is an
+/// [IllegalStateException].
+public final class CompiledFunction implements Functions.TensorsFunction, AutoCloseable {
+  private final Functions.TensorsFunction function;
+  private final Map<Key, Compiled> compiled = new HashMap<>();
+  private boolean closed;
+
+  CompiledFunction(Functions.TensorsFunction function) {
+    this.function = function;
+  }
+
+  @Override
+  public synchronized List<Tensor> apply(Tensor... inputs) {
+    if (closed) {
+      throw new IllegalStateException("the compiled function is closed");
+    }
+    if (inputs.length == 0) {
+      throw new IllegalArgumentException("[compile] needs at least one input");
+    }
+    if (Arrays.stream(inputs).anyMatch(Value.class::isInstance)) {
+      return function.apply(inputs);
+    }
+    Device device = inputs[0].device();
+    Key key = new Key(device, Arrays.stream(inputs).map(TensorType::of).toList());
+    return compiled.computeIfAbsent(key, any -> new Compiled(device, function, inputs)).run(inputs);
+  }
+
+  /// Gives the programs and their memory back; a second call does nothing.
+  @Override
+  public synchronized void close() {
+    closed = true;
+    compiled.values().forEach(Compiled::close);
+    compiled.clear();
+  }
+
+  private record Key(Device device, List<TensorType> types) {}
+
+  private static final class Compiled {
+    private final Device device;
+    private final List<Memory> memories = new ArrayList<>();
+    private final List<View> inputs = new ArrayList<>();
+    private final List<View> results = new ArrayList<>();
+    private final List<TensorType> types = new ArrayList<>();
+    private final Executable executable;
+
+    Compiled(Device device, Functions.TensorsFunction function, Tensor... examples) {
+      this.device = device;
+      Graph graph = new Graph();
+      Value[] leaves = Functions.leaves(graph, examples);
+      List<Tensor> outputs = function.apply(leaves);
+      List<Placement> given = new ArrayList<>();
+      List<Placement> wanted = new ArrayList<>();
+      for (Value leaf : leaves) {
+        given.add(place(leaf, inputs));
+      }
+      graph
+          .constants()
+          .forEach(
+              (leaf, tensor) -> {
+                Placement constant = place(leaf, new ArrayList<>());
+                copy(constant, (ConcreteTensor) tensor);
+                given.add(constant);
+              });
+      for (Tensor output : outputs) {
+        if (!(output instanceof Value value) || value.graph() != graph) {
+          throw new IllegalArgumentException(
+              "[compile] a result does not depend on the inputs: " + output);
+        }
+        wanted.add(place(value, results));
+        types.add(value.type());
+      }
+      this.executable = Executable.compile(device.backend(), graph, given, wanted);
+    }
+
+    List<Tensor> run(Tensor... values) {
+      Backend backend = device.backend();
+      for (int i = 0; i < values.length; i++) {
+        backend.copy(inputs.get(i), ((ConcreteTensor) values[i]).view());
+      }
+      executable.run();
+      List<Tensor> outputs = new ArrayList<>();
+      for (int i = 0; i < results.size(); i++) {
+        Tensor output = ConcreteTensor.zeros(device, types.get(i).dtype(), types.get(i).shape());
+        backend.copy(((ConcreteTensor) output).view(), results.get(i));
+        outputs.add(output);
+      }
+      return outputs;
+    }
+
+    void close() {
+      executable.close();
+      inputs.forEach(View::close);
+      results.forEach(View::close);
+      memories.forEach(Memory::close);
+    }
+
+    private Placement place(Value value, List<View> views) {
+      Memory memory = device.backend().allocate(value.type().bytes(), Memory.Kind.DEVICE);
+      memories.add(memory);
+      views.add(memory.view(0, value.dtype(), value.shape()));
+      return new Placement(value, new Slot(memory, 0));
+    }
+
+    private void copy(Placement target, ConcreteTensor source) {
+      try (View view =
+          target.slot().memory().view(0, target.value().dtype(), target.value().shape())) {
+        device.backend().copy(view, source.view());
+      }
+    }
+  }
+}

@@ -1,0 +1,226 @@
+package dev.gatun;
+
+import dev.gatun.backend.Memory;
+import dev.gatun.backend.View;
+import dev.gatun.graph.Op;
+import dev.gatun.graph.TensorType;
+import java.lang.ref.Cleaner;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+
+/// A tensor with memory on a device.
+final class ConcreteTensor extends Tensor {
+  private final Device device;
+  private final Storage storage;
+  private final Cleaner.Cleanable cleanable;
+
+  private ConcreteTensor(Device device, TensorType type) {
+    super(type.dtype(), type.shape());
+    this.device = device;
+    Memory memory = device.backend().allocate(type.bytes(), Memory.Kind.DEVICE);
+    this.storage = new Storage(memory, memory.view(0, type.dtype(), type.shape()), type.toString());
+    this.cleanable = Leaks.watch(this, storage);
+    Scope.adopt(this);
+  }
+
+  static Tensor of(Device device, float[] elements, Shape shape) {
+    return of(
+        device, new TensorType(DType.F32, shape), elements.length, b -> b.asFloatBuffer().put(elements));
+  }
+
+  static Tensor of(Device device, double[] elements, Shape shape) {
+    return of(
+        device, new TensorType(DType.F64, shape), elements.length, b -> b.asDoubleBuffer().put(elements));
+  }
+
+  static Tensor of(Device device, int[] elements, Shape shape) {
+    return of(
+        device, new TensorType(DType.I32, shape), elements.length, b -> b.asIntBuffer().put(elements));
+  }
+
+  static Tensor zeros(Device device, DType dtype, Shape shape) {
+    return new ConcreteTensor(device, new TensorType(dtype, shape));
+  }
+
+  static Tensor full(Device device, DType dtype, Shape shape, double value) {
+    ConcreteTensor tensor = new ConcreteTensor(device, new TensorType(dtype, shape));
+    device.backend().fill(tensor.view(), value);
+    return tensor;
+  }
+
+  /// Runs `op` at once.
+  static List<Tensor> run(Op op, List<? extends Tensor> inputs) {
+    if (inputs.isEmpty()) {
+      throw new IllegalArgumentException("[" + op.name() + "] needs an input to know its device");
+    }
+    return run(inputs.getFirst().device(), op, inputs);
+  }
+
+  static List<Tensor> run(Device device, Op op, List<? extends Tensor> inputs) {
+    List<TensorType> types = new ArrayList<>(inputs.size());
+    List<View> operands = new ArrayList<>(inputs.size());
+    for (Tensor input : inputs) {
+      ConcreteTensor concrete = (ConcreteTensor) input;
+      if (concrete.device != device) {
+        throw new IllegalArgumentException(
+            "[%s] operands live on different devices: %s on %s, and %s"
+                .formatted(op.name(), concrete, concrete.device, device));
+      }
+      types.add(TensorType.of(concrete));
+      operands.add(concrete.view());
+    }
+    List<Tensor> outputs = new ArrayList<>();
+    List<View> results = new ArrayList<>();
+    try {
+      for (TensorType type : op.infer(types)) {
+        ConcreteTensor output = new ConcreteTensor(device, type);
+        outputs.add(output);
+        results.add(output.view());
+      }
+      op.lower(device.backend(), results, operands);
+    } catch (RuntimeException e) {
+      outputs.forEach(Tensor::close);
+      throw e;
+    }
+    return outputs;
+  }
+
+  View view() {
+    return storage.view;
+  }
+
+  @Override
+  public Device device() {
+    return device;
+  }
+
+  @Override
+  public float[] toFloatArray() {
+    if (dtype() == DType.F32) {
+      float[] elements = new float[length()];
+      bytes().asFloatBuffer().get(elements);
+      return elements;
+    }
+    double[] wide = toDoubleArray();
+    float[] elements = new float[wide.length];
+    for (int i = 0; i < wide.length; i++) {
+      elements[i] = (float) wide[i];
+    }
+    return elements;
+  }
+
+  @Override
+  public double[] toDoubleArray() {
+    ByteBuffer bytes = bytes();
+    double[] elements = new double[length()];
+    for (int i = 0; i < elements.length; i++) {
+      elements[i] =
+          switch (dtype()) {
+            case F32 -> bytes.getFloat();
+            case F64 -> bytes.getDouble();
+            case I32 -> bytes.getInt();
+            case I64 -> bytes.getLong();
+            case U8 -> Byte.toUnsignedInt(bytes.get());
+          };
+    }
+    return elements;
+  }
+
+  @Override
+  public int[] toIntArray() {
+    if (dtype().isReal() || dtype() == DType.I64) {
+      throw new UnsupportedOperationException(
+          "[toIntArray] expected i32 or u8, found " + TensorType.of(this) + "; convert it by as(DType.I32)");
+    }
+    ByteBuffer bytes = bytes();
+    int[] elements = new int[length()];
+    for (int i = 0; i < elements.length; i++) {
+      elements[i] = dtype() == DType.I32 ? bytes.getInt() : Byte.toUnsignedInt(bytes.get());
+    }
+    return elements;
+  }
+
+  @Override
+  public void close() {
+    storage.closed = true;
+    cleanable.clean();
+  }
+
+  /// Such as `f32 (2, 3) on cpu`, with the elements if they are few.
+  @Override
+  public String toString() {
+    String type = TensorType.of(this) + " on " + device.name();
+    if (storage.closed) {
+      return type + ", closed";
+    }
+    return shape().count() > 16 ? type : type + " " + Arrays.toString(toDoubleArray());
+  }
+
+  private int length() {
+    return Math.toIntExact(shape().count());
+  }
+
+  private ByteBuffer bytes() {
+    requireOpen();
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(Math.toIntExact(TensorType.of(this).bytes()))
+            .order(ByteOrder.nativeOrder());
+    storage.memory.read(0, bytes);
+    return bytes.flip();
+  }
+
+  private void requireOpen() {
+    if (storage.closed) {
+      throw new IllegalStateException("the tensor " + TensorType.of(this) + " is closed");
+    }
+  }
+
+  private static Tensor of(
+      Device device, TensorType type, int elements, Consumer<ByteBuffer> writer) {
+    if (type.shape().count() != elements) {
+      throw new ShapeException(
+          "[of] expected %d elements for %s, found %d".formatted(type.shape().count(), type, elements));
+    }
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(Math.toIntExact(type.bytes())).order(ByteOrder.nativeOrder());
+    writer.accept(bytes);
+    ConcreteTensor tensor = new ConcreteTensor(device, type);
+    tensor.storage.memory.write(0, bytes);
+    return tensor;
+  }
+
+  /// What must be given back; knows nothing of the tensor, so that the tensor can become unreachable.
+  private static final class Storage implements Leaks.Resource {
+    private final Memory memory;
+    private final View view;
+    private final String type;
+    private volatile boolean closed;
+
+    Storage(Memory memory, View view, String type) {
+      this.memory = memory;
+      this.view = view;
+      this.type = type;
+    }
+
+    @Override
+    public boolean closedByOwner() {
+      return closed;
+    }
+
+    @Override
+    public void release() {
+      closed = true;
+      view.close();
+      memory.close();
+    }
+
+    @Override
+    public String toString() {
+      return "tensor " + type;
+    }
+  }
+}

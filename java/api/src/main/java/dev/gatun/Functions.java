@@ -1,0 +1,120 @@
+package dev.gatun;
+
+import dev.gatun.graph.Gradients;
+import dev.gatun.graph.Graph;
+import dev.gatun.graph.Node;
+import dev.gatun.graph.TensorType;
+import dev.gatun.graph.Value;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// What can be done to functions over tensors: differentiate and compile them.
+///
+/// ```java
+/// TensorFunction loss = in -> in[0].matmul(in[1]).square().mean();
+/// List<Tensor> gradients = Functions.grad(loss).apply(x, w);
+/// ```
+public final class Functions {
+  private Functions() {}
+
+  /// A function with one result. It must be pure: what it does beside making tensors happens once per trace.
+  @FunctionalInterface
+  public interface TensorFunction {
+    /// The result for `inputs`.
+    Tensor apply(Tensor... inputs);
+  }
+
+  /// A function with several results.
+  @FunctionalInterface
+  public interface TensorsFunction {
+    /// The results for `inputs`.
+    List<Tensor> apply(Tensor... inputs);
+  }
+
+  /// The gradients of `function`, a real scalar, with respect to its inputs that are real, in their order; integer inputs
+  /// are taken as constants and left out. Works on symbolic tensors too, so gradients can be differentiated and compiled.
+  public static TensorsFunction grad(TensorFunction function) {
+    return inputs -> withoutValue(valueAndGrad(function, inputs));
+  }
+
+  /// Like [#grad], with the value of `function` in front.
+  public static TensorsFunction valueAndGrad(TensorFunction function) {
+    return inputs -> valueAndGrad(function, inputs);
+  }
+
+  /// `function` recorded as one program for each set of input types it meets. Close it to give the memory back.
+  public static CompiledFunction compile(TensorsFunction function) {
+    return new CompiledFunction(function);
+  }
+
+  private static List<Tensor> valueAndGrad(TensorFunction function, Tensor... inputs) {
+    if (inputs.length == 0) {
+      throw new IllegalArgumentException("[grad] needs at least one input");
+    }
+    if (inputs[0] instanceof Value value) {
+      return symbolic(function, value.graph(), inputs);
+    }
+    Device device = inputs[0].device();
+    Graph graph = new Graph();
+    Value[] leaves = leaves(graph, inputs);
+    List<Tensor> results = symbolic(function, graph, leaves);
+    Map<Value, Tensor> known = new IdentityHashMap<>(graph.constants());
+    for (int i = 0; i < inputs.length; i++) {
+      known.put(leaves[i], inputs[i]);
+    }
+    return interpret(device, graph, known, results);
+  }
+
+  private static List<Tensor> symbolic(TensorFunction function, Graph graph, Tensor... inputs) {
+    Tensor value = function.apply(inputs);
+    if (!(value instanceof Value scalar) || scalar.graph() != graph) {
+      throw new IllegalArgumentException(
+          "[grad] the function's result does not depend on its inputs: " + value);
+    }
+    List<Tensor> results = new ArrayList<>();
+    results.add(scalar);
+    List<Value> variables =
+        Arrays.stream(inputs).filter(input -> input.dtype().isReal()).map(graph::value).toList();
+    results.addAll(Gradients.of(scalar, variables));
+    return results;
+  }
+
+  static Value[] leaves(Graph graph, Tensor... inputs) {
+    Value[] leaves = new Value[inputs.length];
+    for (int i = 0; i < inputs.length; i++) {
+      leaves[i] = graph.leaf("input" + i, TensorType.of(inputs[i]));
+    }
+    return leaves;
+  }
+
+  private static List<Tensor> withoutValue(List<Tensor> valueAndGradients) {
+    valueAndGradients.getFirst().close();
+    return valueAndGradients.subList(1, valueAndGradients.size());
+  }
+
+  /// Runs a graph node by node; what is not a result is closed.
+  private static List<Tensor> interpret(
+      Device device, Graph graph, Map<Value, Tensor> known, List<Tensor> results) {
+    try (Scope scope = Scope.open()) {
+      for (Node node : graph.nodes()) {
+        List<Tensor> operands = node.inputs().stream().map(known::get).toList();
+        List<Tensor> outputs = ConcreteTensor.run(device, node.op(), operands);
+        for (int i = 0; i < outputs.size(); i++) {
+          known.put(node.outputs().get(i), outputs.get(i));
+        }
+      }
+      List<Tensor> kept = new ArrayList<>();
+      for (Tensor result : results) {
+        Tensor tensor = known.get((Value) result);
+        if (kept.contains(tensor) || !scope.owns(tensor)) {
+          tensor = tensor.plus(0);
+        }
+        kept.add(scope.keep(tensor));
+      }
+      return kept;
+    }
+  }
+}

@@ -1,0 +1,413 @@
+package dev.gatun;
+
+import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.Backend.Binary;
+import dev.gatun.backend.Backend.Reduction;
+import dev.gatun.backend.Backend.Unary;
+import dev.gatun.backend.Window;
+import dev.gatun.graph.Op;
+import dev.gatun.graph.TensorType;
+import dev.gatun.graph.Value;
+import dev.gatun.graph.op.Affine;
+import dev.gatun.graph.op.Argmax;
+import dev.gatun.graph.op.AveragePool;
+import dev.gatun.graph.op.BinaryOp;
+import dev.gatun.graph.op.Conv2d;
+import dev.gatun.graph.op.Convert;
+import dev.gatun.graph.op.Expand;
+import dev.gatun.graph.op.MatMul;
+import dev.gatun.graph.op.MaxPool;
+import dev.gatun.graph.op.Permute;
+import dev.gatun.graph.op.Reduce;
+import dev.gatun.graph.op.Reshape;
+import dev.gatun.graph.op.Softmax;
+import dev.gatun.graph.op.SoftmaxCrossEntropy;
+import dev.gatun.graph.op.SubsamplePad;
+import dev.gatun.graph.op.UnaryOp;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/// A dense array of numbers, row-major, channels-last. It is either concrete (memory on a [Device]) or symbolic (a node of a
+/// graph that is being traced); the same methods work on both, so a function over tensors can be called eagerly, compiled
+/// ([Functions#compile]) and differentiated ([Functions#grad]).
+///
+/// A concrete tensor belongs to the [Scope] it was made in and dies with it; made outside any scope it is the caller's to
+/// close. Every use after close is an [IllegalStateException]. Operations make new tensors and leave their operands as
+/// they are; operands may be used from several threads.
+///
+/// A shape or dtype that does not fit is a [ShapeException] that names the operation, what it expected and what it found.
+/// This class is not meant to be extended outside Gatun.
+public abstract class Tensor implements AutoCloseable {
+  private final DType dtype;
+  private final Shape shape;
+
+  /// For Gatun's own two kinds of tensors.
+  protected Tensor(DType dtype, Shape shape) {
+    this.dtype = dtype;
+    this.shape = shape;
+  }
+
+  /// A tensor on `device` with these elements in row-major order, [DType#F32].
+  ///
+  /// @throws ShapeException if the number of elements differs from the product of `dims`
+  public static Tensor of(Device device, float[] elements, long... dims) {
+    return ConcreteTensor.of(device, elements, Shape.of(dims));
+  }
+
+  /// A tensor on `device` with these elements in row-major order, [DType#F64].
+  ///
+  /// @throws ShapeException if the number of elements differs from the product of `dims`
+  public static Tensor of(Device device, double[] elements, long... dims) {
+    return ConcreteTensor.of(device, elements, Shape.of(dims));
+  }
+
+  /// A tensor on `device` with these elements in row-major order, [DType#I32].
+  ///
+  /// @throws ShapeException if the number of elements differs from the product of `dims`
+  public static Tensor of(Device device, int[] elements, long... dims) {
+    return ConcreteTensor.of(device, elements, Shape.of(dims));
+  }
+
+  /// A tensor on `device` full of zeros.
+  public static Tensor zeros(Device device, DType dtype, long... dims) {
+    return ConcreteTensor.zeros(device, dtype, Shape.of(dims));
+  }
+
+  /// A tensor on `device` full of `value`.
+  public static Tensor full(Device device, DType dtype, double value, long... dims) {
+    return ConcreteTensor.full(device, dtype, Shape.of(dims), value);
+  }
+
+  /// Samples of the normal distribution with mean 0 and standard deviation 1, [DType#F32], the same on every device for
+  /// the same `seed`.
+  public static Tensor randn(Device device, long seed, long... dims) {
+    return ConcreteTensor.of(device, Initializer.normal(1).sample(Shape.of(dims), seed, 0), Shape.of(dims));
+  }
+
+  /// The type of the elements.
+  public final DType dtype() {
+    return dtype;
+  }
+
+  /// The extents.
+  public final Shape shape() {
+    return shape;
+  }
+
+  /// Gives the memory back; a second call does nothing.
+  @Override
+  public abstract void close();
+
+  // ---- Elementwise. Operands of different shapes are broadcast as in NumPy. ----
+
+  /// this + other.
+  public final Tensor plus(Tensor other) {
+    return apply(new BinaryOp(Binary.ADD), this, other);
+  }
+
+  /// this - other.
+  public final Tensor minus(Tensor other) {
+    return apply(new BinaryOp(Binary.SUBTRACT), this, other);
+  }
+
+  /// this · other, element by element.
+  public final Tensor times(Tensor other) {
+    return apply(new BinaryOp(Binary.MULTIPLY), this, other);
+  }
+
+  /// this / other.
+  public final Tensor div(Tensor other) {
+    return apply(new BinaryOp(Binary.DIVIDE), this, other);
+  }
+
+  /// The greater of both; the gradient of a tie goes to `other`.
+  public final Tensor maximum(Tensor other) {
+    return apply(new BinaryOp(Binary.MAXIMUM), this, other);
+  }
+
+  /// The smaller of both; the gradient of a tie goes to `other`.
+  public final Tensor minimum(Tensor other) {
+    return apply(new BinaryOp(Binary.MINIMUM), this, other);
+  }
+
+  /// this where `condition` is greater than 0, else 0. No gradient flows to the condition.
+  public final Tensor where(Tensor condition) {
+    return apply(new BinaryOp(Binary.GATE), this, condition);
+  }
+
+  /// this + number.
+  public final Tensor plus(double number) {
+    return apply(new Affine(1, number), this);
+  }
+
+  /// this - number.
+  public final Tensor minus(double number) {
+    return apply(new Affine(1, -number), this);
+  }
+
+  /// this · number.
+  public final Tensor times(double number) {
+    return apply(new Affine(number, 0), this);
+  }
+
+  /// this / number.
+  public final Tensor div(double number) {
+    return apply(new Affine(1 / number, 0), this);
+  }
+
+  /// -this.
+  public final Tensor negate() {
+    return unary(Unary.NEGATE);
+  }
+
+  /// |this|; its gradient at 0 is 0.
+  public final Tensor abs() {
+    return unary(Unary.ABS);
+  }
+
+  /// this².
+  public final Tensor square() {
+    return unary(Unary.SQUARE);
+  }
+
+  /// √this.
+  public final Tensor sqrt() {
+    return unary(Unary.SQRT);
+  }
+
+  /// e to the power of this.
+  public final Tensor exp() {
+    return unary(Unary.EXP);
+  }
+
+  /// The natural logarithm.
+  public final Tensor log() {
+    return unary(Unary.LOG);
+  }
+
+  /// max(this, 0); its gradient at 0 is 0.
+  public final Tensor relu() {
+    return unary(Unary.RELU);
+  }
+
+  /// 1 / (1 + exp(-this)).
+  public final Tensor sigmoid() {
+    return unary(Unary.SIGMOID);
+  }
+
+  /// The hyperbolic tangent.
+  public final Tensor tanh() {
+    return unary(Unary.TANH);
+  }
+
+  /// -1, 0 or 1; its gradient is 0.
+  public final Tensor sign() {
+    return unary(Unary.SIGN);
+  }
+
+  // ---- Reductions. Negative axes count from the last. ----
+
+  /// The sum over `axes`, which disappear; over all axes if none is given.
+  public final Tensor sum(int... axes) {
+    return reduce(Reduction.SUM, axes);
+  }
+
+  /// The mean over `axes`, which disappear; over all axes if none is given.
+  public final Tensor mean(int... axes) {
+    return reduce(Reduction.MEAN, axes);
+  }
+
+  /// The greatest element over `axes`, which disappear; over all axes if none is given. Has no gradient.
+  public final Tensor max(int... axes) {
+    return reduce(Reduction.MAX, axes);
+  }
+
+  /// The index of the first greatest element along the last axis, which disappears; [DType#I32].
+  public final Tensor argmax() {
+    Tensor index = apply(new Argmax(), this);
+    return index.reshape(Arrays.copyOf(shape.toArray(), shape.rank() - 1));
+  }
+
+  // ---- Movement. ----
+
+  /// The same elements in the same order with other extents; one of them may be -1, to be found from the rest.
+  public final Tensor reshape(long... dims) {
+    return apply(new Reshape(Reshape.resolve(this, dims)), this);
+  }
+
+  /// The axes after the first made one: `[N, a, b, c]` becomes `[N, a·b·c]`.
+  public final Tensor flatten() {
+    if (shape.rank() < 1) {
+      throw new ShapeException("[flatten] needs at least one axis, found a scalar");
+    }
+    return reshape(shape.dim(0), shape.dim(0) == 0 ? inner() : -1);
+  }
+
+  /// The axes in another order: axis i of the result is axis `axes[i]` of this.
+  public final Tensor permute(int... axes) {
+    return apply(new Permute(Arrays.stream(axes).boxed().toList()), this);
+  }
+
+  /// The two last axes exchanged.
+  public final Tensor transpose() {
+    int rank = shape.rank();
+    if (rank < 2) {
+      throw new ShapeException("[transpose] needs at least two axes, found " + TensorType.of(this));
+    }
+    int[] axes = IntStream.range(0, rank).toArray();
+    axes[rank - 1] = rank - 2;
+    axes[rank - 2] = rank - 1;
+    return permute(axes);
+  }
+
+  /// This repeated along axes of extent 1, and along new axes in front, to the given extents.
+  public final Tensor expand(long... dims) {
+    return apply(new Expand(Shape.of(dims)), this);
+  }
+
+  /// The elements converted to another type; to integers toward zero.
+  public final Tensor as(DType other) {
+    return other == dtype ? this : apply(new Convert(other), this);
+  }
+
+  // ---- Layers without state. ----
+
+  /// The matrix product `[M,K] · [K,N]`.
+  public final Tensor matmul(Tensor other) {
+    return apply(new MatMul(false, false, false, Activation.NONE), this, other);
+  }
+
+  /// `this [N,I] · weightsᵀ [O,I] + bias [O]`.
+  public final Tensor dense(Tensor weights, Tensor bias) {
+    return matmulTransposed(weights).plus(bias);
+  }
+
+  /// `this [M,K] · otherᵀ [N,K]`.
+  public final Tensor matmulTransposed(Tensor other) {
+    return apply(new MatMul(false, true, false, Activation.NONE), this, other);
+  }
+
+  /// The cross-correlation of this `[N,H,W,C]` with `weights [K,R,S,C]`, to `[N,P,Q,K]` with
+  /// `P = ⌊(H + 2 pad - R) / stride⌋ + 1`.
+  public final Tensor conv2d(Tensor weights, int stride, int pad) {
+    return apply(Conv2d.of(weights, stride, pad), this, weights);
+  }
+
+  /// The greatest element of each `size` x `size` window; padding never wins.
+  public final Tensor maxPool(int size, int stride, int pad) {
+    return apply(new MaxPool(Window.square(size, stride, pad)), this);
+  }
+
+  /// The mean of each `size` x `size` window; padding is not counted.
+  public final Tensor averagePool(int size, int stride, int pad) {
+    return apply(new AveragePool(Window.square(size, stride, pad)), this);
+  }
+
+  /// `[N,H,W,C]` to `[N,C]`: the mean over each picture.
+  public final Tensor globalAveragePool() {
+    if (shape.rank() != 4) {
+      throw new ShapeException("[globalAveragePool] expected [N,H,W,C], found " + TensorType.of(this));
+    }
+    Window window = new Window((int) shape.dim(1), (int) shape.dim(2), 1, 1, 0, 0);
+    return apply(new AveragePool(window), this).reshape(shape.dim(0), shape.dim(3));
+  }
+
+  /// Every `stride`-th row and column of `[N,H,W,C]`, with zeros added behind the last channel up to `channels`: the
+  /// parameter-free residual shortcut (option A of He et al. 2015).
+  public final Tensor subsamplePad(int stride, long channels) {
+    return apply(new SubsamplePad(stride, channels), this);
+  }
+
+  /// exp(this) normalised to sum 1 along the last axis.
+  public final Tensor softmax() {
+    return apply(new Softmax(), this);
+  }
+
+  /// The mean over rows of -log softmax(this)[label], a scalar. This is logits `[N,C]`, `labels` is `[N]` of
+  /// [DType#I32]; rows with a negative label are ignored.
+  public final Tensor softmaxCrossEntropy(Tensor labels) {
+    return apply(new SoftmaxCrossEntropy(), this, labels);
+  }
+
+  // ---- Reading; symbolic tensors have no elements. ----
+
+  /// The elements as `float`, in a new array. Waits until they are there.
+  ///
+  /// @throws UnsupportedOperationException if this tensor is symbolic
+  public float[] toFloatArray() {
+    throw symbolic();
+  }
+
+  /// The elements as `double`, in a new array.
+  ///
+  /// @throws UnsupportedOperationException if this tensor is symbolic
+  public double[] toDoubleArray() {
+    throw symbolic();
+  }
+
+  /// The elements as `int`, in a new array; of an integer tensor.
+  ///
+  /// @throws UnsupportedOperationException if this tensor is symbolic or real
+  public int[] toIntArray() {
+    throw symbolic();
+  }
+
+  /// The only element.
+  ///
+  /// @throws ShapeException if there is not exactly one
+  /// @throws UnsupportedOperationException if this tensor is symbolic
+  public final double item() {
+    if (shape.count() != 1) {
+      throw new ShapeException("[item] expected one element, found " + TensorType.of(this));
+    }
+    return toDoubleArray()[0];
+  }
+
+  /// The device this lives on.
+  ///
+  /// @throws UnsupportedOperationException if this tensor is symbolic
+  public Device device() {
+    throw symbolic();
+  }
+
+  /// Applies `op` to `inputs`: as a node if any of them is symbolic, else at once. The first output.
+  @SuppressWarnings("exports")
+  protected static Tensor apply(Op op, Tensor... inputs) {
+    return applyAll(op, List.of(inputs)).getFirst();
+  }
+
+  /// Applies `op` to `inputs` and returns all outputs. For Gatun's own layers and gradient rules.
+  @SuppressWarnings("exports")
+  public static List<? extends Tensor> applyAll(Op op, List<? extends Tensor> inputs) {
+    for (Tensor input : inputs) {
+      if (input instanceof Value value) {
+        return value.graph().apply(op, inputs);
+      }
+    }
+    return ConcreteTensor.run(op, inputs);
+  }
+
+  private Tensor unary(Unary op) {
+    return apply(new UnaryOp(op), this);
+  }
+
+  private Tensor reduce(Reduction op, int... axes) {
+    Reduce reduce = Reduce.over(op, shape.rank(), axes);
+    Tensor kept = apply(reduce, this);
+    return kept.reshape(reduce.squeezed(shape).toArray());
+  }
+
+  private long inner() {
+    long count = 1;
+    for (int i = 1; i < shape.rank(); i++) {
+      count *= shape.dim(i);
+    }
+    return count;
+  }
+
+  private UnsupportedOperationException symbolic() {
+    return new UnsupportedOperationException(
+        this + " is symbolic: it has no elements while a function is being traced");
+  }
+}

@@ -1,0 +1,116 @@
+package dev.gatun.graph;
+
+import dev.gatun.ShapeException;
+import dev.gatun.Tensor;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/// A computation as data, in SSA form. Nodes run in list order; an op that overwrites memory which others read (the
+/// optimizer's step) is simply the last. Not thread-safe.
+public final class Graph {
+  private final List<Node> nodes = new ArrayList<>();
+  private final Map<Value, Tensor> constants = new LinkedHashMap<>();
+  private final Deque<String> path = new ArrayDeque<>();
+  private int names;
+
+  /// A leaf whose memory is bound when the graph is compiled.
+  public Value leaf(String name, TensorType type) {
+    return new Value(this, type, name, null);
+  }
+
+  /// The nodes in order of execution.
+  public List<Node> nodes() {
+    return nodes;
+  }
+
+  /// Leaves that stand for tensors which exist already.
+  public Map<Value, Tensor> constants() {
+    return constants;
+  }
+
+  /// Adds a node. Concrete tensors among the inputs become constants.
+  ///
+  /// @throws ShapeException with the current path in front, if the inputs do not fit
+  public List<Value> apply(Op op, List<? extends Tensor> inputs) {
+    List<Value> values = new ArrayList<>(inputs.size());
+    for (Tensor input : inputs) {
+      values.add(value(input));
+    }
+    Node node = node(op, values);
+    nodes.add(node);
+    return node.outputs();
+  }
+
+  /// `tensor` as a value of this graph: itself if it is symbolic, a constant if it is concrete.
+  public Value value(Tensor tensor) {
+    if (tensor instanceof Value value) {
+      if (value.graph() != this) {
+        throw new IllegalArgumentException(
+            "a symbolic tensor belongs to another trace: " + value + "; return it from the function that made it");
+      }
+      return value;
+    }
+    for (Map.Entry<Value, Tensor> constant : constants.entrySet()) {
+      if (constant.getValue() == tensor) {
+        return constant.getKey();
+      }
+    }
+    Value value = leaf("constant" + constants.size(), TensorType.of(tensor));
+    constants.put(value, tensor);
+    return value;
+  }
+
+  /// Makes a node without adding it, for rewrites that choose its place.
+  Node node(Op op, List<Value> inputs) {
+    return node(op, inputs, path());
+  }
+
+  Node node(Op op, List<Value> inputs, String at) {
+    List<TensorType> types;
+    try {
+      types = op.infer(inputs.stream().map(Value::type).toList());
+    } catch (ShapeException e) {
+      throw at.isEmpty() ? e : new ShapeException(at + ": " + e.getMessage());
+    }
+    Node node = new Node(op, inputs, at);
+    for (TensorType type : types) {
+      node.outputs().add(new Value(this, type, Integer.toString(names++), node));
+    }
+    return node;
+  }
+
+  /// The layer path that new nodes get, such as `stage1.block0`.
+  public String path() {
+    return path.reversed().stream().filter(layer -> !layer.isEmpty()).collect(Collectors.joining("."));
+  }
+
+  /// Enters a layer; [#leave] ends it.
+  public void enter(String layer) {
+    path.push(layer);
+  }
+
+  /// Leaves the layer entered last.
+  public void leave() {
+    path.pop();
+  }
+
+  /// Removes the nodes that `results` do not depend on.
+  void removeDead(List<Value> results) {
+    Set<Value> needed = new HashSet<>(results);
+    for (int i = nodes.size() - 1; i >= 0; i--) {
+      Node node = nodes.get(i);
+      if (node.outputs().stream().anyMatch(needed::contains)) {
+        needed.addAll(node.inputs());
+      } else {
+        nodes.remove(i);
+      }
+    }
+  }
+}

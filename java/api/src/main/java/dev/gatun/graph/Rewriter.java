@@ -1,0 +1,76 @@
+package dev.gatun.graph;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// What rules do to a graph: look up readers, and put one node in the place of others.
+final class Rewriter {
+  private final Graph graph;
+  private final List<Value> results;
+  private final Map<Value, Integer> readers = new HashMap<>();
+
+  Rewriter(Graph graph, List<Value> results) {
+    this.graph = graph;
+    this.results = results;
+    count();
+  }
+
+  List<Node> nodes() {
+    return graph.nodes();
+  }
+
+  Node node(int index) {
+    return graph.nodes().get(index);
+  }
+
+  /// How many operands read `value`; being a result counts as one.
+  int readers(Value value) {
+    return readers.getOrDefault(value, 0);
+  }
+
+  /// The node that makes `value` as its output 0 with an op of type `type` and has no other reader of it, if so.
+  @Nullable Node soleProducer(Value value, Class<? extends Op> type) {
+    Node producer = value.producer();
+    boolean fits =
+        producer != null
+            && type.isInstance(producer.op())
+            && producer.outputs().getFirst() == value
+            && readers(value) == 1;
+    return fits ? producer : null;
+  }
+
+  /// Whether any node from the one after `from` up to `to` reads an output of `from`, `to` itself excepted.
+  boolean readBetween(Node from, Node to) {
+    int start = nodes().indexOf(from) + 1;
+    int end = nodes().indexOf(to);
+    return nodes().subList(start, end).stream()
+        .anyMatch(node -> node.inputs().stream().anyMatch(from.outputs()::contains));
+  }
+
+  /// Puts a node for `op` on `inputs` in the place of `position`, lets it compute `outputs`, and removes `replaced`. An output
+  /// that is null is new.
+  void replace(
+      Node position, Op op, List<Value> inputs, List<@Nullable Value> outputs, List<Node> replaced) {
+    Node fused = graph.node(op, inputs, position.path());
+    for (int i = 0; i < outputs.size(); i++) {
+      Value output = outputs.get(i);
+      if (output != null) {
+        fused.outputs().set(i, output);
+        output.producedBy(fused);
+      }
+    }
+    nodes().set(nodes().indexOf(position), fused);
+    nodes().removeAll(replaced);
+    count();
+  }
+
+  private void count() {
+    readers.clear();
+    for (Node node : graph.nodes()) {
+      node.inputs().forEach(input -> readers.merge(input, 1, Integer::sum));
+    }
+    results.forEach(result -> readers.merge(result, 1, Integer::sum));
+  }
+}

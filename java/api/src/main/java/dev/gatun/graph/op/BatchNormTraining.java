@@ -1,0 +1,148 @@
+package dev.gatun.graph.op;
+
+import dev.gatun.Shape;
+import dev.gatun.ShapeException;
+import dev.gatun.Tensor;
+import dev.gatun.backend.Backend;
+import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.View;
+import dev.gatun.graph.Op;
+import dev.gatun.graph.TensorType;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// Batch normalisation over all axes but the last, in its training form.
+///
+/// Inputs x [...,C], gamma, beta, running mean, running variance [C] and, with a residual, residual [...,C]. Outputs
+/// y [...,C], mean, inverse standard deviation, new running mean, new running variance [C].
+///
+/// @param momentum the share of the new batch in the running estimates
+/// @param epsilon added to the variance
+/// @param residual whether there is a sixth input, added before the activation
+/// @param activation applied last
+public record BatchNormTraining(
+    double momentum, double epsilon, boolean residual, Activation activation) implements Op {
+  @Override
+  public String name() {
+    return "batch_norm_training";
+  }
+
+  @Override
+  public List<TensorType> infer(List<TensorType> inputs) {
+    Checks.arity(name(), inputs, residual ? 6 : 5);
+    TensorType channel = check(name(), inputs, 1, 4);
+    TensorType x = inputs.getFirst();
+    if (residual) {
+      Checks.shape(name(), "residual", inputs.get(5), x.shape());
+    }
+    long rows = channel.shape().count() == 0 ? 0 : x.shape().count() / channel.shape().count();
+    if (rows < 2) {
+      throw new ShapeException(
+          "[batch_norm_training] a batch's variance needs at least 2 values per channel, found %d in %s"
+              .formatted(rows, x));
+    }
+    return List.of(x, channel, channel, channel, channel);
+  }
+
+  @Override
+  public void lower(Backend backend, List<View> outputs, List<View> inputs) {
+    backend.batchNormTraining(
+        outputs.get(0),
+        outputs.get(1),
+        outputs.get(2),
+        outputs.get(3),
+        outputs.get(4),
+        inputs.get(0),
+        inputs.get(1),
+        inputs.get(2),
+        residual ? inputs.get(5) : null,
+        inputs.get(3),
+        inputs.get(4),
+        momentum,
+        epsilon,
+        activation);
+  }
+
+  @Override
+  public List<@Nullable Tensor> gradient(Local at) {
+    boolean gated = activation == Activation.RELU;
+    List<Tensor> operands = new ArrayList<>();
+    operands.add(at.gradient());
+    operands.add(at.input(0));
+    operands.add(at.output(1));
+    operands.add(at.output(2));
+    operands.add(at.input(1));
+    if (gated) {
+      operands.add(at.output(0));
+    }
+    List<? extends Tensor> results = Tensor.applyAll(new Backward(residual, activation), operands);
+    List<@Nullable Tensor> gradients = new ArrayList<>(results.subList(0, 3));
+    gradients.add(null);
+    gradients.add(null);
+    if (residual) {
+      gradients.add(results.get(3));
+    }
+    return gradients;
+  }
+
+  /// Checks x and that inputs `from..to` are [C]; returns the type of those.
+  static TensorType check(String op, List<TensorType> inputs, int from, int to) {
+    Checks.real(op, inputs);
+    TensorType x = inputs.getFirst();
+    if (x.shape().rank() < 2) {
+      throw new ShapeException("[%s] expected x [...,C], found %s".formatted(op, x));
+    }
+    TensorType channel = x.with(Shape.of(x.shape().dim(-1)));
+    for (int i = from; i <= to; i++) {
+      Checks.shape(op, "one value per channel", inputs.get(i), channel.shape());
+    }
+    return channel;
+  }
+
+  /// The gradient. Inputs dy, x [...,C], mean, inverse standard deviation, gamma [C] and, with an activation, y. Outputs dx
+  /// [...,C], dgamma, dbeta [C] and, with a residual, dresidual [...,C].
+  ///
+  /// @param residual whether there is a fourth output
+  /// @param activation that the forward op applied
+  public record Backward(boolean residual, Activation activation) implements Op {
+    @Override
+    public String name() {
+      return "batch_norm_backward";
+    }
+
+    @Override
+    public List<TensorType> infer(List<TensorType> inputs) {
+      boolean gated = activation != Activation.NONE;
+      Checks.arity(name(), inputs, gated ? 6 : 5);
+      TensorType channel = check(name(), inputs, 2, 4);
+      TensorType dy = inputs.getFirst();
+      Checks.shape(name(), "x", inputs.get(1), dy.shape());
+      if (gated) {
+        Checks.shape(name(), "y", inputs.get(5), dy.shape());
+      }
+      return residual ? List.of(dy, channel, channel, dy) : List.of(dy, channel, channel);
+    }
+
+    @Override
+    public void lower(Backend backend, List<View> outputs, List<View> inputs) {
+      backend.batchNormBackward(
+          outputs.get(0),
+          outputs.get(1),
+          outputs.get(2),
+          residual ? outputs.get(3) : null,
+          inputs.get(0),
+          inputs.get(1),
+          activation == Activation.NONE ? null : inputs.get(5),
+          inputs.get(2),
+          inputs.get(3),
+          inputs.get(4),
+          activation);
+    }
+
+    @Override
+    public boolean inPlace(int output, int input) {
+      return input == 0 && output == (residual ? 3 : 0);
+    }
+  }
+}

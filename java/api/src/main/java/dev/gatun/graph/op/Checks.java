@@ -1,0 +1,100 @@
+package dev.gatun.graph.op;
+
+import dev.gatun.DType;
+import dev.gatun.Shape;
+import dev.gatun.ShapeException;
+import dev.gatun.backend.Window;
+import dev.gatun.graph.TensorType;
+import java.util.List;
+
+/// The shape rules' vocabulary: each method passes or throws a [ShapeException] that says expected and found.
+final class Checks {
+  private Checks() {}
+
+  static void arity(String op, List<TensorType> inputs, int count) {
+    if (inputs.size() != count) {
+      throw new ShapeException(
+          "[%s] expected %d inputs, found %d".formatted(op, count, inputs.size()));
+    }
+  }
+
+  static void real(String op, List<TensorType> inputs) {
+    TensorType first = inputs.getFirst();
+    for (TensorType input : inputs) {
+      if (!input.dtype().isReal()) {
+        throw new ShapeException("[%s] expected a real tensor (f32 or f64), found %s".formatted(op, input));
+      }
+      if (input.dtype() != first.dtype()) {
+        throw new ShapeException("[%s] dtypes differ: %s and %s".formatted(op, first, input));
+      }
+    }
+  }
+
+  static void rank(String op, String what, TensorType type, int rank, String axes) {
+    if (type.shape().rank() != rank) {
+      throw new ShapeException("[%s] expected %s %s, found %s".formatted(op, what, axes, type));
+    }
+  }
+
+  static void shape(String op, String what, TensorType type, Shape expected) {
+    if (!type.shape().equals(expected)) {
+      throw new ShapeException("[%s] expected %s %s, found %s".formatted(op, what, expected, type));
+    }
+  }
+
+  static void dtype(String op, String what, TensorType type, DType expected) {
+    if (type.dtype() != expected) {
+      throw new ShapeException(
+          "[%s] expected %s of type %s, found %s".formatted(op, what, expected, type));
+    }
+  }
+
+  static void pooling(String op, Window window) {
+    if (window.padHeight() >= window.height() || window.padWidth() >= window.width()) {
+      throw new ShapeException(
+          "[%s] expected padding less than the window %dx%d, found %dx%d"
+              .formatted(
+                  op, window.height(), window.width(), window.padHeight(), window.padWidth()));
+    }
+  }
+
+  /// The shape [N,P,Q,channels] of what `window` makes of `x` [N,H,W,C].
+  static Shape windowed(String op, TensorType x, Window window, long channels) {
+    rank(op, "x", x, 4, "[N,H,W,C]");
+    long height = window.outputHeight(x.shape().dim(1));
+    long width = window.outputWidth(x.shape().dim(2));
+    if (height < 1 || width < 1) {
+      throw new ShapeException(
+          "[%s] the window %dx%d does not fit into %dx%d with padding %dx%d"
+              .formatted(
+                  op,
+                  window.height(),
+                  window.width(),
+                  x.shape().dim(1),
+                  x.shape().dim(2),
+                  window.padHeight(),
+                  window.padWidth()));
+    }
+    return Shape.of(x.shape().dim(0), height, width, channels);
+  }
+
+  /// The NumPy broadcast of two shapes.
+  static Shape broadcast(String op, TensorType a, TensorType b) {
+    int rank = Math.max(a.shape().rank(), b.shape().rank());
+    long[] dims = new long[rank];
+    for (int i = 0; i < rank; i++) {
+      long left = aligned(a.shape(), rank, i);
+      long right = aligned(b.shape(), rank, i);
+      if (left != right && left != 1 && right != 1) {
+        throw new ShapeException("[%s] shapes do not broadcast: %s and %s".formatted(op, a, b));
+      }
+      dims[i] = left == 1 ? right : left;
+    }
+    return Shape.of(dims);
+  }
+
+  private static long aligned(Shape shape, int rank, int axis) {
+    int own = axis - (rank - shape.rank());
+    return own < 0 ? 1 : shape.dim(own);
+  }
+}

@@ -1,0 +1,168 @@
+package dev.gatun.graph.op;
+
+import dev.gatun.Shape;
+import dev.gatun.ShapeException;
+import dev.gatun.Tensor;
+import dev.gatun.backend.Backend;
+import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.View;
+import dev.gatun.backend.Window;
+import dev.gatun.graph.Op;
+import dev.gatun.graph.TensorType;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// activation(x * w + bias), the cross-correlation of x [N,H,W,C] with w [K,R,S,C]. Inputs x, w and, with a bias, bias [K].
+///
+/// @param window the weights' size and how they move
+/// @param bias whether there is a third input
+/// @param activation applied to the sum
+public record Conv2d(Window window, boolean bias, Activation activation) implements Op {
+  /// The plain convolution with `weights`, moved alike along both axes.
+  public static Conv2d of(Tensor weights, int stride, int pad) {
+    Checks.rank("conv2d", "w", TensorType.of(weights), 4, "[K,R,S,C]");
+    int height = (int) weights.shape().dim(1);
+    int width = (int) weights.shape().dim(2);
+    return new Conv2d(
+        new Window(height, width, stride, stride, pad, pad), false, Activation.NONE);
+  }
+
+  @Override
+  public String name() {
+    return "conv2d";
+  }
+
+  @Override
+  public List<TensorType> infer(List<TensorType> inputs) {
+    Checks.arity(name(), inputs, bias ? 3 : 2);
+    Checks.real(name(), inputs);
+    TensorType x = inputs.get(0);
+    TensorType w = inputs.get(1);
+    Shape y = output(name(), x, w, window);
+    if (bias) {
+      Checks.shape(name(), "bias", inputs.get(2), Shape.of(y.dim(3)));
+    }
+    return List.of(x.with(y));
+  }
+
+  @Override
+  public void lower(Backend backend, List<View> outputs, List<View> inputs) {
+    backend.conv2d(
+        outputs.getFirst(),
+        inputs.get(0),
+        inputs.get(1),
+        bias ? inputs.get(2) : null,
+        window,
+        activation);
+  }
+
+  @Override
+  public List<@Nullable Tensor> gradient(Local at) {
+    Tensor dy = activation == Activation.RELU ? at.gradient().where(at.output(0)) : at.gradient();
+    Tensor x = at.input(0);
+    Tensor w = at.input(1);
+    List<@Nullable Tensor> gradients = new ArrayList<>();
+    gradients.add(backwardData(dy, w, x.shape()));
+    gradients.add(backwardWeights(x, dy));
+    if (bias) {
+      gradients.add(dy.sum(0, 1, 2));
+    }
+    return gradients;
+  }
+
+  private Tensor backwardData(Tensor dy, Tensor w, Shape x) {
+    return Tensor.applyAll(new BackwardData(window, x), List.of(dy, w)).getFirst();
+  }
+
+  private Tensor backwardWeights(Tensor x, Tensor dy) {
+    return Tensor.applyAll(new BackwardWeights(window), List.of(x, dy)).getFirst();
+  }
+
+  private static Shape output(String op, TensorType x, TensorType w, Window window) {
+    Checks.rank(op, "x", x, 4, "[N,H,W,C]");
+    Checks.rank(op, "w", w, 4, "[K,R,S,C]");
+    if (w.shape().dim(1) != window.height() || w.shape().dim(2) != window.width()) {
+      throw new ShapeException(
+          "[%s] expected weights of %dx%d, found %s".formatted(op, window.height(), window.width(), w));
+    }
+    if (w.shape().dim(3) != x.shape().dim(3)) {
+      throw new ShapeException(
+          "[%s] expected weights for %d input channels, found %s for x %s"
+              .formatted(op, x.shape().dim(3), w, x));
+    }
+    return Checks.windowed(op, x, window, w.shape().dim(0));
+  }
+
+  /// dx from dy [N,P,Q,K] and w [K,R,S,C].
+  ///
+  /// @param window as in the forward convolution
+  /// @param shape of x
+  public record BackwardData(Window window, Shape shape) implements Op {
+    @Override
+    public String name() {
+      return "conv2d_backward_data";
+    }
+
+    @Override
+    public List<TensorType> infer(List<TensorType> inputs) {
+      Checks.arity(name(), inputs, 2);
+      Checks.real(name(), inputs);
+      TensorType dx = inputs.getFirst().with(shape);
+      Checks.shape(name(), "dy", inputs.get(0), output(name(), dx, inputs.get(1), window));
+      return List.of(dx);
+    }
+
+    @Override
+    public void lower(Backend backend, List<View> outputs, List<View> inputs) {
+      backend.conv2dBackwardData(outputs.getFirst(), inputs.get(0), inputs.get(1), window);
+    }
+
+    @Override
+    public List<@Nullable Tensor> gradient(Local at) {
+      Conv2d forward = new Conv2d(window, false, Activation.NONE);
+      Tensor ddx = at.gradient();
+      return List.of(
+          Tensor.applyAll(forward, List.of(ddx, at.input(1))).getFirst(),
+          forward.backwardWeights(ddx, at.input(0)));
+    }
+  }
+
+  /// dw from x [N,H,W,C] and dy [N,P,Q,K].
+  ///
+  /// @param window as in the forward convolution
+  public record BackwardWeights(Window window) implements Op {
+    @Override
+    public String name() {
+      return "conv2d_backward_weights";
+    }
+
+    @Override
+    public List<TensorType> infer(List<TensorType> inputs) {
+      Checks.arity(name(), inputs, 2);
+      Checks.real(name(), inputs);
+      TensorType x = inputs.get(0);
+      TensorType dy = inputs.get(1);
+      Checks.rank(name(), "x", x, 4, "[N,H,W,C]");
+      Checks.rank(name(), "dy", dy, 4, "[N,P,Q,K]");
+      long channels = dy.shape().dim(3);
+      Checks.shape(name(), "dy", dy, Checks.windowed(name(), x, window, channels));
+      return List.of(
+          x.with(Shape.of(channels, window.height(), window.width(), x.shape().dim(3))));
+    }
+
+    @Override
+    public void lower(Backend backend, List<View> outputs, List<View> inputs) {
+      backend.conv2dBackwardWeights(outputs.getFirst(), inputs.get(0), inputs.get(1), window);
+    }
+
+    @Override
+    public List<@Nullable Tensor> gradient(Local at) {
+      Conv2d forward = new Conv2d(window, false, Activation.NONE);
+      Tensor ddw = at.gradient();
+      return List.of(
+          forward.backwardData(at.input(1), ddw, at.input(0).shape()),
+          Tensor.applyAll(forward, List.of(at.input(0), ddw)).getFirst());
+    }
+  }
+}
