@@ -1,8 +1,10 @@
 /// Trains deep networks.
 module dev.gatun {
   requires dev.gatun.ffi;
-  requires static org.jspecify;
+  requires java.desktop; // pictures in, drawn characters
+  requires static transitive org.jspecify;
 
   exports dev.gatun;
   exports dev.gatun.data;
+  exports dev.gatun.random;
 }
