@@ -1,0 +1,73 @@
+package dev.gatun.backend.ffm;
+
+import dev.gatun.DType;
+import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.Backend.Binary;
+import dev.gatun.backend.Backend.Reduction;
+import dev.gatun.backend.Backend.Unary;
+import dev.gatun.backend.Memory;
+import dev.gatun.ffi.gatun_h;
+
+/// The header's numbers for Java's enumerations.
+final class Codes {
+  private Codes() {}
+
+  static int code(DType dtype) {
+    return switch (dtype) {
+      case F32 -> gatun_h.GT_F32();
+      case F64 -> gatun_h.GT_F64();
+      case I32 -> gatun_h.GT_I32();
+      case I64 -> gatun_h.GT_I64();
+      case U8 -> gatun_h.GT_U8();
+    };
+  }
+
+  static int code(Memory.Kind kind) {
+    return switch (kind) {
+      case DEVICE -> gatun_h.GT_MEMORY_DEVICE();
+      case STAGING -> gatun_h.GT_MEMORY_STAGING();
+    };
+  }
+
+  static int code(Unary op) {
+    return switch (op) {
+      case NEGATE -> gatun_h.GT_UNARY_NEGATE();
+      case ABS -> gatun_h.GT_UNARY_ABS();
+      case SQUARE -> gatun_h.GT_UNARY_SQUARE();
+      case SQRT -> gatun_h.GT_UNARY_SQRT();
+      case EXP -> gatun_h.GT_UNARY_EXP();
+      case LOG -> gatun_h.GT_UNARY_LOG();
+      case RELU -> gatun_h.GT_UNARY_RELU();
+      case SIGMOID -> gatun_h.GT_UNARY_SIGMOID();
+      case TANH -> gatun_h.GT_UNARY_TANH();
+      case SIGN -> gatun_h.GT_UNARY_SIGN();
+    };
+  }
+
+  static int code(Binary op) {
+    return switch (op) {
+      case ADD -> gatun_h.GT_BINARY_ADD();
+      case SUBTRACT -> gatun_h.GT_BINARY_SUBTRACT();
+      case MULTIPLY -> gatun_h.GT_BINARY_MULTIPLY();
+      case DIVIDE -> gatun_h.GT_BINARY_DIVIDE();
+      case MAXIMUM -> gatun_h.GT_BINARY_MAXIMUM();
+      case MINIMUM -> gatun_h.GT_BINARY_MINIMUM();
+      case GATE -> gatun_h.GT_BINARY_GATE();
+    };
+  }
+
+  static int code(Reduction op) {
+    return switch (op) {
+      case SUM -> gatun_h.GT_REDUCE_SUM();
+      case MEAN -> gatun_h.GT_REDUCE_MEAN();
+      case MAX -> gatun_h.GT_REDUCE_MAX();
+    };
+  }
+
+  static int code(Activation activation) {
+    return switch (activation) {
+      case NONE -> gatun_h.GT_ACTIVATION_NONE();
+      case RELU -> gatun_h.GT_ACTIVATION_RELU();
+    };
+  }
+}

@@ -1,0 +1,152 @@
+package dev.gatun.backend.ffm;
+
+import dev.gatun.DeviceUnavailableException;
+import dev.gatun.backend.Backend;
+import dev.gatun.backend.Memory;
+import dev.gatun.backend.Program;
+import dev.gatun.ffi.NativeLibrary;
+import dev.gatun.ffi.NativeLibraryException;
+import dev.gatun.ffi.gatun_h;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.Cleaner.Cleanable;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/// A device of the native library. Instructions run at once on one stream, one after the other.
+public final class FfmBackend extends Instructions {
+  private final Session session;
+  private final Cleanable cleanable;
+  private final int threads;
+
+  private FfmBackend(Session session, int threads) {
+    super(session);
+    this.session = session;
+    this.threads = threads;
+    this.cleanable = Leaks.watch(this, session);
+  }
+
+  /// The CPU.
+  ///
+  /// @param threads workers, the calling thread included; 0 takes all processors that Java sees
+  /// @throws DeviceUnavailableException if the native library cannot be used; the message tells why
+  ///     and what to do
+  public static FfmBackend cpu(int threads) {
+    if (threads < 0) {
+      throw new IllegalArgumentException("threads must not be negative, found " + threads);
+    }
+    try {
+      NativeLibrary.load();
+    } catch (NativeLibraryException e) {
+      throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);
+    }
+    int workers = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+    return new FfmBackend(Session.open(workers), workers);
+  }
+
+  /// Why [#cpu] cannot work in this process; empty if it can.
+  public static Optional<String> unavailableReason() {
+    return NativeLibrary.unavailableReason();
+  }
+
+  @Override
+  public String name() {
+    return "cpu";
+  }
+
+  @Override
+  public String description() {
+    return session.description;
+  }
+
+  @Override
+  public int threads() {
+    return threads;
+  }
+
+  @Override
+  public Memory allocate(long bytes, Memory.Kind kind) {
+    session.acquire("allocate");
+    try {
+      return FfmMemory.create(session.device, bytes, kind);
+    } finally {
+      session.release();
+    }
+  }
+
+  @Override
+  public Program record(Consumer<Backend> instructions) {
+    session.acquire("record");
+    try {
+      return Recording.of(this, session.device, instructions);
+    } finally {
+      session.release();
+    }
+  }
+
+  @Override
+  public MemoryUse memoryUse() {
+    session.acquire("memoryUse");
+    try {
+      MemorySegment out = Scratch.segment();
+      Status.check(
+          gatun_h.gt_device_memory(
+              session.device, out, out.asSlice(Long.BYTES), out.asSlice(2 * Long.BYTES)));
+      return new MemoryUse(
+          out.getAtIndex(ValueLayout.JAVA_LONG, 0),
+          out.getAtIndex(ValueLayout.JAVA_LONG, 1),
+          out.getAtIndex(ValueLayout.JAVA_LONG, 2));
+    } finally {
+      session.release();
+    }
+  }
+
+  @Override
+  public void close() {
+    session.close();
+    cleanable.clean();
+  }
+
+  @Override
+  public String toString() {
+    return session.toString();
+  }
+
+  /// The stream that eager instructions go to, and its device.
+  private static final class Session extends Handle {
+    private final MemorySegment device;
+    private final String description;
+
+    private Session(MemorySegment stream, MemorySegment device, String description) {
+      super(stream);
+      this.device = device;
+      this.description = description;
+    }
+
+    static Session open(int threads) {
+      MemorySegment scratch = Scratch.segment();
+      Status.check(gatun_h.gt_device_create(scratch, gatun_h.GT_DEVICE_CPU(), 0, threads));
+      MemorySegment device = scratch.get(ValueLayout.ADDRESS, 0);
+      try {
+        Status.check(gatun_h.gt_device_describe(device, scratch, Scratch.BYTES));
+        String description = scratch.getString(0);
+        Status.check(gatun_h.gt_stream_create(scratch, device));
+        return new Session(scratch.get(ValueLayout.ADDRESS, 0), device, description);
+      } catch (RuntimeException | Error e) {
+        gatun_h.gt_device_destroy(device);
+        throw e;
+      }
+    }
+
+    @Override
+    void destroy(MemorySegment stream) {
+      gatun_h.gt_stream_destroy(stream);
+      gatun_h.gt_device_destroy(device);
+    }
+
+    @Override
+    public String toString() {
+      return "backend " + description;
+    }
+  }
+}

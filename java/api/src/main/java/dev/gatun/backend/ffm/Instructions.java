@@ -1,0 +1,532 @@
+package dev.gatun.backend.ffm;
+
+import dev.gatun.Shape;
+import dev.gatun.backend.Backend;
+import dev.gatun.backend.View;
+import dev.gatun.backend.Window;
+import dev.gatun.ffi.gatun_h;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
+
+/// Every instruction as one downcall on a stream, which runs it or, if it is recording, keeps it.
+abstract class Instructions implements Backend {
+  /// The stream, and what lives as long as it does.
+  final Handle stream;
+
+  Instructions(Handle stream) {
+    this.stream = stream;
+  }
+
+  /// A downcall on a stream; returns the status.
+  private interface Call {
+    int on(MemorySegment stream);
+  }
+
+  /// Makes the call while the stream and all operands are kept from being destroyed.
+  private void issue(String op, Call call, @Nullable View... operands) {
+    MemorySegment target = stream.acquire(op);
+    int held = 0;
+    try {
+      for (; held < operands.length; held++) {
+        View operand = operands[held];
+        if (operand != null) {
+          ours(op, operand).handle().acquire(op);
+        }
+      }
+      Status.check(call.on(target));
+    } finally {
+      while (held > 0) {
+        if (operands[--held] instanceof FfmView view) {
+          view.handle().release();
+        }
+      }
+      stream.release();
+    }
+  }
+
+  private static FfmView ours(String op, View view) {
+    if (view instanceof FfmView ours) {
+      return ours;
+    }
+    throw new IllegalArgumentException(
+        "[%s] an operand %s %s belongs to another backend: it is a %s"
+            .formatted(op, view.dtype(), view.shape(), view.getClass().getName()));
+  }
+
+  /// An operand that [#issue] holds; NULL for one that is absent.
+  private static MemorySegment at(@Nullable View view) {
+    return view == null ? MemorySegment.NULL : ((FfmView) view).handle().address();
+  }
+
+  private static int flag(boolean value) {
+    return value ? 1 : 0;
+  }
+
+  // Movement.
+
+  @Override
+  public void fill(View y, double value) {
+    issue("fill", s -> gatun_h.gt_fill(s, at(y), value), y);
+  }
+
+  @Override
+  public void copy(View y, View x) {
+    issue("copy", s -> gatun_h.gt_copy(s, at(y), at(x)), y, x);
+  }
+
+  @Override
+  public void permute(View y, View x, int[] axes) {
+    if (axes.length > Shape.MAX_RANK) {
+      throw new IllegalArgumentException(
+          "[permute] at most %d axes were expected, found %d"
+              .formatted(Shape.MAX_RANK, axes.length));
+    }
+    MemorySegment segment = Scratch.segment();
+    MemorySegment.copy(axes, 0, segment, ValueLayout.JAVA_INT, 0, axes.length);
+    issue("permute", s -> gatun_h.gt_permute(s, at(y), at(x), segment, axes.length), y, x);
+  }
+
+  @Override
+  public void subsamplePad(View y, View x, int stride) {
+    issue("subsample_pad", s -> gatun_h.gt_subsample_pad(s, at(y), at(x), stride), y, x);
+  }
+
+  @Override
+  public void subsamplePadBackward(View dx, View dy, int stride) {
+    issue(
+        "subsample_pad_backward",
+        s -> gatun_h.gt_subsample_pad_backward(s, at(dx), at(dy), stride),
+        dx,
+        dy);
+  }
+
+  // Elementwise and reductions.
+
+  @Override
+  public void unary(View y, View x, Unary op) {
+    issue("unary", s -> gatun_h.gt_unary(s, at(y), at(x), Codes.code(op)), y, x);
+  }
+
+  @Override
+  public void binary(View y, View a, View b, Binary op) {
+    issue("binary", s -> gatun_h.gt_binary(s, at(y), at(a), at(b), Codes.code(op)), y, a, b);
+  }
+
+  @Override
+  public void affine(View y, View x, double scale, double shift) {
+    issue("affine", s -> gatun_h.gt_affine(s, at(y), at(x), scale, shift), y, x);
+  }
+
+  @Override
+  public void reduce(View y, View x, Reduction op, int axes) {
+    issue("reduce", s -> gatun_h.gt_reduce(s, at(y), at(x), Codes.code(op), axes), y, x);
+  }
+
+  @Override
+  public void argmax(View y, View x) {
+    issue("argmax", s -> gatun_h.gt_argmax(s, at(y), at(x)), y, x);
+  }
+
+  // Matrix product and convolution.
+
+  @Override
+  public void matmul(
+      View y,
+      View a,
+      View b,
+      @Nullable View bias,
+      boolean transposeA,
+      boolean transposeB,
+      Activation activation) {
+    issue(
+        "matmul",
+        s ->
+            gatun_h.gt_matmul(
+                s,
+                at(y),
+                at(a),
+                at(b),
+                at(bias),
+                flag(transposeA),
+                flag(transposeB),
+                Codes.code(activation)),
+        y,
+        a,
+        b,
+        bias);
+  }
+
+  @Override
+  public void conv2d(
+      View y, View x, View w, @Nullable View bias, Window window, Activation activation) {
+    checkWindow("conv2d", "w", w, window);
+    issue(
+        "conv2d",
+        s ->
+            gatun_h.gt_conv2d(
+                s,
+                at(y),
+                at(x),
+                at(w),
+                at(bias),
+                window.strideHeight(),
+                window.strideWidth(),
+                window.padHeight(),
+                window.padWidth(),
+                Codes.code(activation)),
+        y,
+        x,
+        w,
+        bias);
+  }
+
+  @Override
+  public void conv2dBackwardData(View dx, View dy, View w, Window window) {
+    checkWindow("conv2d_backward_data", "w", w, window);
+    issue(
+        "conv2d_backward_data",
+        s ->
+            gatun_h.gt_conv2d_backward_data(
+                s,
+                at(dx),
+                at(dy),
+                at(w),
+                window.strideHeight(),
+                window.strideWidth(),
+                window.padHeight(),
+                window.padWidth()),
+        dx,
+        dy,
+        w);
+  }
+
+  @Override
+  public void conv2dBackwardWeights(View dw, View x, View dy, Window window) {
+    checkWindow("conv2d_backward_weights", "dw", dw, window);
+    issue(
+        "conv2d_backward_weights",
+        s ->
+            gatun_h.gt_conv2d_backward_weights(
+                s,
+                at(dw),
+                at(x),
+                at(dy),
+                window.strideHeight(),
+                window.strideWidth(),
+                window.padHeight(),
+                window.padWidth()),
+        dw,
+        x,
+        dy);
+  }
+
+  /// The native side takes the window's size from the weights [K,R,S,C] (and refuses another rank),
+  /// so a window that says otherwise is refused here.
+  private static void checkWindow(String op, String name, View weights, Window window) {
+    Shape shape = weights.shape();
+    if (shape.rank() == 4 && (shape.dim(1) != window.height() || shape.dim(2) != window.width())) {
+      throw new IllegalArgumentException(
+          "[%s] the window is %dx%d, but %s has the shape %s"
+              .formatted(op, window.height(), window.width(), name, shape));
+    }
+  }
+
+  // Normalisation.
+
+  @Override
+  public void batchNormTraining(
+      View y,
+      View mean,
+      View invStd,
+      View newRunningMean,
+      View newRunningVariance,
+      View x,
+      View gamma,
+      View beta,
+      @Nullable View residual,
+      View runningMean,
+      View runningVariance,
+      double momentum,
+      double epsilon,
+      Activation activation) {
+    issue(
+        "batch_norm_training",
+        s ->
+            gatun_h.gt_batch_norm_training(
+                s,
+                at(y),
+                at(mean),
+                at(invStd),
+                at(newRunningMean),
+                at(newRunningVariance),
+                at(x),
+                at(gamma),
+                at(beta),
+                at(residual),
+                at(runningMean),
+                at(runningVariance),
+                momentum,
+                epsilon,
+                Codes.code(activation)),
+        y,
+        mean,
+        invStd,
+        newRunningMean,
+        newRunningVariance,
+        x,
+        gamma,
+        beta,
+        residual,
+        runningMean,
+        runningVariance);
+  }
+
+  @Override
+  public void batchNormBackward(
+      View dx,
+      View dgamma,
+      View dbeta,
+      @Nullable View dresidual,
+      View dy,
+      View x,
+      @Nullable View y,
+      View mean,
+      View invStd,
+      View gamma,
+      Activation activation) {
+    issue(
+        "batch_norm_backward",
+        s ->
+            gatun_h.gt_batch_norm_backward(
+                s,
+                at(dx),
+                at(dgamma),
+                at(dbeta),
+                at(dresidual),
+                at(dy),
+                at(x),
+                at(y),
+                at(mean),
+                at(invStd),
+                at(gamma),
+                Codes.code(activation)),
+        dx,
+        dgamma,
+        dbeta,
+        dresidual,
+        dy,
+        x,
+        y,
+        mean,
+        invStd,
+        gamma);
+  }
+
+  @Override
+  public void batchNormInference(
+      View y,
+      View x,
+      View gamma,
+      View beta,
+      @Nullable View residual,
+      View runningMean,
+      View runningVariance,
+      double epsilon,
+      Activation activation) {
+    issue(
+        "batch_norm_inference",
+        s ->
+            gatun_h.gt_batch_norm_inference(
+                s,
+                at(y),
+                at(x),
+                at(gamma),
+                at(beta),
+                at(residual),
+                at(runningMean),
+                at(runningVariance),
+                epsilon,
+                Codes.code(activation)),
+        y,
+        x,
+        gamma,
+        beta,
+        residual,
+        runningMean,
+        runningVariance);
+  }
+
+  // Pooling.
+
+  @Override
+  public void maxPool(View y, View taps, View x, Window window) {
+    issue(
+        "max_pool",
+        s ->
+            gatun_h.gt_max_pool(
+                s,
+                at(y),
+                at(taps),
+                at(x),
+                window.height(),
+                window.width(),
+                window.strideHeight(),
+                window.strideWidth(),
+                window.padHeight(),
+                window.padWidth()),
+        y,
+        taps,
+        x);
+  }
+
+  @Override
+  public void maxPoolBackward(View dx, View dy, View taps, Window window) {
+    issue(
+        "max_pool_backward",
+        s ->
+            gatun_h.gt_max_pool_backward(
+                s,
+                at(dx),
+                at(dy),
+                at(taps),
+                window.height(),
+                window.width(),
+                window.strideHeight(),
+                window.strideWidth(),
+                window.padHeight(),
+                window.padWidth()),
+        dx,
+        dy,
+        taps);
+  }
+
+  @Override
+  public void averagePool(View y, View x, Window window) {
+    issue(
+        "average_pool",
+        s ->
+            gatun_h.gt_average_pool(
+                s,
+                at(y),
+                at(x),
+                window.height(),
+                window.width(),
+                window.strideHeight(),
+                window.strideWidth(),
+                window.padHeight(),
+                window.padWidth()),
+        y,
+        x);
+  }
+
+  @Override
+  public void averagePoolBackward(View dx, View dy, Window window) {
+    issue(
+        "average_pool_backward",
+        s ->
+            gatun_h.gt_average_pool_backward(
+                s,
+                at(dx),
+                at(dy),
+                window.height(),
+                window.width(),
+                window.strideHeight(),
+                window.strideWidth(),
+                window.padHeight(),
+                window.padWidth()),
+        dx,
+        dy);
+  }
+
+  // Regularisation and loss.
+
+  @Override
+  public void dropout(
+      View y, View x, @Nullable View step, double dropProbability, long seed, int layer) {
+    issue(
+        "dropout",
+        s -> gatun_h.gt_dropout(s, at(y), at(x), at(step), dropProbability, seed, layer),
+        y,
+        x,
+        step);
+  }
+
+  @Override
+  public void softmax(View y, View x) {
+    issue("softmax", s -> gatun_h.gt_softmax(s, at(y), at(x)), y, x);
+  }
+
+  @Override
+  public void softmaxCrossEntropy(View loss, View correct, View logits, View labels) {
+    issue(
+        "softmax_cross_entropy",
+        s -> gatun_h.gt_softmax_cross_entropy(s, at(loss), at(correct), at(logits), at(labels)),
+        loss,
+        correct,
+        logits,
+        labels);
+  }
+
+  @Override
+  public void softmaxCrossEntropyBackward(View dlogits, View logits, View labels, View dloss) {
+    issue(
+        "softmax_cross_entropy_backward",
+        s ->
+            gatun_h.gt_softmax_cross_entropy_backward(
+                s, at(dlogits), at(logits), at(labels), at(dloss)),
+        dlogits,
+        logits,
+        labels,
+        dloss);
+  }
+
+  // The optimizer on slabs.
+
+  @Override
+  public void norm(View norm, View x) {
+    issue("norm", s -> gatun_h.gt_norm(s, at(norm), at(x)), norm, x);
+  }
+
+  @Override
+  public void clipByNorm(View y, View x, View norm, double maxNorm) {
+    issue(
+        "clip_by_norm",
+        s -> gatun_h.gt_clip_by_norm(s, at(y), at(x), at(norm), maxNorm),
+        y,
+        x,
+        norm);
+  }
+
+  @Override
+  public void sgdStep(
+      View newParameter,
+      @Nullable View newVelocity,
+      View parameter,
+      @Nullable View velocity,
+      View gradient,
+      View learningRate,
+      Sgd attributes) {
+    issue(
+        "sgd_step",
+        s ->
+            gatun_h.gt_sgd_step(
+                s,
+                at(newParameter),
+                at(newVelocity),
+                at(parameter),
+                at(velocity),
+                at(gradient),
+                at(learningRate),
+                attributes.momentum(),
+                attributes.dampening(),
+                attributes.weightDecay(),
+                flag(attributes.nesterov())),
+        newParameter,
+        newVelocity,
+        parameter,
+        velocity,
+        gradient,
+        learningRate);
+  }
+}

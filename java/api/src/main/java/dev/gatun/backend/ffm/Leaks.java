@@ -1,0 +1,77 @@
+package dev.gatun.backend.ffm;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.lang.ref.Cleaner;
+import java.lang.ref.Cleaner.Cleanable;
+import java.util.ArrayDeque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// The safety net under objects that hold native memory: one that becomes unreachable without
+/// having been closed is freed and reported, in the log and here. With `-Dgatun.leaks=trace` the
+/// report says where it was made.
+public final class Leaks {
+  private static final boolean TRACE = "trace".equals(System.getProperty("gatun.leaks"));
+  private static final int REPORTS_KEPT = 100;
+
+  private static final Cleaner CLEANER = Cleaner.create();
+  private static final Logger LOGGER = System.getLogger(Leaks.class.getName());
+
+  private static final ArrayDeque<String> REPORTS = new ArrayDeque<>();
+  private static long count;
+
+  private Leaks() {}
+
+  /// How many leaks have been found since the JVM started.
+  public static long count() {
+    synchronized (REPORTS) {
+      return count;
+    }
+  }
+
+  /// The latest reports, oldest first, at most 100.
+  public static List<String> reports() {
+    synchronized (REPORTS) {
+      return List.copyOf(REPORTS);
+    }
+  }
+
+  /// Frees and reports `handle` when `owner` is unreachable. `clean()` after an explicit close ends
+  /// the watch.
+  static Cleanable watch(Object owner, Handle handle) {
+    return CLEANER.register(owner, new Net(handle, TRACE ? new Throwable("made here") : null));
+  }
+
+  /// Frees `handle` when `owner` is unreachable, without a word: for views, which are small and
+  /// many, and whose memory is watched itself.
+  static Cleanable watchQuietly(Object owner, Handle handle) {
+    return CLEANER.register(owner, handle::close);
+  }
+
+  private static void report(String what, @Nullable Throwable madeAt) {
+    String message =
+        what
+            + " was never closed; it has become unreachable and was freed. "
+            + (madeAt == null
+                ? "Start Java with -Dgatun.leaks=trace to see where it was made."
+                : "");
+    synchronized (REPORTS) {
+      count++;
+      if (REPORTS.size() == REPORTS_KEPT) {
+        REPORTS.removeFirst();
+      }
+      REPORTS.addLast(madeAt == null ? message : message + madeAt.getStackTrace()[0]);
+    }
+    LOGGER.log(Level.WARNING, message, madeAt);
+  }
+
+  private record Net(Handle handle, @Nullable Throwable madeAt) implements Runnable {
+    @Override
+    public void run() {
+      if (handle.close()) {
+        report(handle.toString(), madeAt);
+      }
+    }
+  }
+}
