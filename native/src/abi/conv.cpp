@@ -1,0 +1,84 @@
+#include "kernels/conv.h"
+
+#include "abi/handles.h"
+
+using namespace gatun;
+
+namespace {
+
+// The count of window positions along one axis.
+int64_t positions(const char* op, const char* axis, int64_t size, int64_t kernel, int64_t stride,
+                  int64_t pad) {
+  require(kernel >= 1, "[", op, "] w has no taps along ", axis);
+  require(stride >= 1, "[", op, "] stride along ", axis, " must be at least 1, but is ", stride);
+  require(pad >= 0, "[", op, "] padding along ", axis, " must be at least 0, but is ", pad);
+  require(size + 2 * pad >= kernel, "[", op, "] w has ", kernel, " taps along ", axis,
+          ", but x has ", size, " pixels and ", pad, " of padding on both sides");
+  return (size + 2 * pad - kernel) / stride + 1;
+}
+
+// x [N,H,W,C], w [K,R,S,C], y [N,P,Q,K], whichever of them is the result.
+kernels::ConvGeometry check_geometry(const char* op, const Tensor& x, const Tensor& w,
+                                     const char* y_name, const Tensor& y, const char* x_name,
+                                     const char* w_name, int32_t stride_h, int32_t stride_w,
+                                     int32_t pad_h, int32_t pad_w) {
+  check_rank(op, x_name, x, 4);
+  check_rank(op, w_name, w, 4);
+  check_rank(op, y_name, y, 4);
+  require(x.dims[3] == w.dims[3], "[", op, "] channels differ: ", x_name, " is ", x, ", ", w_name,
+          " is ", w, " (the last dimensions must be equal)");
+  const int64_t p = positions(op, "height", x.dims[1], w.dims[1], stride_h, pad_h);
+  const int64_t q = positions(op, "width", x.dims[2], w.dims[2], stride_w, pad_w);
+  check_shape(op, y_name, y, {x.dims[0], p, q, w.dims[0]});
+  return {stride_h, stride_w, pad_h, pad_w};
+}
+
+}  // namespace
+
+gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias,
+                    int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
+                    int32_t activation) {
+  return instruction("conv2d", stream, {y}, {x, w, bias}, [&](Launcher& launcher) {
+    const char* op = "conv2d";
+    const Tensor &ty = tensor(op, "y", y), &tx = tensor(op, "x", x), &tw = tensor(op, "w", w);
+    const Tensor* tbias = nullable(bias);
+    check_real(op, {{"y", ty}, {"x", tx}, {"w", tw}, {"bias", tbias}});
+    const auto geometry =
+        check_geometry(op, tx, tw, "y", ty, "x", "w", stride_h, stride_w, pad_h, pad_w);
+    check_shape(op, "bias", tbias, {tw.dims[0]});
+    check_no_overlap(op, "y", ty, "x", tx);
+    check_no_overlap(op, "y", ty, "w", tw);
+    check_no_overlap(op, "y", ty, "bias", tbias);
+    kernels::conv2d(launcher, ty, tx, tw, tbias, geometry, check_activation(op, activation));
+  });
+}
+
+gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w,
+                                  int32_t stride_h, int32_t stride_w, int32_t pad_h,
+                                  int32_t pad_w) {
+  return instruction("conv2d_backward_data", stream, {dx}, {dy, w}, [&](Launcher& launcher) {
+    const char* op = "conv2d_backward_data";
+    const Tensor &tdx = tensor(op, "dx", dx), &tdy = tensor(op, "dy", dy), &tw = tensor(op, "w", w);
+    check_real(op, {{"dx", tdx}, {"dy", tdy}, {"w", tw}});
+    const auto geometry =
+        check_geometry(op, tdx, tw, "dy", tdy, "dx", "w", stride_h, stride_w, pad_h, pad_w);
+    check_no_overlap(op, "dx", tdx, "dy", tdy);
+    check_no_overlap(op, "dx", tdx, "w", tw);
+    kernels::conv2d_backward_data(launcher, tdx, tdy, tw, geometry);
+  });
+}
+
+gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy,
+                                     int32_t stride_h, int32_t stride_w, int32_t pad_h,
+                                     int32_t pad_w) {
+  return instruction("conv2d_backward_weights", stream, {dw}, {x, dy}, [&](Launcher& launcher) {
+    const char* op = "conv2d_backward_weights";
+    const Tensor &tdw = tensor(op, "dw", dw), &tx = tensor(op, "x", x), &tdy = tensor(op, "dy", dy);
+    check_real(op, {{"dw", tdw}, {"x", tx}, {"dy", tdy}});
+    const auto geometry =
+        check_geometry(op, tx, tdw, "dy", tdy, "x", "dw", stride_h, stride_w, pad_h, pad_w);
+    check_no_overlap(op, "dw", tdw, "x", tx);
+    check_no_overlap(op, "dw", tdw, "dy", tdy);
+    kernels::conv2d_backward_weights(launcher, tdw, tx, tdy, geometry);
+  });
+}

@@ -1,0 +1,344 @@
+// Forward and data gradient: direct convolution. A tile is some result pixels by two vectors of
+// channels; its depth is kernel rows (runs) times kernel columns and channels, which lie side by
+// side in a row of x. Pixels are sorted into regions with the same taps inside x, so that no tap in
+// the padding costs anything and every tile is dense.
+#include "kernels/conv.h"
+
+#include <memory>
+#include <vector>
+
+#include "kernels/conv_naive.h"
+#include "kernels/gemm.h"
+#include "kernels/matmul.h"
+
+namespace gatun::kernels {
+namespace {
+
+// Consecutive result pixels of one axis that see the same taps, [tap_begin, tap_end).
+struct Span {
+  int64_t begin, end, tap_begin, tap_end;
+};
+
+std::vector<Span> spans(int64_t pixels, int64_t stride, int64_t pad, int64_t taps, int64_t size) {
+  std::vector<Span> result;
+  for (int64_t i = 0; i < pixels; ++i) {
+    int64_t lo = std::clamp<int64_t>(pad - i * stride, 0, taps);
+    int64_t hi = std::clamp<int64_t>(size + pad - i * stride, 0, taps);
+    if (lo >= hi) lo = hi = 0;
+    if (!result.empty() && result.back().tap_begin == lo && result.back().tap_end == hi) {
+      ++result.back().end;
+    } else {
+      result.push_back({i, i + 1, lo, hi});
+    }
+  }
+  return result;
+}
+
+struct Region {
+  Span rows, columns;
+  std::vector<Run> runs;
+  int64_t depth = 0;
+};
+
+// One dense convolution: result pixel (i, j) sees x from row i * stride_h - pad_h and column
+// j * stride_w - pad_w on. A forward pass is one; a data gradient is one for each residue of the
+// result's pixels modulo the strides, since each residue meets its own taps.
+struct Dense {
+  int64_t rows = 0, columns = 0;  // result pixels
+  int64_t y_start = 0, y_row = 0, y_column = 0;
+  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0;  // pads may be negative
+  int64_t R = 0, S = 0;
+  int64_t weights_begin = 0;  // depth steps into the packed panels
+  std::vector<Region> regions = {};
+};
+
+// Where weights of tap t, a step of `channels` in depth, come from.
+struct PackedTap {
+  int64_t source;       // element of w where the tap's first value lies
+  int64_t destination;  // depth steps into the panels
+};
+
+struct Plan {
+  const MicroKernels* kernels;
+  float* y;
+  const float *x, *w, *bias;
+  int64_t images, H, W, channels;  // of x
+  int64_t x_image, y_image;        // elements
+  int64_t depth = 0;               // of a packed panel
+  bool transposed_weights;         // w's rows run along depth
+  int64_t w_stride;
+  bool relu;
+  Panels panels;
+  std::vector<PackedTap> taps = {};
+  std::vector<Dense> parts = {};
+  Scratch<float> packed_weights = {}, packed_bias = {};
+  int64_t images_per_task = 1, bands = 1, panels_per_task = 1;
+
+  int64_t image_groups() const { return (images + images_per_task - 1) / images_per_task; }
+  int64_t panel_groups() const { return (panels.count() + panels_per_task - 1) / panels_per_task; }
+};
+
+void find_regions(const Plan& plan, Dense& part) {
+  const auto rows = spans(part.rows, part.stride_h, part.pad_h, part.R, plan.H);
+  const auto columns = spans(part.columns, part.stride_w, part.pad_w, part.S, plan.W);
+  for (const Span& row : rows) {
+    for (const Span& column : columns) {
+      Region region{row, column, {}, 0};
+      region.depth = (column.tap_end - column.tap_begin) * plan.channels;
+      for (int64_t r = row.tap_begin; region.depth > 0 && r < row.tap_end; ++r) {
+        region.runs.push_back(
+            {(r - row.tap_begin) * plan.W * plan.channels,
+             part.weights_begin + (r * part.S + column.tap_begin) * plan.channels});
+      }
+      part.regions.push_back(std::move(region));
+    }
+  }
+}
+
+// All pixels of rows [row_begin, row_end) of a region in images [image_begin, image_end), one
+// panel.
+void run_region(const Plan& plan, const Dense& part, const Region& region, int64_t image_begin,
+                int64_t image_end, int64_t row_begin, int64_t row_end, int64_t panel,
+                const float* weights, const float* bias) {
+  const int vectors = plan.panels.vectors(panel);
+  const int64_t columns = region.columns.end - region.columns.begin;
+  const int64_t pixels = (image_end - image_begin) * (row_end - row_begin) * columns;
+  if (pixels <= 0) return;
+  const float* x_rows[kMaxRows];
+  float* y_rows[kMaxRows];
+  Tile tile;
+  tile.a = x_rows;
+  tile.b = weights;
+  tile.b_step = plan.panels.width(panel);
+  tile.runs = region.runs.data();
+  tile.run_count = static_cast<int64_t>(region.runs.size());
+  tile.depth = region.depth;
+  tile.y = y_rows;
+  tile.columns = plan.panels.columns(panel);
+  tile.bias = bias;
+  tile.relu = plan.relu;
+  // The first tap inside x. Regions without any tap read nothing.
+  const bool reads = tile.run_count > 0;
+  const int64_t h0 = region.rows.tap_begin - part.pad_h, w0 = region.columns.tap_begin - part.pad_w;
+  int64_t n = image_begin, i = row_begin, j = region.columns.begin;
+  const Pieces pieces(pixels, plan.kernels->max_rows[vectors]);
+  for (int64_t piece = 0; piece < pieces.count(); ++piece) {
+    const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
+    for (int row = 0; row < count; ++row) {
+      const int64_t h = i * part.stride_h + h0, w = j * part.stride_w + w0;
+      x_rows[row] = reads ? plan.x + n * plan.x_image + (h * plan.W + w) * plan.channels : plan.x;
+      y_rows[row] = plan.y + n * plan.y_image + part.y_start + i * part.y_row + j * part.y_column +
+                    plan.panels.start(panel);
+      if (++j == region.columns.end) {
+        j = region.columns.begin;
+        if (++i == row_end) {
+          i = row_begin;
+          ++n;
+        }
+      }
+    }
+    plan.kernels->gathered[vectors][count](tile);
+  }
+}
+
+void run_task(const Plan& plan, const Context& context, int64_t task) {
+  const int64_t panel_group = task % plan.panel_groups();
+  const int64_t band = task / plan.panel_groups() % plan.bands;
+  const int64_t image_group = task / plan.panel_groups() / plan.bands;
+  const int64_t image_begin = image_group * plan.images_per_task;
+  const int64_t image_end = std::min(plan.images, image_begin + plan.images_per_task);
+  const int64_t panel_begin = panel_group * plan.panels_per_task;
+  const int64_t panel_end = std::min(plan.panels.count(), panel_begin + plan.panels_per_task);
+  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+    const float* weights = context.at(plan.packed_weights) + plan.panels.start(panel) * plan.depth;
+    const float* bias =
+        plan.bias == nullptr ? nullptr : context.at(plan.packed_bias) + plan.panels.start(panel);
+    for (const Dense& part : plan.parts) {
+      const int64_t row_begin = part.rows * band / plan.bands;
+      const int64_t row_end = part.rows * (band + 1) / plan.bands;
+      for (const Region& region : part.regions) {
+        run_region(plan, part, region, image_begin, image_end,
+                   std::max(row_begin, region.rows.begin), std::min(row_end, region.rows.end),
+                   panel, weights, bias);
+      }
+    }
+  }
+}
+
+void pack_task(const Plan& plan, const Context& context, int64_t task) {
+  const int64_t panel = task % plan.panels.count();
+  const PackedTap& tap = plan.taps[task / plan.panels.count()];
+  const int64_t width = plan.panels.width(panel), columns = plan.panels.columns(panel);
+  const int64_t start = plan.panels.start(panel);
+  float* packed = context.at(plan.packed_weights) + start * plan.depth + tap.destination * width;
+  if (plan.transposed_weights) {
+    pack_transposed(packed, width, plan.w + start * plan.w_stride + tap.source, plan.w_stride,
+                    columns, plan.channels);
+  } else {
+    pack_columns(packed, width, plan.w + start + tap.source, plan.w_stride, columns, plan.channels);
+  }
+}
+
+// Cuts the work into tasks. Every result element is summed in one tile in a fixed order, so the cut
+// changes no bit and may look at the number of workers.
+void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
+  const int64_t wanted = 4 * workers;
+  const int64_t x_bytes = plan.x_image * static_cast<int64_t>(sizeof(float));
+  // Several small images at once give corners and edges enough pixels for a tile.
+  plan.images_per_task = std::clamp<int64_t>((64 << 10) / std::max<int64_t>(x_bytes, 1), 1,
+                                             std::max<int64_t>(1, plan.images / wanted));
+  plan.bands = std::clamp<int64_t>((wanted + plan.image_groups() - 1) / plan.image_groups(), 1,
+                                   std::max<int64_t>(1, result_rows / 4));
+  const int64_t tasks = plan.image_groups() * plan.bands;
+  const int64_t groups = std::clamp<int64_t>((wanted + tasks - 1) / tasks, 1, plan.panels.count());
+  plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
+}
+
+void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
+  for (Dense& part : plan.parts) find_regions(plan, part);
+  choose_tasks(plan, launcher.workers(), result_rows);
+  plan.packed_weights = launcher.scratch<float>(plan.panels.padded_columns() * plan.depth);
+  plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
+  const auto shared = std::make_shared<const Plan>(std::move(plan));
+  const auto packs = static_cast<int64_t>(shared->taps.size()) * shared->panels.count();
+  launcher.parallel(packs + (shared->bias == nullptr ? 0 : 1),
+                    [shared, packs](const Context& context, int64_t task) {
+                      if (task < packs) return pack_task(*shared, context, task);
+                      pack_columns(context.at(shared->packed_bias), shared->panels.padded_columns(),
+                                   shared->bias, 0, shared->panels.total_columns(), 1);
+                    });
+  launcher.parallel(
+      shared->image_groups() * shared->bands * shared->panel_groups(),
+      [shared](const Context& context, int64_t task) { run_task(*shared, context, task); });
+}
+
+bool is_pointwise(const naive::ConvDims& d, const ConvGeometry& g) {
+  return d.R == 1 && d.S == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0;
+}
+
+}  // namespace
+
+void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
+            const Tensor* bias, const ConvGeometry& g, Activation activation) {
+  if (y.count == 0) return;
+  if (y.dtype == DType::F64) {
+    return naive::conv2d<double>(launcher, y, x, w, bias, g, activation);
+  }
+  const naive::ConvDims d(x, w, y);
+  const float* pbias = bias == nullptr ? nullptr : bias->as<float>();
+  if (is_pointwise(d, g)) {
+    return multiply(launcher, {.y = y.as<float>(),
+                               .a = x.as<float>(),
+                               .b = w.as<float>(),
+                               .bias = pbias,
+                               .M = d.N * d.P * d.Q,
+                               .N = d.K,
+                               .K = d.C,
+                               .layout = {.transpose_b = true},
+                               .activation = activation});
+  }
+  const MicroKernels& kernels = micro_kernels();
+  Plan plan{.kernels = &kernels,
+            .y = y.as<float>(),
+            .x = x.as<float>(),
+            .w = w.as<float>(),
+            .bias = pbias,
+            .images = d.N,
+            .H = d.H,
+            .W = d.W,
+            .channels = d.C,
+            .x_image = d.H * d.W * d.C,
+            .y_image = d.P * d.Q * d.K,
+            .depth = d.R * d.S * d.C,
+            .transposed_weights = true,
+            .w_stride = d.R * d.S * d.C,
+            .relu = activation == Activation::RELU,
+            .panels = Panels(kernels, d.K)};
+  for (int64_t t = 0; t < d.R * d.S; ++t) plan.taps.push_back({t * d.C, t * d.C});
+  plan.parts.push_back({.rows = d.P,
+                        .columns = d.Q,
+                        .y_row = d.Q * d.K,
+                        .y_column = d.K,
+                        .stride_h = g.stride_h,
+                        .stride_w = g.stride_w,
+                        .pad_h = g.pad_h,
+                        .pad_w = g.pad_w,
+                        .R = d.R,
+                        .S = d.S});
+  convolve(launcher, std::move(plan), d.P);
+}
+
+namespace {
+
+// One axis of a data gradient for result pixels residue, residue + stride, ...: pixel
+// i * stride + residue meets taps first + stride * t, in falling order along dy.
+struct Residue {
+  int64_t pixels, first, taps, pad;
+
+  Residue(int64_t residue, int64_t size, int64_t kernel, int64_t stride, int64_t padding)
+      : pixels((size - residue + stride - 1) / stride),
+        first((residue + padding) % stride),
+        taps(first < kernel ? (kernel - first + stride - 1) / stride : 0),
+        pad(taps - 1 - (residue + padding - first) / stride) {}
+  int64_t tap(int64_t t, int64_t stride) const { return first + (taps - 1 - t) * stride; }
+};
+
+}  // namespace
+
+void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
+                          const ConvGeometry& g) {
+  if (dx.count == 0) return;
+  if (dx.dtype == DType::F64) {
+    return naive::conv2d_backward_data<double>(launcher, dx, dy, w, g);
+  }
+  const naive::ConvDims d(dx, w, dy);
+  if (is_pointwise(d, g)) {
+    return multiply(launcher, {.y = dx.as<float>(),
+                               .a = dy.as<float>(),
+                               .b = w.as<float>(),
+                               .M = d.N * d.P * d.Q,
+                               .N = d.C,
+                               .K = d.K});
+  }
+  const MicroKernels& kernels = micro_kernels();
+  Plan plan{.kernels = &kernels,
+            .y = dx.as<float>(),
+            .x = dy.as<float>(),
+            .w = w.as<float>(),
+            .bias = nullptr,
+            .images = d.N,
+            .H = d.P,
+            .W = d.Q,
+            .channels = d.K,
+            .x_image = d.P * d.Q * d.K,
+            .y_image = d.H * d.W * d.C,
+            .transposed_weights = false,
+            .w_stride = d.R * d.S * d.C,
+            .relu = false,
+            .panels = Panels(kernels, d.C)};
+  for (int64_t a = 0; a < std::min(g.stride_h, d.H); ++a) {
+    for (int64_t b = 0; b < std::min(g.stride_w, d.W); ++b) {
+      const Residue row(a, d.H, d.R, g.stride_h, g.pad_h), column(b, d.W, d.S, g.stride_w, g.pad_w);
+      plan.parts.push_back({.rows = row.pixels,
+                            .columns = column.pixels,
+                            .y_start = (a * d.W + b) * d.C,
+                            .y_row = g.stride_h * d.W * d.C,
+                            .y_column = g.stride_w * d.C,
+                            .pad_h = row.pad,
+                            .pad_w = column.pad,
+                            .R = row.taps,
+                            .S = column.taps,
+                            .weights_begin = plan.depth});
+      for (int64_t r = 0; r < row.taps; ++r) {
+        for (int64_t s = 0; s < column.taps; ++s) {
+          plan.taps.push_back(
+              {(row.tap(r, g.stride_h) * d.S + column.tap(s, g.stride_w)) * d.C, plan.depth});
+          plan.depth += d.K;
+        }
+      }
+    }
+  }
+  convolve(launcher, std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
+}
+
+}  // namespace gatun::kernels

@@ -1,0 +1,96 @@
+// The micro-kernels under every product and convolution: a tile of a few rows by one or two vectors
+// of columns, summed in registers over runs of depth, with bias and ReLU before the only store. A
+// driver decides what rows, columns and depth are: pixels, output channels and kernel rows times
+// input channels for a convolution, taps times input channels, output channels and pixels for its
+// weight gradient. Element (i, j) sums in the order of runs and depth whatever the tile's size, so
+// drivers may cut tiles as they like without changing a bit.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace gatun::kernels {
+
+constexpr int kMaxVectors = 2;
+constexpr int kMaxRows = 16;
+
+// A stretch of depth that is contiguous (by the tile's steps) in A and in B.
+struct Run {
+  int64_t a = 0;  // elements to add to A's row starts
+  int64_t b = 0;  // depth steps to skip in B
+};
+
+// y[i][j] = activation(start + sum over runs, d < depth of A[i][run.a + d * a_step] * B[(run.b + d)
+// * b_step + j])
+struct Tile {
+  const float* const* a = nullptr;  // gathered: where each row starts; adjacent: where the first
+                                    // does, the others follow
+  int64_t a_step = 1;               // adjacent only; gathered rows run along depth
+  const float* b = nullptr;  // whole vectors of columns, also where `columns` ends inside one
+  int64_t b_step = 0;
+  const Run* runs = nullptr;
+  int64_t run_count = 0;
+  int64_t depth = 0;
+  float* const* y = nullptr;    // where each row of the result starts
+  int64_t columns = 0;          // to store; the others are computed and dropped
+  const float* bias = nullptr;  // start: whole vectors of columns, or zero
+  bool accumulate = false;      // start: what y holds, instead of bias
+  bool relu = false;
+};
+
+using MicroKernel = void (*)(const Tile&);
+
+// The micro-kernels of one SIMD level, indexed by vectors and rows.
+struct MicroKernels {
+  int lanes = 0;
+  int max_rows[kMaxVectors + 1] = {};
+  MicroKernel gathered[kMaxVectors + 1][kMaxRows + 1] = {};
+  MicroKernel adjacent[kMaxVectors + 1][kMaxRows + 1] = {};
+};
+
+// Those of the best SIMD level this process may use now.
+const MicroKernels& micro_kernels();
+
+// Columns in panels of two vectors; the last has one if the count of vectors is odd.
+class Panels {
+ public:
+  Panels(const MicroKernels& kernels, int64_t columns)
+      : columns_(columns), lanes_(kernels.lanes), vectors_((columns + lanes_ - 1) / lanes_) {}
+
+  int64_t total_columns() const { return columns_; }
+  int64_t count() const { return (vectors_ + 1) / 2; }
+  int64_t padded_columns() const { return vectors_ * lanes_; }
+  int64_t start(int64_t panel) const {
+    return panel * 2 * lanes_;
+  }  // the first column; times depth, the packed panel
+  int vectors(int64_t panel) const {
+    return static_cast<int>(std::min<int64_t>(2, vectors_ - panel * 2));
+  }
+  int64_t width(int64_t panel) const { return vectors(panel) * lanes_; }
+  int64_t columns(int64_t panel) const { return std::min(width(panel), columns_ - start(panel)); }
+
+ private:
+  int64_t columns_, lanes_, vectors_;
+};
+
+// Cuts n rows into the fewest pieces of at most `most`, as equal as can be.
+class Pieces {
+ public:
+  Pieces(int64_t n, int64_t most) : n_(n), count_((n + most - 1) / most) {}
+  int64_t count() const { return count_; }
+  int64_t begin(int64_t i) const { return n_ * i / count_; }
+  int64_t end(int64_t i) const { return n_ * (i + 1) / count_; }
+
+ private:
+  int64_t n_, count_;
+};
+
+// Packs `columns` columns of B into rows of `width` floats, zeros behind them: row d holds
+// B[d][0..columns). B[d][j] = b[d * stride + j].
+void pack_columns(float* panel, int64_t width, const float* b, int64_t stride, int64_t columns,
+                  int64_t depth);
+// B[d][j] = b[j * stride + d].
+void pack_transposed(float* panel, int64_t width, const float* b, int64_t stride, int64_t columns,
+                     int64_t depth);
+
+}  // namespace gatun::kernels

@@ -1,0 +1,164 @@
+#include <utility>
+
+#include "kernels/gemm.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm_simd.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gatun::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;  // fixed width: accumulators are arrays of vectors
+using V = hn::Vec<D>;
+constexpr int kLanes = hn::MaxLanes(D());
+
+// Two vectors by 14 rows fill 32 registers with 28 sums, and each element of B read serves 14
+// multiply-adds; with 16 registers 6 rows leave room for B and a broadcast. One vector by 16 or 12
+// rows hides the latency of the multiply-add.
+constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON;
+constexpr int max_rows(int vectors) {
+  return vectors == 1 ? (kManyRegisters ? 16 : 12) : (kManyRegisters ? 14 : 6);
+}
+
+template <int kRows, int kVectors>
+HWY_INLINE void start(const Tile& tile, V (&sum)[kRows][kVectors]) {
+  const D d;
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
+  }
+  if (tile.accumulate) {
+    HWY_ALIGN float edge[kVectors * kLanes] = {};
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const float* row = tile.y[i];
+      if (tile.columns < kVectors * kLanes) {
+        for (int64_t c = 0; c < tile.columns; ++c) edge[c] = row[c];
+        row = edge;
+      }
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(d, row + j * kLanes);
+    }
+  } else if (tile.bias != nullptr) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) {
+      const V bias = hn::LoadU(d, tile.bias + j * kLanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) sum[i][j] = bias;
+    }
+  }
+}
+
+template <int kRows, int kVectors>
+HWY_INLINE void finish(const Tile& tile, V (&sum)[kRows][kVectors]) {
+  const D d;
+  if (tile.relu) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      // Not Max: a NaN must stay.
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) {
+        sum[i][j] = hn::IfThenZeroElse(hn::Lt(sum[i][j], hn::Zero(d)), sum[i][j]);
+      }
+    }
+  }
+  if (tile.columns == kVectors * kLanes) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, tile.y[i] + j * kLanes);
+    }
+  } else {
+    HWY_ALIGN float edge[kVectors * kLanes] = {};
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) hn::Store(sum[i][j], d, edge + j * kLanes);
+      for (int64_t c = 0; c < tile.columns; ++c) tile.y[i][c] = edge[c];
+    }
+  }
+}
+
+// One step of depth; a(i) is where row i's element lies.
+template <int kRows, int kVectors, typename A>
+HWY_INLINE void step(const A& a, const float* b, V (&sum)[kRows][kVectors]) {
+  const D d;
+  V columns[kVectors];
+#pragma GCC unroll 2
+  for (int j = 0; j < kVectors; ++j) columns[j] = hn::LoadU(d, b + j * kLanes);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    const V value = hn::Set(d, *a(i));
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(value, columns[j], sum[i][j]);
+  }
+}
+
+template <int kRows, int kVectors>
+void multiply_gathered(const Tile& tile) {
+  V sum[kRows][kVectors];
+  start(tile, sum);
+  const float* rows[kRows];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) rows[i] = tile.a[i];
+  const int64_t b_step = tile.b_step;
+  for (int64_t r = 0; r < tile.run_count; ++r) {
+    const float* b = tile.b + tile.runs[r].b * b_step;
+    const int64_t end = tile.runs[r].a + tile.depth;
+    int64_t k = tile.runs[r].a;
+    for (; k < end; ++k, b += b_step) {
+      step([&](int i) HWY_ATTR { return rows[i] + k; }, b, sum);
+    }
+  }
+  finish(tile, sum);
+}
+
+template <int kRows, int kVectors>
+void multiply_adjacent(const Tile& tile) {
+  V sum[kRows][kVectors];
+  start(tile, sum);
+  const int64_t a_step = tile.a_step, b_step = tile.b_step;
+  for (int64_t r = 0; r < tile.run_count; ++r) {
+    const float* a = tile.a[0] + tile.runs[r].a;
+    const float* b = tile.b + tile.runs[r].b * b_step;
+    for (int64_t k = 0; k < tile.depth; ++k, a += a_step, b += b_step) {
+      step([&](int i) HWY_ATTR { return a + i; }, b, sum);
+    }
+  }
+  finish(tile, sum);
+}
+
+template <int kVectors, int... kRowsMinusOne>
+void fill(MicroKernels& kernels, std::integer_sequence<int, kRowsMinusOne...>) {
+  kernels.max_rows[kVectors] = max_rows(kVectors);
+  ((kernels.gathered[kVectors][kRowsMinusOne + 1] = multiply_gathered<kRowsMinusOne + 1, kVectors>,
+    kernels.adjacent[kVectors][kRowsMinusOne + 1] = multiply_adjacent<kRowsMinusOne + 1, kVectors>),
+   ...);
+}
+
+const MicroKernels* table() {
+  static const MicroKernels kernels = [] {
+    MicroKernels k;
+    k.lanes = kLanes;
+    fill<1>(k, std::make_integer_sequence<int, max_rows(1)>());
+    fill<2>(k, std::make_integer_sequence<int, max_rows(2)>());
+    return k;
+  }();
+  return &kernels;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gatun::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gatun::kernels {
+HWY_EXPORT(table);
+const MicroKernels& micro_kernels() { return *HWY_DYNAMIC_DISPATCH(table)(); }
+}  // namespace gatun::kernels
+#endif

@@ -1,0 +1,141 @@
+#include "kernels/matmul.h"
+
+#include "kernels/matmul_naive.h"
+#include "support.h"
+
+namespace gatun::test {
+namespace {
+
+using kernels::MatmulLayout;
+
+struct Shape {
+  int64_t M, N, K;
+};
+
+// Tiny, empty, ends inside vectors and tiles, more than one pass of depth, rows that collide in L1.
+const Shape kShapes[] = {{0, 3, 2},    {3, 0, 2},    {3, 4, 0},      {1, 1, 1},       {2, 3, 5},
+                         {5, 16, 3},   {14, 32, 7},  {15, 33, 8},    {29, 31, 64},    {17, 10, 256},
+                         {32, 10, 84}, {6, 128, 65}, {171, 48, 70},  {33, 200, 800},  {1, 300, 400},
+                         {40, 7, 900}, {200, 1, 33}, {64, 512, 512}, {190, 160, 1024}};
+const MatmulLayout kLayouts[] = {{false, false}, {true, false}, {false, true}, {true, true}};
+
+struct Operands {
+  Array<float> a, b, bias;
+
+  Operands(Shape s, MatmulLayout layout)
+      : a(random_array<float>(layout.transpose_a ? Dims{s.K, s.M} : Dims{s.M, s.K}, 1)),
+        b(random_array<float>(layout.transpose_b ? Dims{s.N, s.K} : Dims{s.K, s.N}, 2)),
+        bias(random_array<float>({s.N}, 3)) {}
+};
+
+Array<double> in_double(Array<float>& a) {
+  Array<double> d(a.dims());
+  for (int64_t i = 0; i < a.count(); ++i) d[i] = a[i];
+  return d;
+}
+
+Array<float> product(Shape s, Operands& o, MatmulLayout layout, bool bias, Activation activation,
+                     int workers) {
+  SerialLauncher launcher(workers);
+  Array<float> y({s.M, s.N}, NAN);
+  const Tensor tb = o.bias.tensor();
+  kernels::matmul(launcher, y.tensor(), o.a.tensor(), o.b.tensor(), bias ? &tb : nullptr, layout,
+                  activation);
+  return y;
+}
+
+TEST(Matmul, AgreesWithPlainLoopsAndDoesNotDependOnWorkers) {
+  for_each_simd_level([](const char*) {
+    for (const Shape s : kShapes) {
+      for (const MatmulLayout layout : kLayouts) {
+        Operands o(s, layout);
+        auto a = in_double(o.a), b = in_double(o.b), bias = in_double(o.bias);
+        for (const bool fused : {false, true}) {
+          SCOPED_TRACE(testing::Message() << s.M << "x" << s.N << "x" << s.K << " "
+                                          << layout.transpose_a << layout.transpose_b << fused);
+          const auto activation = fused ? Activation::RELU : Activation::NONE;
+          Array<double> expected({s.M, s.N});
+          const Tensor tb = bias.tensor();
+          SerialLauncher launcher;
+          kernels::naive::matmul<double>(launcher, expected.tensor(), a.tensor(), b.tensor(),
+                                         fused ? &tb : nullptr, layout, activation);
+          const auto y = product(s, o, layout, fused, activation, 1);
+          // K products below 1, each rounded by at most half a unit of a sum below K.
+          expect_close(y, expected, 0, 6e-8 * (s.K + 1) * std::sqrt(s.K + 1.0));
+          for (const int workers : {2, 3}) {
+            expect_same_bits(product(s, o, layout, fused, activation, workers), y);
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(Matmul, ReluKeepsNan) {
+  for_each_simd_level([](const char*) {
+    const Shape s{3, 20, 4};
+    Operands o(s, {});
+    o.a[4] = NAN;
+    const auto y = product(s, o, {}, true, Activation::RELU, 1);
+    for (int64_t j = 0; j < s.N; ++j) {
+      EXPECT_TRUE(std::isnan(y[s.N + j]));
+      EXPECT_GE(y[j], 0);
+    }
+  });
+}
+
+TEST(Matmul, RunsInDoubleAndOnThreads) {
+  const Shape s{37, 29, 50};
+  for (const MatmulLayout layout : kLayouts) {
+    Operands o(s, layout);
+    auto a = in_double(o.a), b = in_double(o.b);
+    Array<double> expected({s.M, s.N});
+    SerialLauncher launcher;
+    kernels::naive::matmul<double>(launcher, expected.tensor(), a.tensor(), b.tensor(), nullptr,
+                                   layout, Activation::NONE);
+    const auto one_worker = product(s, o, layout, false, Activation::NONE, 1);
+    for (const int threads : {1, 2, 3}) {
+      TestDevice device(threads);
+      const TestTensor<double> ta(device, a), tb(device, b), ty(device, {s.M, s.N});
+      EXPECT_OK(gt_matmul(device.stream(), ty, ta, tb, nullptr, layout.transpose_a,
+                          layout.transpose_b, GT_ACTIVATION_NONE));
+      expect_same_bits(ty.read(), expected);
+      const TestTensor<float> fa(device, o.a), fb(device, o.b), fy(device, {s.M, s.N});
+      EXPECT_OK(gt_matmul(device.stream(), fy, fa, fb, nullptr, layout.transpose_a,
+                          layout.transpose_b, GT_ACTIVATION_NONE));
+      expect_same_bits(fy.read(), one_worker);
+    }
+  }
+}
+
+TEST(Matmul, RefusesWhatDoesNotFit) {
+  TestDevice device;
+  const auto stream = device.stream();
+  const TestTensor<float> a(device, {2, 3}), b(device, {3, 4}), y(device, {2, 4}),
+      bias(device, {4}), vector(device, {3}), wide(device, {2, 5});
+  const TestTensor<double> real(device, {3, 4});
+  const TestTensor<int32_t> whole(device, {3, 4});
+  EXPECT_OK(gt_matmul(stream, y, a, b, bias, 0, 0, 0));
+  EXPECT_REFUSED(gt_matmul(stream, y, a, nullptr, bias, 0, 0, 0), GT_INVALID_ARGUMENT, "b is NULL");
+  EXPECT_REFUSED(gt_matmul(stream, y, a, vector, bias, 0, 0, 0), GT_INVALID_ARGUMENT,
+                 "b must have rank 2");
+  EXPECT_REFUSED(gt_matmul(stream, y, a, b, bias, 1, 0, 0), GT_INVALID_ARGUMENT,
+                 "a^T has 2 columns, b has 3 rows");
+  EXPECT_REFUSED(gt_matmul(stream, y, a, b, bias, 0, 1, 0), GT_INVALID_ARGUMENT,
+                 "a has 3 columns, b^T has 4 rows");
+  EXPECT_REFUSED(gt_matmul(stream, wide, a, b, bias, 0, 0, 0), GT_INVALID_ARGUMENT,
+                 "y must be f32 (2, 4)");
+  EXPECT_REFUSED(gt_matmul(stream, y, a, b, vector, 0, 0, 0), GT_INVALID_ARGUMENT,
+                 "bias must be f32 (4)");
+  EXPECT_REFUSED(gt_matmul(stream, y, a, real, bias, 0, 0, 0), GT_INVALID_ARGUMENT,
+                 "dtypes differ");
+  EXPECT_REFUSED(gt_matmul(stream, y, a, whole, bias, 0, 0, 0), GT_INVALID_ARGUMENT,
+                 "b must be f32 or f64");
+  EXPECT_REFUSED(gt_matmul(stream, y, a, b, bias, 0, 0, 2), GT_INVALID_ARGUMENT, "activation");
+  const TestTensor<float> square(device, {3, 3});
+  EXPECT_REFUSED(gt_matmul(stream, square, square, square, nullptr, 0, 0, 0), GT_INVALID_ARGUMENT,
+                 "share memory");
+}
+
+}  // namespace
+}  // namespace gatun::test
