@@ -1,0 +1,192 @@
+package dev.gatun.backend.reference;
+
+import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.View;
+import dev.gatun.backend.Window;
+import dev.gatun.backend.reference.Elements.Reals;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/// Convolution (cross-correlation) and its two gradients:
+///
+///     y[n,p,q,k] += x[n, top(p) + r, left(q) + s, c] w[k,r,s,c]
+///
+/// All three walk the same indices. The part of a window's row that lies inside the picture is
+/// contiguous in x and in w, so the innermost loop runs over s and c at once.
+final class Convolution {
+  private Convolution() {}
+
+  static Instruction forward(
+      View yView,
+      View xView,
+      View wView,
+      @Nullable View biasView,
+      Window window,
+      Activation activation) {
+    Operands operands = new Operands("conv2d");
+    Operand y = operands.output("y", yView);
+    Operand x = operands.input("x", xView);
+    Operand w = operands.input("w", wView);
+    Operand bias = operands.optionalInput("bias", biasView);
+    operands.requireReal(y, x, w, bias);
+    Geometry g = geometry(operands, x, w, y, window);
+    if (bias != null) {
+      bias.requireShape(w.dim(0));
+    }
+    Reals biases = Operand.realsOrNull(bias);
+    return operands.instruction(
+        () -> forward(y.reals(), x.reals(), w.reals(), biases, g, w.dim(0), activation));
+  }
+
+  private static void forward(
+      Reals y, // [N,P,Q,K]
+      Reals x, // [N,H,W,C]
+      Reals w, // [K,R,S,C]
+      @Nullable Reals bias, // [K]
+      Geometry g,
+      int filters,
+      Activation activation) {
+    int height = g.window().height();
+    int width = g.window().width();
+    int yi = 0;
+    for (int n = 0; n < g.n(); n++) {
+      for (int p = 0; p < g.p(); p++) {
+        int top = g.top(p);
+        int firstRow = g.firstRow(top);
+        int endRow = g.endRow(top);
+        for (int q = 0; q < g.q(); q++) {
+          int left = g.left(q);
+          int firstColumn = g.firstColumn(left);
+          int run = (g.endColumn(left) - firstColumn) * g.c();
+          for (int k = 0; k < filters; k++) {
+            double sum = bias == null ? 0 : bias.get(k);
+            for (int r = firstRow; r < endRow; r++) {
+              int xi = ((n * g.h() + top + r) * g.w() + left + firstColumn) * g.c();
+              int wi = ((k * height + r) * width + firstColumn) * g.c();
+              for (int i = 0; i < run; i++) {
+                sum += x.get(xi + i) * w.get(wi + i);
+              }
+            }
+            y.set(yi++, Elementwise.activate(activation, sum));
+          }
+        }
+      }
+    }
+  }
+
+  static Instruction backwardData(View dxView, View dyView, View wView, Window window) {
+    Operands operands = new Operands("conv2d_backward_data");
+    Operand dx = operands.output("dx", dxView);
+    Operand dy = operands.input("dy", dyView);
+    Operand w = operands.input("w", wView);
+    operands.requireReal(dx, dy, w);
+    Geometry g = geometry(operands, dx, w, dy, window);
+    double[] picture = operands.scratch(dx.count() == 0 ? 0 : g.h() * g.w() * g.c());
+    return operands.instruction(
+        () -> backwardData(dx.reals(), dy.reals(), w.reals(), g, w.dim(0), picture));
+  }
+
+  private static void backwardData(
+      Reals dx, // [N,H,W,C]
+      Reals dy, // [N,P,Q,K]
+      Reals w, // [K,R,S,C]
+      Geometry g,
+      int filters,
+      double[] picture) { // one picture of dx while it is summed
+    int height = g.window().height();
+    int width = g.window().width();
+    int yi = 0;
+    for (int n = 0; n < g.n(); n++) {
+      Arrays.fill(picture, 0);
+      for (int p = 0; p < g.p(); p++) {
+        int top = g.top(p);
+        int firstRow = g.firstRow(top);
+        int endRow = g.endRow(top);
+        for (int q = 0; q < g.q(); q++) {
+          int left = g.left(q);
+          int firstColumn = g.firstColumn(left);
+          int run = (g.endColumn(left) - firstColumn) * g.c();
+          for (int k = 0; k < filters; k++) {
+            double gradient = dy.get(yi++);
+            for (int r = firstRow; r < endRow; r++) {
+              int xi = ((top + r) * g.w() + left + firstColumn) * g.c();
+              int wi = ((k * height + r) * width + firstColumn) * g.c();
+              for (int i = 0; i < run; i++) {
+                picture[xi + i] += gradient * w.get(wi + i);
+              }
+            }
+          }
+        }
+      }
+      for (int i = 0; i < picture.length; i++) {
+        dx.set(n * picture.length + i, picture[i]);
+      }
+    }
+  }
+
+  static Instruction backwardWeights(View dwView, View xView, View dyView, Window window) {
+    Operands operands = new Operands("conv2d_backward_weights");
+    Operand dw = operands.output("dw", dwView);
+    Operand x = operands.input("x", xView);
+    Operand dy = operands.input("dy", dyView);
+    operands.requireReal(dw, x, dy);
+    Geometry g = geometry(operands, x, dw, dy, window);
+    double[] filter = operands.scratch(dw.count() == 0 ? 0 : dw.count() / dw.dim(0));
+    return operands.instruction(
+        () -> backwardWeights(dw.reals(), x.reals(), dy.reals(), g, dw.dim(0), filter));
+  }
+
+  private static void backwardWeights(
+      Reals dw, // [K,R,S,C]
+      Reals x, // [N,H,W,C]
+      Reals dy, // [N,P,Q,K]
+      Geometry g,
+      int filters,
+      double[] filter) { // one filter of dw while it is summed
+    int width = g.window().width();
+    for (int k = 0; k < filters; k++) {
+      Arrays.fill(filter, 0);
+      int yi = k;
+      for (int n = 0; n < g.n(); n++) {
+        for (int p = 0; p < g.p(); p++) {
+          int top = g.top(p);
+          int firstRow = g.firstRow(top);
+          int endRow = g.endRow(top);
+          for (int q = 0; q < g.q(); q++, yi += filters) {
+            int left = g.left(q);
+            int firstColumn = g.firstColumn(left);
+            int run = (g.endColumn(left) - firstColumn) * g.c();
+            double gradient = dy.get(yi);
+            for (int r = firstRow; r < endRow; r++) {
+              int xi = ((n * g.h() + top + r) * g.w() + left + firstColumn) * g.c();
+              int wi = (r * width + firstColumn) * g.c();
+              for (int i = 0; i < run; i++) {
+                filter[wi + i] += gradient * x.get(xi + i);
+              }
+            }
+          }
+        }
+      }
+      for (int i = 0; i < filter.length; i++) {
+        dw.set(k * filter.length + i, filter[i]);
+      }
+    }
+  }
+
+  /// Checks x [N,H,W,C], w [K,R,S,C] and y [N,P,Q,K] against each other and the window.
+  private static Geometry geometry(
+      Operands operands, Operand x, Operand w, Operand y, Window window) {
+    x.requireRank(4);
+    w.requireRank(4);
+    if (w.dim(1) != window.height() || w.dim(2) != window.width()) {
+      throw operands.refusal(
+          "the window is %dx%d, but %s is %s"
+              .formatted(window.height(), window.width(), w.name(), w.view()));
+    }
+    if (w.dim(3) != x.dim(3)) {
+      throw operands.refusal(
+          "channels differ: %s is %s, %s is %s".formatted(x.name(), x.view(), w.name(), w.view()));
+    }
+    return Geometry.of(operands, x, window, y, w.dim(0));
+  }
+}

@@ -1,0 +1,58 @@
+package dev.gatun.backend.reference;
+
+import dev.gatun.DType;
+import dev.gatun.backend.View;
+import dev.gatun.backend.reference.Elements.Integers;
+import dev.gatun.backend.reference.Elements.Reals;
+import dev.gatun.random.Philox;
+import org.jspecify.annotations.Nullable;
+
+/// Inverted dropout. A block of random bits decides over 8 elements, 16 bits over each.
+final class Dropout {
+  private Dropout() {}
+
+  static Instruction dropout(
+      View yView,
+      View xView,
+      @Nullable View stepView,
+      double dropProbability,
+      long seed,
+      int layer) {
+    Operands operands = new Operands("dropout");
+    Operand y = operands.output("y", yView);
+    Operand x = operands.input("x", xView);
+    Operand step = operands.optionalInput("step", stepView);
+    operands.requireReal(y, x);
+    y.requireSameShape(x);
+    if (step != null) {
+      step.requireDtype(DType.I64);
+      step.requireShape();
+    }
+    operands.require(
+        dropProbability >= 0 && dropProbability < 1,
+        () -> "drop_probability must be in [0, 1), but is %s".formatted(dropProbability));
+    operands.allowInPlace(y, x);
+    Integers steps = step == null ? null : step.integers();
+    int[] words = new int[4];
+    return operands.instruction(
+        () -> {
+          long stream = (steps == null ? 0 : steps.get(0)) << 32 | Integer.toUnsignedLong(layer);
+          dropout(y.reals(), x.reals(), dropProbability, seed, stream, words, y.count());
+        });
+  }
+
+  private static void dropout(
+      Reals y, Reals x, double dropProbability, long seed, long stream, int[] words, int count) {
+    long threshold = Math.round(65536 * dropProbability);
+    // Rounded to f32 even for f64, as every backend does.
+    double scale = (float) (1 / (1 - dropProbability));
+    for (int i = 0; i < count; i++) {
+      int lane = i % 8;
+      if (lane == 0) {
+        Philox.block(seed, stream, i / 8, words);
+      }
+      int random = words[lane / 2] >>> (16 * (lane % 2)) & 0xffff;
+      y.set(i, random >= threshold ? x.get(i) * scale : 0);
+    }
+  }
+}

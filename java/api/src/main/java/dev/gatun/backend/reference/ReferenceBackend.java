@@ -1,0 +1,328 @@
+package dev.gatun.backend.reference;
+
+import dev.gatun.backend.Backend;
+import dev.gatun.backend.Memory;
+import dev.gatun.backend.Program;
+import dev.gatun.backend.View;
+import dev.gatun.backend.Window;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// The backend in plain Java, without a native library: slow, and right. It is what other backends
+/// are compared with.
+///
+/// Instructions run on the calling thread. A piece of memory is an array, so it has at most about 2
+/// GiB; a buffer that was mapped stays usable after its memory is closed.
+public final class ReferenceBackend implements Backend {
+  private final Heap heap;
+  private final @Nullable List<Instruction> recorded; // null: instructions run at once
+  private volatile boolean closed;
+
+  /// A new backend that holds no memory.
+  public ReferenceBackend() {
+    this(new Heap(), null);
+  }
+
+  private ReferenceBackend(Heap heap, @Nullable List<Instruction> recorded) {
+    this.heap = heap;
+    this.recorded = recorded;
+  }
+
+  @Override
+  public String name() {
+    return "reference";
+  }
+
+  @Override
+  public String description() {
+    return "reference, pure Java, 1 thread";
+  }
+
+  @Override
+  public int threads() {
+    return 1;
+  }
+
+  @Override
+  public Memory allocate(long bytes, Memory.Kind kind) {
+    checkOpen("allocate");
+    return new ReferenceMemory(heap, bytes);
+  }
+
+  @Override
+  public Program record(Consumer<Backend> instructions) {
+    checkOpen("record");
+    if (recorded != null) {
+      throw new IllegalStateException("[record] a recording cannot be made inside a recording");
+    }
+    List<Instruction> kept = new ArrayList<>();
+    ReferenceBackend recorder = new ReferenceBackend(heap, kept);
+    try {
+      instructions.accept(recorder);
+    } finally {
+      recorder.endRecording(kept);
+    }
+    return new ReferenceProgram(kept);
+  }
+
+  /// Under the list's lock, so that no other thread adds to a recording that has ended.
+  private void endRecording(List<Instruction> kept) {
+    synchronized (kept) {
+      closed = true;
+    }
+  }
+
+  @Override
+  public MemoryUse memoryUse() {
+    return heap.use();
+  }
+
+  /// Closing the backend that a recording was given does nothing: it ends with the recording.
+  @Override
+  public void close() {
+    if (recorded == null) {
+      closed = true;
+    }
+  }
+
+  private void checkOpen(String op) {
+    if (closed) {
+      throw new IllegalStateException(
+          recorded == null
+              ? "[%s] the reference backend is closed".formatted(op)
+              : "[%s] the recording has ended; use its backend only inside record()".formatted(op));
+    }
+  }
+
+  private void issue(Instruction instruction) {
+    for (Operand operand : instruction.operands()) {
+      if (operand.view().memory().heap() != heap) {
+        throw new IllegalArgumentException(
+            "[%s] %s is memory of another reference backend"
+                .formatted(instruction.op(), operand.name()));
+      }
+    }
+    if (recorded == null) {
+      checkOpen(instruction.op());
+      instruction.loops().run();
+    } else {
+      synchronized (recorded) {
+        checkOpen(instruction.op());
+        recorded.add(instruction);
+      }
+    }
+  }
+
+  @Override
+  public void fill(View y, double value) {
+    issue(Movement.fill(y, value));
+  }
+
+  @Override
+  public void copy(View y, View x) {
+    issue(Movement.copy(y, x));
+  }
+
+  @Override
+  public void permute(View y, View x, int[] axes) {
+    issue(Movement.permute(y, x, axes));
+  }
+
+  @Override
+  public void subsamplePad(View y, View x, int stride) {
+    issue(Movement.subsamplePad(y, x, stride));
+  }
+
+  @Override
+  public void subsamplePadBackward(View dx, View dy, int stride) {
+    issue(Movement.subsamplePadBackward(dx, dy, stride));
+  }
+
+  @Override
+  public void unary(View y, View x, Unary op) {
+    issue(Elementwise.unary(y, x, op));
+  }
+
+  @Override
+  public void binary(View y, View a, View b, Binary op) {
+    issue(Elementwise.binary(y, a, b, op));
+  }
+
+  @Override
+  public void affine(View y, View x, double scale, double shift) {
+    issue(Elementwise.affine(y, x, scale, shift));
+  }
+
+  @Override
+  public void reduce(View y, View x, Reduction op, int axes) {
+    issue(Reductions.reduce(y, x, op, axes));
+  }
+
+  @Override
+  public void argmax(View y, View x) {
+    issue(Reductions.argmax(y, x));
+  }
+
+  @Override
+  public void matmul(
+      View y,
+      View a,
+      View b,
+      @Nullable View bias,
+      boolean transposeA,
+      boolean transposeB,
+      Activation activation) {
+    issue(MatMul.matmul(y, a, b, bias, transposeA, transposeB, activation));
+  }
+
+  @Override
+  public void conv2d(
+      View y, View x, View w, @Nullable View bias, Window window, Activation activation) {
+    issue(Convolution.forward(y, x, w, bias, window, activation));
+  }
+
+  @Override
+  public void conv2dBackwardData(View dx, View dy, View w, Window window) {
+    issue(Convolution.backwardData(dx, dy, w, window));
+  }
+
+  @Override
+  public void conv2dBackwardWeights(View dw, View x, View dy, Window window) {
+    issue(Convolution.backwardWeights(dw, x, dy, window));
+  }
+
+  @Override
+  public void batchNormTraining(
+      View y,
+      View mean,
+      View invStd,
+      View newRunningMean,
+      View newRunningVariance,
+      View x,
+      View gamma,
+      View beta,
+      @Nullable View residual,
+      View runningMean,
+      View runningVariance,
+      double momentum,
+      double epsilon,
+      Activation activation) {
+    issue(
+        BatchNorm.training(
+            y,
+            mean,
+            invStd,
+            newRunningMean,
+            newRunningVariance,
+            x,
+            gamma,
+            beta,
+            residual,
+            runningMean,
+            runningVariance,
+            momentum,
+            epsilon,
+            activation));
+  }
+
+  @Override
+  public void batchNormBackward(
+      View dx,
+      View dgamma,
+      View dbeta,
+      @Nullable View dresidual,
+      View dy,
+      View x,
+      @Nullable View y,
+      View mean,
+      View invStd,
+      View gamma,
+      Activation activation) {
+    issue(
+        BatchNorm.backward(
+            dx, dgamma, dbeta, dresidual, dy, x, y, mean, invStd, gamma, activation));
+  }
+
+  @Override
+  public void batchNormInference(
+      View y,
+      View x,
+      View gamma,
+      View beta,
+      @Nullable View residual,
+      View runningMean,
+      View runningVariance,
+      double epsilon,
+      Activation activation) {
+    issue(
+        BatchNorm.inference(
+            y, x, gamma, beta, residual, runningMean, runningVariance, epsilon, activation));
+  }
+
+  @Override
+  public void maxPool(View y, View taps, View x, Window window) {
+    issue(Pooling.max(y, taps, x, window));
+  }
+
+  @Override
+  public void maxPoolBackward(View dx, View dy, View taps, Window window) {
+    issue(Pooling.maxBackward(dx, dy, taps, window));
+  }
+
+  @Override
+  public void averagePool(View y, View x, Window window) {
+    issue(Pooling.average(y, x, window));
+  }
+
+  @Override
+  public void averagePoolBackward(View dx, View dy, Window window) {
+    issue(Pooling.averageBackward(dx, dy, window));
+  }
+
+  @Override
+  public void dropout(
+      View y, View x, @Nullable View step, double dropProbability, long seed, int layer) {
+    issue(Dropout.dropout(y, x, step, dropProbability, seed, layer));
+  }
+
+  @Override
+  public void softmax(View y, View x) {
+    issue(Loss.softmax(y, x));
+  }
+
+  @Override
+  public void softmaxCrossEntropy(View loss, View correct, View logits, View labels) {
+    issue(Loss.crossEntropy(loss, correct, logits, labels));
+  }
+
+  @Override
+  public void softmaxCrossEntropyBackward(View dlogits, View logits, View labels, View dloss) {
+    issue(Loss.crossEntropyBackward(dlogits, logits, labels, dloss));
+  }
+
+  @Override
+  public void norm(View norm, View x) {
+    issue(Optimizer.norm(norm, x));
+  }
+
+  @Override
+  public void clipByNorm(View y, View x, View norm, double maxNorm) {
+    issue(Optimizer.clipByNorm(y, x, norm, maxNorm));
+  }
+
+  @Override
+  public void sgdStep(
+      View newParameter,
+      @Nullable View newVelocity,
+      View parameter,
+      @Nullable View velocity,
+      View gradient,
+      View learningRate,
+      Sgd attributes) {
+    issue(
+        Optimizer.sgdStep(
+            newParameter, newVelocity, parameter, velocity, gradient, learningRate, attributes));
+  }
+}
