@@ -48,7 +48,7 @@ final class Plan {
   record Location(@Nullable Slot slot, long offset) {}
 
   /// Settles which value is computed into which slot. A value that is a leaf, shares a leaf's memory, or already has another
-  /// slot is copied instead.
+  /// slot is copied instead, as soon as it is there: a later node may read the slot.
   private Map<Value, Slot> placeResults(Graph graph, List<Placement> results) {
     Map<Value, Slot> wanted = new IdentityHashMap<>();
     Set<Value> taken = new HashSet<>();
@@ -58,7 +58,7 @@ final class Plan {
         wanted.put(root, result.slot());
       } else {
         Node copy = graph.node(new Copy(), List.of(result.value()), "");
-        graph.nodes().add(copy);
+        graph.nodes().add(1 + graph.nodes().indexOf(root.producer()), copy);
         wanted.put(copy.outputs().getFirst(), result.slot());
       }
     }

@@ -23,7 +23,7 @@ abstract class Handle {
     try {
       STATE = MethodHandles.lookup().findVarHandle(Handle.class, "state", int.class);
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(e);
+      throw new LinkageError("Handle.state", e);
     }
   }
 

@@ -33,26 +33,27 @@ final class Dropout {
         () -> "drop_probability must be in [0, 1), but is %s".formatted(dropProbability));
     operands.allowInPlace(y, x);
     Integers steps = step == null ? null : step.integers();
+    long threshold = Math.round(65536 * dropProbability);
+    double exact = 1 / (1 - dropProbability);
+    double scale = y.dtype() == DType.F32 ? (float) exact : exact; // one product of f32 numbers
     int[] words = new int[4];
     return operands.instruction(
         () -> {
           long stream = (steps == null ? 0 : steps.get(0)) << 32 | Integer.toUnsignedLong(layer);
-          dropout(y.reals(), x.reals(), dropProbability, seed, stream, words, y.count());
+          dropout(y.reals(), x.reals(), threshold, scale, seed, stream, words, y.count());
         });
   }
 
   private static void dropout(
-      Reals y, Reals x, double dropProbability, long seed, long stream, int[] words, int count) {
-    long threshold = Math.round(65536 * dropProbability);
-    // Rounded to f32 even for f64, as every backend does.
-    double scale = (float) (1 / (1 - dropProbability));
-    for (int i = 0; i < count; i++) {
-      int lane = i % 8;
-      if (lane == 0) {
-        Philox.block(seed, stream, i / 8, words);
+      Reals y, Reals x, long threshold, double scale, long seed, long stream, int[] words, int count) {
+    for (int block = 0; block * 8L < count; block++) {
+      Philox.block(seed, stream, block, words);
+      int lanes = Math.min(8, count - block * 8);
+      for (int lane = 0; lane < lanes; lane++) {
+        int i = block * 8 + lane;
+        int random = words[lane / 2] >>> (16 * (lane % 2)) & 0xffff;
+        y.set(i, random >= threshold ? x.get(i) * scale : 0);
       }
-      int random = words[lane / 2] >>> (16 * (lane % 2)) & 0xffff;
-      y.set(i, random >= threshold ? x.get(i) * scale : 0);
     }
   }
 }

@@ -1,0 +1,9 @@
+package dev.gatun;
+
+/// How well a model does on a set.
+///
+/// @param loss the mean over the images
+/// @param accuracy the share of right answers, 0 to 1
+/// @param images how many there were
+/// @param seconds how long it took
+public record Evaluation(double loss, double accuracy, long images, double seconds) {}

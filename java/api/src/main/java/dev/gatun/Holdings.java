@@ -1,0 +1,53 @@
+package dev.gatun;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+
+/// What an object owns and must give back, in reverse order of acquisition. Knows nothing of its owner.
+final class Holdings implements Leaks.Resource {
+  private final String owner;
+  private final Deque<AutoCloseable> held = new ArrayDeque<>();
+  private boolean closed;
+
+  Holdings(String owner) {
+    this.owner = owner;
+  }
+
+  /// Takes `resource` over, and returns it.
+  synchronized <T extends AutoCloseable> T add(T resource) {
+    held.push(resource);
+    return resource;
+  }
+
+  synchronized void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("the " + owner + " is closed");
+    }
+  }
+
+  synchronized void closeByOwner() {
+    closed = true;
+  }
+
+  @Override
+  public synchronized boolean closedByOwner() {
+    return closed;
+  }
+
+  @Override
+  public synchronized void release() {
+    closed = true;
+    while (!held.isEmpty()) {
+      try {
+        held.pop().close();
+      } catch (Exception e) {
+        throw new IllegalStateException("closing the " + owner + " failed", e);
+      }
+    }
+  }
+
+  @Override
+  public String toString() {
+    return owner;
+  }
+}

@@ -1,0 +1,112 @@
+package dev.gatun;
+
+import dev.gatun.graph.Executable;
+import dev.gatun.graph.Graph;
+import dev.gatun.graph.Placement;
+import dev.gatun.graph.TensorType;
+import dev.gatun.graph.Value;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// A network compiled in inference mode for one batch size; with a loss, it also judges its outputs.
+final class InferenceStep implements AutoCloseable {
+  private final Staging staging = new Staging();
+  private final Executable executable;
+  private final FloatBuffer inputs;
+  private final FloatBuffer outputs;
+  private final @Nullable Judgement judgement;
+
+  private record Judgement(IntBuffer labels, FloatBuffer loss, IntBuffer correct) {}
+
+  static InferenceStep predicting(Model model, int batch) {
+    return new InferenceStep(model, batch, null);
+  }
+
+  static InferenceStep judging(Model model, int batch, Loss loss) {
+    return new InferenceStep(model, batch, loss);
+  }
+
+  private InferenceStep(Model model, int batch, @Nullable Loss loss) {
+    Graph graph = new Graph();
+    Shape shape = TrainingStep.batched(batch, model.net().inputShape());
+    Value x = graph.leaf("inputs", new TensorType(DType.F32, shape));
+    NetTrace trace = new NetTrace(graph, Mode.INFERENCE, 0);
+    Value y = trace.run(model.net(), x);
+    int inputEntry = staging.place(x);
+    int outputEntry = staging.place(y);
+    List<Integer> given = new ArrayList<>(List.of(inputEntry, staging.place(trace.step())));
+    List<Integer> wanted = new ArrayList<>(List.of(outputEntry));
+    int labelEntry = -1;
+    int lossEntry = -1;
+    int correctEntry = -1;
+    if (loss != null) {
+      Value labels = graph.leaf("labels", new TensorType(DType.I32, Shape.of(batch)));
+      Score score = Score.of(graph, loss, y, labels);
+      labelEntry = staging.place(labels);
+      lossEntry = staging.place(score.loss());
+      correctEntry = staging.place(score.correct());
+      given.add(labelEntry);
+      wanted.add(lossEntry);
+      wanted.add(correctEntry);
+    }
+    staging.allocate(model.device().backend());
+    try {
+      List<Placement> leaves = new ArrayList<>(model.placements(trace));
+      given.forEach(entry -> leaves.add(staging.placement(entry)));
+      executable =
+          Executable.compile(
+              model.device().backend(),
+              graph,
+              leaves,
+              wanted.stream().map(staging::placement).toList());
+    } catch (RuntimeException e) {
+      staging.close();
+      throw e;
+    }
+    inputs = staging.floats(inputEntry);
+    outputs = staging.floats(outputEntry);
+    judgement =
+        loss == null
+            ? null
+            : new Judgement(
+                staging.ints(labelEntry), staging.floats(lossEntry), staging.ints(correctEntry));
+  }
+
+  /// Runs on `length` elements of `source`; inputs after them are what an earlier run left, and do not matter.
+  void run(float[] source, int from, int length) {
+    inputs.put(0, source, from, length);
+    executable.run();
+  }
+
+  void setLabels(int[] labels) {
+    judgement().labels().put(0, labels);
+  }
+
+  void readOutputs(float[] target, int from, int length) {
+    outputs.get(0, target, from, length);
+  }
+
+  float loss() {
+    return judgement().loss().get(0);
+  }
+
+  int correct() {
+    return judgement().correct().get(0);
+  }
+
+  @Override
+  public void close() {
+    executable.close();
+    staging.close();
+  }
+
+  private Judgement judgement() {
+    if (judgement == null) {
+      throw new IllegalStateException("this step only predicts");
+    }
+    return judgement;
+  }
+}

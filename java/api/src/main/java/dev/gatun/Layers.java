@@ -1,0 +1,241 @@
+package dev.gatun;
+
+import dev.gatun.graph.Op;
+import dev.gatun.graph.op.BatchNormInference;
+import dev.gatun.graph.op.BatchNormTraining;
+import dev.gatun.backend.Backend.Activation;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The built-in layers. Immutable descriptions; [Net] has a method for each.
+public final class Layers {
+  private Layers() {}
+
+  /// Whether a layer adds a learned offset.
+  public enum Bias {
+    /// It does.
+    WITH,
+    /// It does not, as before a batch norm, which has its own.
+    WITHOUT
+  }
+
+  /// A square convolution. Weights `[filters, size, size, channels]`, bias `[filters]`; `x [N,H,W,C]` becomes
+  /// `[N,P,Q,filters]` with `P = ⌊(H + 2 pad - size) / stride⌋ + 1`.
+  ///
+  /// @param filters output channels
+  /// @param size of the window
+  /// @param stride of the window
+  /// @param pad rows and columns of zeros on each side
+  /// @param bias whether an offset is learned
+  /// @param initializer of the weights
+  public record Conv(int filters, int size, int stride, int pad, Bias bias, Initializer initializer)
+      implements Layer {
+    /// Checks the ranges.
+    public Conv {
+      positive("conv", "filters", filters);
+      positive("conv", "size", size);
+      positive("conv", "stride", stride);
+      notNegative("conv", "pad", pad);
+    }
+
+    /// Stride 1, padded so that an odd size keeps height and width, with bias, Kaiming normal.
+    public Conv(int filters, int size) {
+      this(filters, size, 1, size / 2, Bias.WITH, Initializer.kaimingNormal());
+    }
+
+    /// The same with another stride.
+    public Conv stride(int newStride) {
+      return new Conv(filters, size, newStride, pad, bias, initializer);
+    }
+
+    /// The same with another padding.
+    public Conv pad(int newPad) {
+      return new Conv(filters, size, stride, newPad, bias, initializer);
+    }
+
+    /// The same without a learned offset.
+    public Conv withoutBias() {
+      return new Conv(filters, size, stride, pad, Bias.WITHOUT, initializer);
+    }
+
+    /// The same with another initializer of the weights.
+    public Conv initializer(Initializer newInitializer) {
+      return new Conv(filters, size, stride, pad, bias, newInitializer);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      expect("conv", x, 4, "[N,H,W,C]");
+      Tensor weights = context.parameter("weight", initializer, filters, size, size, x.shape().dim(3));
+      Tensor y = x.conv2d(weights, stride, pad);
+      return bias == Bias.WITH ? y.plus(context.parameter("bias", Initializer.zeros(), filters)) : y;
+    }
+  }
+
+  /// A fully connected layer. Weights `[units, inputs]`, bias `[units]`; `x [N, inputs]` becomes `[N, units]`.
+  ///
+  /// @param units outputs
+  /// @param bias whether an offset is learned
+  /// @param initializer of the weights
+  public record Dense(int units, Bias bias, Initializer initializer) implements Layer {
+    /// Checks the range.
+    public Dense {
+      positive("dense", "units", units);
+    }
+
+    /// With bias, Kaiming normal.
+    public Dense(int units) {
+      this(units, Bias.WITH, Initializer.kaimingNormal());
+    }
+
+    /// The same without a learned offset.
+    public Dense withoutBias() {
+      return new Dense(units, Bias.WITHOUT, initializer);
+    }
+
+    /// The same with another initializer of the weights.
+    public Dense initializer(Initializer newInitializer) {
+      return new Dense(units, bias, newInitializer);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      expect("dense", x, 2, "[N, inputs] (put flatten() in front)");
+      Tensor weights = context.parameter("weight", initializer, units, x.shape().dim(1));
+      Tensor y = x.matmulTransposed(weights);
+      return bias == Bias.WITH ? y.plus(context.parameter("bias", Initializer.zeros(), units)) : y;
+    }
+  }
+
+  /// Batch normalisation over all axes but the last. In training by the batch's mean and variance (divided by the count m),
+  /// in inference by running estimates: new = (1 - momentum) · old + momentum · batch, the variance times m / (m - 1), as
+  /// PyTorch does it.
+  ///
+  /// @param momentum the share of the new batch in the running estimates, in (0, 1]
+  /// @param epsilon added to the variance, inside the root
+  public record BatchNorm(double momentum, double epsilon) implements Layer {
+    /// Checks the ranges.
+    public BatchNorm {
+      if (!(momentum > 0 && momentum <= 1)) {
+        throw new IllegalArgumentException("[batchNorm] expected a momentum in (0, 1], found " + momentum);
+      }
+      if (!(epsilon > 0)) {
+        throw new IllegalArgumentException("[batchNorm] expected an epsilon greater than 0, found " + epsilon);
+      }
+    }
+
+    /// Momentum 0.1, epsilon 1e-5.
+    public BatchNorm() {
+      this(0.1, 1e-5);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      if (x.shape().rank() < 2) {
+        throw new ShapeException("[batchNorm] expected [N, ..., C], found " + x.shape());
+      }
+      long channels = x.shape().dim(-1);
+      Tensor gamma = context.parameter("weight", Initializer.ones(), channels);
+      Tensor beta = context.parameter("bias", Initializer.zeros(), channels);
+      Tensor mean = context.state("runningMean", 0, channels);
+      Tensor variance = context.state("runningVariance", 1, channels);
+      List<Tensor> inputs = List.of(x, gamma, beta, mean, variance);
+      if (context.mode() == Mode.INFERENCE) {
+        Op op = new BatchNormInference(epsilon, false, Activation.NONE);
+        return Tensor.applyAll(op, inputs).getFirst();
+      }
+      Op op = new BatchNormTraining(momentum, epsilon, false, Activation.NONE);
+      List<? extends Tensor> outputs = Tensor.applyAll(op, inputs);
+      context.update(mean, outputs.get(3));
+      context.update(variance, outputs.get(4));
+      return outputs.getFirst();
+    }
+  }
+
+  /// Inverted dropout: in training each element is dropped with this probability and the rest divided by what stays; in
+  /// inference nothing happens.
+  ///
+  /// @param dropProbability in [0, 1)
+  public record Dropout(double dropProbability) implements Layer {
+    /// Checks the range.
+    public Dropout {
+      if (!(dropProbability >= 0 && dropProbability < 1)) {
+        throw new IllegalArgumentException(
+            "[dropout] expected a drop probability in [0, 1), found " + dropProbability);
+      }
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      return context.dropout(x, dropProbability);
+    }
+  }
+
+  /// Layers one after the other, each with its name.
+  ///
+  /// @param parts in order
+  public record Sequential(List<Named> parts) implements Layer {
+    /// Copies the list.
+    public Sequential {
+      parts = List.copyOf(parts);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      Tensor y = x;
+      for (Named part : parts) {
+        y = context.apply(part.name(), part.layer(), y);
+      }
+      return y;
+    }
+
+    Sequential with(String name, Layer layer) {
+      List<Named> extended = new ArrayList<>(parts);
+      extended.add(new Named(name, layer));
+      return new Sequential(extended);
+    }
+  }
+
+  /// A layer and what it is called among its neighbours.
+  ///
+  /// @param name unique among the neighbours
+  /// @param layer the layer
+  public record Named(String name, Layer layer) {}
+
+  /// branch(x) + shortcut(x) (He et al. 2015). The two must agree in shape.
+  ///
+  /// @param branch what learns the residual
+  /// @param shortcut what carries x around it
+  public record Residual(Layer branch, Layer shortcut) implements Layer {
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      Tensor y = context.apply("branch", branch, x);
+      Tensor carried = context.apply("shortcut", shortcut, x);
+      if (!y.shape().equals(carried.shape())) {
+        throw new ShapeException(
+            "[residual] the branch gives %s, the shortcut %s".formatted(y.shape(), carried.shape()));
+      }
+      return y.plus(carried);
+    }
+  }
+
+  static void expect(String layer, Tensor x, int rank, String axes) {
+    if (x.shape().rank() != rank) {
+      throw new ShapeException("[%s] expected %s, found %s".formatted(layer, axes, x.shape()));
+    }
+  }
+
+  private static void positive(String layer, String what, int value) {
+    if (value < 1) {
+      throw new IllegalArgumentException(
+          "[%s] expected %s of at least 1, found %d".formatted(layer, what, value));
+    }
+  }
+
+  private static void notNegative(String layer, String what, int value) {
+    if (value < 0) {
+      throw new IllegalArgumentException(
+          "[%s] expected %s of at least 0, found %d".formatted(layer, what, value));
+    }
+  }
+}

@@ -1,0 +1,166 @@
+package dev.gatun;
+
+import dev.gatun.graph.Placement;
+import java.lang.ref.Cleaner;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// A network with its parameters on a device; owns their memory. Calls take turns; use after close is an
+/// [IllegalStateException]. Close the model before its device.
+public final class Model implements AutoCloseable {
+  /// Predictions run in batches of at most this many inputs.
+  private static final int MAX_BATCH = 256;
+
+  private final Net net;
+  private final Device device;
+  private final Slab parameters;
+  private final Slab states;
+  private final Holdings holdings;
+  private final Cleaner.Cleanable cleanable;
+  private final Map<Integer, InferenceStep> predictors = new HashMap<>();
+
+  private Model(Net net, Device device, long seed) {
+    this.net = net;
+    this.device = device;
+    this.holdings = new Holdings("model of " + net.parameterCount() + " parameters on " + device.name());
+    NetTrace trace = NetTrace.dryRun(net);
+    Map<String, Shape> parameterShapes = new LinkedHashMap<>();
+    trace.parameters().forEach(spec -> parameterShapes.put(spec.name(), spec.shape()));
+    Map<String, Shape> stateShapes = new LinkedHashMap<>();
+    trace.states().forEach(state -> stateShapes.put(state.name(), state.leaf().shape()));
+    try {
+      this.parameters = holdings.add(new Slab(device.backend(), parameterShapes));
+      this.states = holdings.add(new Slab(device.backend(), stateShapes));
+      long stream = 0;
+      for (NetTrace.Parameter spec : trace.parameters()) {
+        parameters.write(spec.name(), spec.initializer().sample(spec.shape(), seed, stream++));
+      }
+      for (NetTrace.State state : trace.states()) {
+        float[] initial = new float[Math.toIntExact(state.leaf().shape().count())];
+        Arrays.fill(initial, (float) state.initialValue());
+        states.write(state.name(), initial);
+      }
+    } catch (RuntimeException e) {
+      holdings.release();
+      throw e;
+    }
+    this.cleanable = Leaks.watch(this, holdings);
+  }
+
+  /// A model of `net` on `device` with initial parameters drawn from `seed`.
+  public static Model of(Net net, Device device, long seed) {
+    return new Model(net, device, seed);
+  }
+
+  /// The network.
+  public Net net() {
+    return net;
+  }
+
+  /// Where the model lives.
+  public Device device() {
+    return device;
+  }
+
+  /// The names of the trained tensors, such as `stage1.residual0.branch.conv0.weight`, in the order of the network.
+  public List<String> parameterNames() {
+    return List.copyOf(parameters.shapes().keySet());
+  }
+
+  /// The names of the kept but untrained tensors, such as `batchNorm0.runningMean`.
+  public List<String> stateNames() {
+    return List.copyOf(states.shapes().keySet());
+  }
+
+  /// The extents of a parameter or state.
+  ///
+  /// @throws IllegalArgumentException if there is none of this name
+  public Shape shape(String name) {
+    Shape shape = slab(name).shapes().get(name);
+    if (shape == null) {
+      throw new IllegalArgumentException("the model has no tensor " + name);
+    }
+    return shape;
+  }
+
+  /// The elements of a parameter or state, in a new array.
+  ///
+  /// @throws IllegalArgumentException if there is none of this name
+  public synchronized float[] read(String name) {
+    holdings.requireOpen();
+    return slab(name).read(name);
+  }
+
+  /// Changes the elements of a parameter or state.
+  ///
+  /// @throws IllegalArgumentException if there is none of this name
+  /// @throws ShapeException if the number of elements differs
+  public synchronized void write(String name, float[] elements) {
+    holdings.requireOpen();
+    slab(name).write(name, elements);
+  }
+
+  /// The network's outputs in inference mode.
+  ///
+  /// @param inputs any number of inputs one after the other, standardised as in training
+  /// @return as many outputs one after the other
+  /// @throws ShapeException if the length is not a multiple of an input's
+  public synchronized float[] predict(float[] inputs) {
+    holdings.requireOpen();
+    int in = Math.toIntExact(net.inputShape().count());
+    int out = Math.toIntExact(net.outputShape().count());
+    if (in == 0 || inputs.length % in != 0) {
+      throw new ShapeException(
+          "[predict] expected a multiple of %d elements for inputs %s, found %d"
+              .formatted(in, net.inputShape(), inputs.length));
+    }
+    int count = inputs.length / in;
+    float[] outputs = new float[count * out];
+    int batch = Math.min(MAX_BATCH, Integer.highestOneBit(Math.max(1, 2 * count - 1)));
+    InferenceStep step =
+        predictors.computeIfAbsent(
+            batch, size -> holdings.add(InferenceStep.predicting(this, size)));
+    for (int first = 0; first < count; first += batch) {
+      int size = Math.min(batch, count - first);
+      step.run(inputs, first * in, size * in);
+      step.readOutputs(outputs, first * out, size * out);
+    }
+    return outputs;
+  }
+
+  /// Gives the memory back; a second call does nothing.
+  @Override
+  public synchronized void close() {
+    holdings.closeByOwner();
+    cleanable.clean();
+  }
+
+  Slab parameters() {
+    return parameters;
+  }
+
+  Slab states() {
+    return states;
+  }
+
+  /// Where a trace finds this model's tensors.
+  List<Placement> placements(NetTrace trace) {
+    holdings.requireOpen();
+    List<Placement> places = new ArrayList<>();
+    for (NetTrace.Parameter spec : trace.parameters()) {
+      places.add(new Placement(spec.leaf(), parameters.slot(spec.name())));
+    }
+    for (NetTrace.State state : trace.states()) {
+      places.add(new Placement(state.leaf(), states.slot(state.name())));
+    }
+    return places;
+  }
+
+  private Slab slab(String name) {
+    return states.shapes().containsKey(name) ? states : parameters;
+  }
+}

@@ -1,0 +1,203 @@
+package dev.gatun;
+
+import java.util.regex.Pattern;
+import java.util.Arrays;
+import java.util.List;
+import dev.gatun.Layers.BatchNorm;
+import dev.gatun.Layers.Conv;
+import dev.gatun.Layers.Dense;
+import dev.gatun.Layers.Dropout;
+import dev.gatun.Layers.Residual;
+import dev.gatun.Layers.Sequential;
+import dev.gatun.graph.TensorType;
+import java.util.function.UnaryOperator;
+
+/// The description of a network: the shape of one input and the layers it goes through. Immutable: every method returns a
+/// longer network. Nothing is allocated; shapes are checked as layers are added, with the layer's path in the message.
+///
+/// ```java
+/// Net net = Net.input(28, 28, 1).flatten().dense(256).relu().dense(10);
+/// ```
+public final class Net {
+  private final String path; // of the part this describes, for messages; empty for a whole network
+  private final Shape input;
+  private final Sequential layers;
+  private final TensorType output;
+
+  private Net(String path, Shape input, Sequential layers, TensorType output) {
+    this.path = path;
+    this.input = input;
+    this.layers = layers;
+    this.output = output;
+  }
+
+  /// A network without layers for inputs of these extents, the batch axis left out: `input(32, 32, 3)` for pictures.
+  public static Net input(long... dims) {
+    Shape shape = Shape.of(dims);
+    return new Net("", shape, new Sequential(List.of()), batchOf(shape));
+  }
+
+  /// The extents of one input.
+  public Shape inputShape() {
+    return input;
+  }
+
+  /// The extents of one output.
+  public Shape outputShape() {
+    long[] dims = output.shape().toArray();
+    return Shape.of(Arrays.copyOfRange(dims, 1, dims.length));
+  }
+
+  /// The layers, as one.
+  public Sequential layers() {
+    return layers;
+  }
+
+  /// A square convolution that keeps height and width (for an odd `size`), with bias.
+  public Net conv(int filters, int size) {
+    return conv(new Conv(filters, size));
+  }
+
+  /// A convolution, for example `new Conv(64, 3).stride(2).withoutBias()`.
+  public Net conv(Conv conv) {
+    return layer("conv", conv);
+  }
+
+  /// A fully connected layer with bias.
+  public Net dense(int units) {
+    return dense(new Dense(units));
+  }
+
+  /// A fully connected layer.
+  public Net dense(Dense dense) {
+    return layer("dense", dense);
+  }
+
+  /// Batch normalisation over all axes but the last.
+  public Net batchNorm() {
+    return batchNorm(new BatchNorm());
+  }
+
+  /// Batch normalisation with its own momentum and epsilon.
+  public Net batchNorm(BatchNorm batchNorm) {
+    return layer("batchNorm", batchNorm);
+  }
+
+  /// max(x, 0).
+  public Net relu() {
+    return layer("relu", (context, x) -> x.relu());
+  }
+
+  /// 1 / (1 + exp(-x)).
+  public Net sigmoid() {
+    return layer("sigmoid", (context, x) -> x.sigmoid());
+  }
+
+  /// The hyperbolic tangent.
+  public Net tanh() {
+    return layer("tanh", (context, x) -> x.tanh());
+  }
+
+  /// Inverted dropout with this probability for an element to be dropped.
+  public Net dropout(double dropProbability) {
+    return layer("dropout", new Dropout(dropProbability));
+  }
+
+  /// The greatest element of each `size` x `size` window, moved by `size`.
+  public Net maxPool(int size) {
+    return maxPool(size, size, 0);
+  }
+
+  /// The greatest element of each `size` x `size` window.
+  public Net maxPool(int size, int stride, int pad) {
+    return layer("maxPool", (context, x) -> x.maxPool(size, stride, pad));
+  }
+
+  /// The mean of each `size` x `size` window, moved by `size`.
+  public Net averagePool(int size) {
+    return averagePool(size, size, 0);
+  }
+
+  /// The mean of each `size` x `size` window; padding is not counted.
+  public Net averagePool(int size, int stride, int pad) {
+    return layer("averagePool", (context, x) -> x.averagePool(size, stride, pad));
+  }
+
+  /// `[H,W,C]` to `[C]`: the mean over each picture.
+  public Net globalAveragePool() {
+    return layer("globalAveragePool", (context, x) -> x.globalAveragePool());
+  }
+
+  /// All axes of an input made one.
+  public Net flatten() {
+    return layer("flatten", (context, x) -> x.flatten());
+  }
+
+  /// x + branch(x), the shapes being equal.
+  public Net residual(UnaryOperator<Net> branch) {
+    return residual(branch, UnaryOperator.identity());
+  }
+
+  /// branch(x) + shortcut(x).
+  public Net residual(UnaryOperator<Net> branch, UnaryOperator<Net> shortcut) {
+    String name = next("residual");
+    return add(
+        name, new Residual(part(name + ".branch", branch), part(name + ".shortcut", shortcut)));
+  }
+
+  /// The shortcut without parameters (option A of He et al. 2015): every `stride`-th row and column, zeros in the new
+  /// channels.
+  public Net subsamplePad(int stride, int channels) {
+    return layer("subsamplePad", (context, x) -> x.subsamplePad(stride, channels));
+  }
+
+  /// A group of layers under one name: `stage("stage1", s -> s.conv(16, 3).relu())`.
+  public Net stage(String name, UnaryOperator<Net> part) {
+    return add(name, part(name, part));
+  }
+
+  /// Any layer. Its name is `kind` with a number behind it: `conv0`, `conv1`, ...
+  public Net layer(String kind, Layer layer) {
+    return add(next(kind), layer);
+  }
+
+  /// A table of the layers with their output shapes and parameter counts.
+  public String summary() {
+    return Summary.of(this);
+  }
+
+  /// The number of trained numbers.
+  public long parameterCount() {
+    return NetTrace.parameters(this).stream().mapToLong(spec -> spec.shape().count()).sum();
+  }
+
+  private Net add(String name, Layer layer) {
+    if (layers.parts().stream().anyMatch(part -> part.name().equals(name))) {
+      throw new IllegalArgumentException("[net] there is a layer called " + inside(name) + " already");
+    }
+    TensorType result = NetTrace.infer(inside(name), layer, output);
+    return new Net(path, input, layers.with(name, layer), result);
+  }
+
+  private Layer part(String name, UnaryOperator<Net> part) {
+    Net start = new Net(inside(name), outputShape(), new Sequential(List.of()), output);
+    return part.apply(start).layers;
+  }
+
+  private String inside(String name) {
+    return path.isEmpty() ? name : path + "." + name;
+  }
+
+  private String next(String kind) {
+    Pattern numbered = Pattern.compile(Pattern.quote(kind) + "\\d+");
+    return kind + layers.parts().stream().filter(p -> numbered.matcher(p.name()).matches()).count();
+  }
+
+  /// A batch of two: enough for batch statistics.
+  private static TensorType batchOf(Shape shape) {
+    long[] dims = new long[shape.rank() + 1];
+    dims[0] = 2;
+    System.arraycopy(shape.toArray(), 0, dims, 1, shape.rank());
+    return new TensorType(DType.F32, Shape.of(dims));
+  }
+}

@@ -1,0 +1,185 @@
+package dev.gatun;
+
+import dev.gatun.graph.Graph;
+import dev.gatun.graph.TensorType;
+import dev.gatun.graph.Value;
+import dev.gatun.graph.op.Dropout;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// One walk through a network that writes its graph, and collects the parameters and states it meets.
+final class NetTrace implements LayerContext {
+  private final Graph graph;
+  private final Mode mode;
+  private final Value step;
+  private final long seed;
+  private final Deque<String> path = new ArrayDeque<>();
+  private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+  private final Map<String, State> states = new LinkedHashMap<>();
+  private int dropouts;
+
+  NetTrace(Graph graph, Mode mode, long seed) {
+    this.graph = graph;
+    this.mode = mode;
+    this.seed = seed;
+    this.step = graph.leaf("step", new TensorType(DType.I64, Shape.scalar()));
+  }
+
+  /// A trained tensor: what it is called and how it starts.
+  record Parameter(String name, Shape shape, Initializer initializer, Value leaf) {}
+
+  /// A tensor that is kept but not trained.
+  static final class State {
+    private final String name;
+    private final double initialValue;
+    private final Value leaf;
+    private Value next;
+
+    State(String name, double initialValue, Value leaf) {
+      this.name = name;
+      this.initialValue = initialValue;
+      this.leaf = leaf;
+      this.next = leaf;
+    }
+
+    String name() {
+      return name;
+    }
+
+    double initialValue() {
+      return initialValue;
+    }
+
+    Value leaf() {
+      return leaf;
+    }
+
+    /// What the step stores; the leaf itself if nothing changes it.
+    Value next() {
+      return next;
+    }
+  }
+
+  /// The parameters of `net`, in the order of the walk.
+  static List<Parameter> parameters(Net net) {
+    return dryRun(net).parameters();
+  }
+
+  /// The walk for a batch of two in training mode, just for what it collects.
+  static NetTrace dryRun(Net net) {
+    NetTrace trace = new NetTrace(new Graph(), Mode.TRAINING, 0);
+    long[] dims = new long[net.inputShape().rank() + 1];
+    dims[0] = 2;
+    System.arraycopy(net.inputShape().toArray(), 0, dims, 1, dims.length - 1);
+    trace.run(net, trace.graph.leaf("input", new TensorType(DType.F32, Shape.of(dims))));
+    return trace;
+  }
+
+  /// The type that `layer` makes of `input`.
+  static TensorType infer(String name, Layer layer, TensorType input) {
+    NetTrace trace = new NetTrace(new Graph(), Mode.TRAINING, 0);
+    return TensorType.of(trace.apply(name, layer, trace.graph.leaf("input", input)));
+  }
+
+  Value run(Net net, Value x) {
+    return graph.value(net.layers().apply(this, x));
+  }
+
+  List<Parameter> parameters() {
+    return new ArrayList<>(parameters.values());
+  }
+
+  List<State> states() {
+    return new ArrayList<>(states.values());
+  }
+
+  /// The leaf that holds the number of the step.
+  Value step() {
+    return step;
+  }
+
+  @Override
+  public Mode mode() {
+    return mode;
+  }
+
+  @Override
+  public Tensor parameter(String name, Initializer initializer, long... dims) {
+    Shape shape = Shape.of(dims);
+    Parameter parameter =
+        parameters.computeIfAbsent(
+            full(name),
+            key -> new Parameter(key, shape, initializer, leaf(key, shape)));
+    if (!parameter.shape().equals(shape)) {
+      throw new ShapeException(
+          "the parameter %s is %s, now asked for as %s"
+              .formatted(parameter.name(), parameter.shape(), shape));
+    }
+    return parameter.leaf();
+  }
+
+  @Override
+  public Tensor state(String name, double initialValue, long... dims) {
+    return states.computeIfAbsent(
+            full(name), key -> new State(key, initialValue, leaf(key, Shape.of(dims))))
+        .leaf();
+  }
+
+  @Override
+  public void update(Tensor state, Tensor value) {
+    for (State candidate : states.values()) {
+      if (candidate.leaf == state) {
+        if (!value.shape().equals(state.shape())) {
+          throw new ShapeException(
+              "the state %s is %s, its new value %s"
+                  .formatted(candidate.name, state.shape(), value.shape()));
+        }
+        candidate.next = graph.value(value);
+        return;
+      }
+    }
+    throw new IllegalArgumentException("not a state of this network: " + state);
+  }
+
+  @Override
+  public Tensor dropout(Tensor x, double dropProbability) {
+    if (mode == Mode.INFERENCE || dropProbability == 0) {
+      return x;
+    }
+    Dropout op = new Dropout(dropProbability, seed, dropouts++);
+    return Tensor.applyAll(op, List.of(x, step)).getFirst();
+  }
+
+  @Override
+  public Tensor apply(String name, Layer layer, Tensor x) {
+    path.addLast(name);
+    graph.enter(name);
+    try {
+      return layer.apply(this, x);
+    } catch (ShapeException e) {
+      throw located(e);
+    } finally {
+      graph.leave();
+      path.removeLast();
+    }
+  }
+
+  /// The graph puts the path in front of its own messages; those of layers get it here.
+  private ShapeException located(ShapeException e) {
+    String message = String.valueOf(e.getMessage());
+    String prefix = String.join(".", path);
+    return message.startsWith("[") ? new ShapeException(prefix + ": " + message) : e;
+  }
+
+  private Value leaf(String name, Shape shape) {
+    return graph.leaf(name, new TensorType(DType.F32, shape));
+  }
+
+  private String full(String name) {
+    return path.isEmpty() ? name : String.join(".", path) + "." + name;
+  }
+}

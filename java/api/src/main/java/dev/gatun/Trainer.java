@@ -1,0 +1,336 @@
+package dev.gatun;
+
+import dev.gatun.data.Augmentation;
+import dev.gatun.data.Batch;
+import dev.gatun.data.Batches;
+import dev.gatun.data.ImageShape;
+import dev.gatun.data.Loader;
+import dev.gatun.data.Standardizer;
+import java.lang.ref.Cleaner;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// Trains a network on pictures:
+///
+/// ```java
+/// try (var device = Device.cpu();
+///     var trainer = Trainer.of(ResNet.cifar(20, 10))
+///         .on(device)
+///         .optimizer(sgd(0.1).momentum(0.9).weightDecay(1e-4))
+///         .schedule(stepDecay(0.1).at(epochs(82), epochs(123)).warmup(steps(400)))
+///         .augment(pad(4), randomCrop(32, 32), flipHorizontal())) {
+///   History history = trainer.fit(cifar.train().batch(128), cifar.test().batch(500), epochs(164));
+/// }
+/// ```
+///
+/// The methods before [#fit] configure and return the trainer itself; after the first fit the configuration is fixed. The
+/// whole run depends on the seed only: the same seed gives the same losses bit for bit on a device, for any number of threads.
+/// Used by one thread at a time; several trainers may run in several threads.
+public final class Trainer implements AutoCloseable {
+  private final Net net;
+  private @Nullable Device device;
+  private Loss loss = Loss.softmaxCrossEntropy();
+  private Optimizer optimizer = Optimizer.sgd(0.1).momentum(0.9);
+  private Schedule schedule = Schedule.constant();
+  private Augmentation.Pipeline augmentation = Augmentation.Pipeline.none();
+  private @Nullable Standardizer standardizer;
+  private double maxNorm = Double.POSITIVE_INFINITY;
+  private long seed = 1;
+  private int loaderThreads = 1;
+  private final List<Watcher> watchers = new ArrayList<>();
+
+  private final Holdings holdings = new Holdings("trainer");
+  private final Cleaner.Cleanable cleanable = Leaks.watch(this, holdings);
+  private @Nullable Model model;
+  private @Nullable TrainingStep step;
+  private int stepBatch;
+  private long stepsDone;
+  private int epochsDone;
+  private final Map<Integer, InferenceStep> judges = new HashMap<>();
+
+  private Trainer(Net net) {
+    this.net = net;
+  }
+
+  /// A trainer for `net`: softmax cross-entropy, SGD with rate 0.1 and momentum 0.9, no augmentation, seed 1.
+  public static Trainer of(Net net) {
+    return new Trainer(net);
+  }
+
+  /// Trains on `newDevice`, which the caller closes after the trainer. By default on a device of the trainer's own.
+  public Trainer on(Device newDevice) {
+    requireFresh();
+    device = newDevice;
+    return this;
+  }
+
+  /// Makes this loss small.
+  public Trainer loss(Loss newLoss) {
+    requireFresh();
+    loss = newLoss;
+    return this;
+  }
+
+  /// Follows the gradients this way.
+  public Trainer optimizer(Optimizer newOptimizer) {
+    requireFresh();
+    optimizer = newOptimizer;
+    return this;
+  }
+
+  /// Multiplies the optimizer's learning rate by this schedule.
+  public Trainer schedule(Schedule newSchedule) {
+    requireFresh();
+    schedule = newSchedule;
+    return this;
+  }
+
+  /// Changes training pictures at random, in the loader's threads, in this order.
+  public Trainer augment(Augmentation... steps) {
+    requireFresh();
+    augmentation = Augmentation.Pipeline.of(steps);
+    return this;
+  }
+
+  /// Turns bytes into numbers this way. By default each channel is standardised by the training set's mean and deviation.
+  public Trainer standardize(Standardizer newStandardizer) {
+    requireFresh();
+    standardizer = newStandardizer;
+    return this;
+  }
+
+  /// Scales gradients down whose norm over all parameters exceeds `newMaxNorm`.
+  public Trainer clipNorm(double newMaxNorm) {
+    requireFresh();
+    if (!(newMaxNorm > 0)) {
+      throw new IllegalArgumentException("[clipNorm] expected a norm greater than 0, found " + newMaxNorm);
+    }
+    maxNorm = newMaxNorm;
+    return this;
+  }
+
+  /// Draws initial weights, the order of pictures, augmentation and dropout from this seed.
+  public Trainer seed(long newSeed) {
+    requireFresh();
+    seed = newSeed;
+    return this;
+  }
+
+  /// Prepares batches in this many background threads.
+  public Trainer loaderThreads(int threads) {
+    requireFresh();
+    loaderThreads = threads;
+    return this;
+  }
+
+  /// Tells these watchers what happens.
+  public Trainer watch(Watcher... newWatchers) {
+    watchers.addAll(List.of(newWatchers));
+    return this;
+  }
+
+  /// The model with its present parameters; owned by this trainer.
+  public Model model() {
+    holdings.requireOpen();
+    Model present = model;
+    if (present == null) {
+      Device target = device;
+      if (target == null) {
+        target = holdings.add(Device.best());
+        device = target;
+      }
+      present = holdings.add(Model.of(net, target, seed));
+      model = present;
+    }
+    return present;
+  }
+
+  /// Trains without a test set; see [#fit(Batches, Batches, Span)].
+  public History fit(Batches train, Span length) {
+    return run(train, null, length);
+  }
+
+  /// Trains for `length`, evaluating on `test` after each epoch. Pictures come in a new random order in every epoch, and the
+  /// last incomplete batch of an epoch is left out. A second call goes on where the first ended, with its own schedule.
+  ///
+  /// @throws ShapeException if the pictures do not fit the network
+  /// @throws DivergedException if the loss becomes infinite or NaN
+  public History fit(Batches train, Batches test, Span length) {
+    return run(train, test, length);
+  }
+
+  /// Evaluates on all pictures of `test` in inference mode.
+  ///
+  /// @throws IllegalStateException if nothing was trained and no standardizer was given
+  public Evaluation evaluate(Batches test) {
+    Standardizer standard = standardizer;
+    if (standard == null) {
+      throw new IllegalStateException(
+          "[evaluate] the pictures' standardisation is not known: call fit first, or standardize(...)");
+    }
+    requireFits(test, test.dataset().image());
+    Model present = model();
+    InferenceStep judge =
+        judges.computeIfAbsent(
+            test.size(), size -> holdings.add(InferenceStep.judging(present, size, loss)));
+    long start = System.nanoTime();
+    double lossSum = 0;
+    long correct = 0;
+    long images = 0;
+    try (Loader loader =
+        new Loader(test, standard, Augmentation.Pipeline.none(), seed, loaderThreads)) {
+      loader.start(0);
+      for (Batch batch = loader.next(); batch != null; batch = loader.next()) {
+        judge.setLabels(batch.labels());
+        judge.run(batch.images(), 0, batch.images().length);
+        lossSum += (double) judge.loss() * batch.count();
+        correct += judge.correct();
+        images += batch.count();
+        loader.release(batch);
+      }
+    }
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    return new Evaluation(lossSum / images, (double) correct / images, images, seconds);
+  }
+
+  /// Gives the model and all memory back; a second call does nothing.
+  @Override
+  public void close() {
+    holdings.closeByOwner();
+    cleanable.clean();
+  }
+
+  private History run(Batches train, @Nullable Batches test, Span length) {
+    holdings.requireOpen();
+    Batches batches = train.shuffled().dropRemainder();
+    long stepsPerEpoch = batches.count();
+    long totalSteps = length.toSteps(stepsPerEpoch);
+    requireFits(train, augmentation.output(train.dataset().image()));
+    if (test != null) {
+      requireFits(test, test.dataset().image());
+    }
+    Standardizer standard = standardizer;
+    if (standard == null) {
+      standard = Standardizer.fit(train.dataset());
+      standardizer = standard;
+    }
+    TrainingStep compiled = step(train.size());
+    Watcher.Start begin =
+        new Watcher.Start(net.parameterCount(), train.size(), stepsPerEpoch, totalSteps);
+    watchers.forEach(watcher -> watcher.start(begin));
+
+    History history = new History((int) Math.min(totalSteps, 1 << 20));
+    try (Loader loader = new Loader(batches, standard, augmentation, seed, loaderThreads)) {
+      for (long done = 0; done < totalSteps; done += stepsPerEpoch) {
+        long steps = Math.min(stepsPerEpoch, totalSteps - done);
+        loader.start(epochsDone++);
+        epoch(compiled, loader, steps, new Schedule.Moment(done, stepsPerEpoch, totalSteps), test, history);
+      }
+    }
+    watchers.forEach(watcher -> watcher.end(history));
+    return history;
+  }
+
+  private void epoch(
+      TrainingStep compiled,
+      Loader loader,
+      long steps,
+      Schedule.Moment first,
+      @Nullable Batches test,
+      History history) {
+    long start = System.nanoTime();
+    double lossSum = 0;
+    long correct = 0;
+    long images = 0;
+    for (long i = 0; i < steps; i++) {
+      Batch batch = loader.next();
+      if (batch == null) {
+        throw new IllegalStateException("the loader ended after " + i + " of " + steps + " batches");
+      }
+      long number = first.step() + i;
+      double rate =
+          optimizer.learningRate()
+              * schedule.factor(
+                  new Schedule.Moment(number, first.stepsPerEpoch(), first.totalSteps()));
+      long begin = System.nanoTime();
+      compiled.run(batch, rate, stepsDone);
+      double seconds = (System.nanoTime() - begin) * 1e-9;
+      stepsDone++;
+      float batchLoss = compiled.loss();
+      requireFinite(batchLoss, number + 1, rate, history);
+      history.add(batchLoss, seconds);
+      lossSum += batchLoss;
+      correct += compiled.correct();
+      images += batch.count();
+      double accuracy = (double) compiled.correct() / batch.count();
+      loader.release(batch);
+      Watcher.Step report =
+          new Watcher.Step(number + 1, epochsDone, batchLoss, accuracy, rate, seconds);
+      for (Watcher watcher : watchers) {
+        watcher.step(report);
+      }
+    }
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    Evaluation evaluation = test == null ? null : evaluate(test);
+    History.Epoch epoch =
+        new History.Epoch(
+            epochsDone, lossSum / steps, (double) correct / images, evaluation, seconds);
+    history.add(epoch, images);
+    watchers.forEach(watcher -> watcher.epoch(epoch));
+  }
+
+  private TrainingStep step(int batch) {
+    TrainingStep present = step;
+    if (present == null) {
+      present = holdings.add(new TrainingStep(model(), batch, loss, optimizer, maxNorm, seed));
+      step = present;
+      stepBatch = batch;
+    } else if (stepBatch != batch) {
+      throw new IllegalArgumentException(
+          "[fit] this trainer is compiled for batches of %d, found %d".formatted(stepBatch, batch));
+    }
+    return present;
+  }
+
+  private void requireFits(Batches batches, ImageShape image) {
+    Shape shape = Shape.of(image.height(), image.width(), image.channels());
+    if (!shape.equals(net.inputShape())) {
+      throw new ShapeException(
+          "[fit] the network expects inputs %s, the pictures of %s are %s"
+              .formatted(net.inputShape(), batches.dataset().name(), shape));
+    }
+    long classes = net.outputShape().rank() == 1 ? net.outputShape().dim(0) : -1;
+    if (classes >= 0 && classes < batches.dataset().classes()) {
+      throw new ShapeException(
+          "[fit] the network tells %d classes apart, %s has %d"
+              .formatted(classes, batches.dataset().name(), batches.dataset().classes()));
+    }
+  }
+
+  private static void requireFinite(float loss, long step, double rate, History history) {
+    if (!Float.isFinite(loss)) {
+      float[] before = history.losses();
+      String last = before.length == 0 ? "it was the first step" : "the loss before was " + before[before.length - 1];
+      throw new DivergedException(
+          String.format(
+              Locale.ROOT,
+              "the loss became %s at step %d with learning rate %.3g; %s. Usual causes: a learning rate that is too"
+                  + " high (try a tenth, or a warm-up), no clipping (try clipNorm(1)), or inputs that are not"
+                  + " standardised",
+              loss,
+              step,
+              rate,
+              last));
+    }
+  }
+
+  private void requireFresh() {
+    if (step != null) {
+      throw new IllegalStateException("the trainer has run already; its configuration is fixed");
+    }
+  }
+}

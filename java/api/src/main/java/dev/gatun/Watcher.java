@@ -1,0 +1,35 @@
+package dev.gatun;
+
+/// Follows a training run. All methods are called by the thread that trains.
+public interface Watcher {
+  /// Training begins.
+  default void start(Start start) {}
+
+  /// A step is done.
+  default void step(Step step) {}
+
+  /// An epoch is done and, if there is a test set, evaluated.
+  default void epoch(History.Epoch epoch) {}
+
+  /// Training has ended; not called after an exception.
+  default void end(History history) {}
+
+  /// What is known before the first step.
+  ///
+  /// @param parameters the trained numbers
+  /// @param batchSize images in a step
+  /// @param stepsPerEpoch steps in a pass over the training set
+  /// @param totalSteps steps of the whole run
+  record Start(long parameters, int batchSize, long stepsPerEpoch, long totalSteps) {}
+
+  /// A step.
+  ///
+  /// @param step its number in the run, from 1
+  /// @param epoch its epoch, from 1
+  /// @param loss the batch's mean loss
+  /// @param accuracy the share of right answers in the batch
+  /// @param learningRate that was used
+  /// @param seconds of the step itself, without waiting for data
+  record Step(
+      long step, int epoch, double loss, double accuracy, double learningRate, double seconds) {}
+}
