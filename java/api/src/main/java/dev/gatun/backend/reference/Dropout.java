@@ -45,7 +45,14 @@ final class Dropout {
   }
 
   private static void dropout(
-      Reals y, Reals x, long threshold, double scale, long seed, long stream, int[] words, int count) {
+      Reals y,
+      Reals x,
+      long threshold,
+      double scale,
+      long seed,
+      long stream,
+      int[] words,
+      int count) {
     for (int block = 0; block * 8L < count; block++) {
       Philox.block(seed, stream, block, words);
       int lanes = Math.min(8, count - block * 8);
