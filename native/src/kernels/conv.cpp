@@ -121,7 +121,7 @@ void run_region(const Plan& plan, const Dense& part, const Region& region, int64
   const bool reads = tile.run_count > 0;
   const int64_t h0 = region.rows.tap_begin - part.pad_h, w0 = region.columns.tap_begin - part.pad_w;
   int64_t n = image_begin, i = row_begin, j = region.columns.begin;
-  const Pieces pieces(pixels, plan.kernels->max_rows[vectors]);
+  const Pieces pieces(pixels, plan.kernels->gathered.max_rows[vectors]);
   for (int64_t piece = 0; piece < pieces.count(); ++piece) {
     const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
     for (int row = 0; row < count; ++row) {
@@ -137,7 +137,7 @@ void run_region(const Plan& plan, const Dense& part, const Region& region, int64
         }
       }
     }
-    plan.kernels->gathered[vectors][count](tile);
+    plan.kernels->gathered.of[vectors][count](tile);
   }
 }
 

@@ -103,14 +103,14 @@ void add_kernel_row(const Plan& plan, const Chunk& chunk, int64_t r, int64_t s, 
   tile.y = y_rows;
   tile.columns = plan.panels.width(panel);
   tile.accumulate = !chunk.first;
-  const Pieces pieces(channels, plan.kernels->max_rows[vectors]);
+  const Pieces pieces(channels, plan.kernels->adjacent.max_rows[vectors]);
   for (int64_t piece = 0; piece < pieces.count(); ++piece) {
     const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
     a = chunk.x + pieces.begin(piece);
     float* y = chunk.partial + plan.panels.start(panel) +
                ((r * d.S + s) * d.C + pieces.begin(piece)) * plan.panels.padded_columns();
     for (int i = 0; i < count; ++i) y_rows[i] = y + i * plan.panels.padded_columns();
-    plan.kernels->adjacent[vectors][count](tile);
+    plan.kernels->adjacent.of[vectors][count](tile);
   }
 }
 

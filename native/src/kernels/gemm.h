@@ -40,12 +40,17 @@ struct Tile {
 
 using MicroKernel = void (*)(const Tile&);
 
-// The micro-kernels of one SIMD level, indexed by vectors and rows.
+// Kernels for tiles of 1 or 2 vectors by up to max_rows[vectors] rows: of[vectors][rows].
+struct KernelFamily {
+  int max_rows[kMaxVectors + 1] = {};
+  MicroKernel of[kMaxVectors + 1][kMaxRows + 1] = {};
+};
+
+// The micro-kernels of one SIMD level.
 struct MicroKernels {
   int lanes = 0;
-  int max_rows[kMaxVectors + 1] = {};
-  MicroKernel gathered[kMaxVectors + 1][kMaxRows + 1] = {};
-  MicroKernel adjacent[kMaxVectors + 1][kMaxRows + 1] = {};
+  KernelFamily gathered;  // rows of A start anywhere and run along depth: pixels, rows of a matrix
+  KernelFamily adjacent;  // rows of A lie side by side: channels, columns of a matrix
 };
 
 // Those of the best SIMD level this process may use now.

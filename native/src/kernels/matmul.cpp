@@ -26,6 +26,9 @@ struct Plan {
   int64_t row_tasks() const { return (p.M + rows_per_task - 1) / rows_per_task; }
   int64_t panel_tasks() const { return (panels.count() + panels_per_task - 1) / panels_per_task; }
   int64_t pack_tasks() const { return (p.K + depth_per_pack - 1) / depth_per_pack; }
+  const KernelFamily& family() const {
+    return p.layout.transpose_a ? kernels->adjacent : kernels->gathered;
+  }
   int64_t a_stride() const { return p.layout.transpose_a ? p.M : p.K; }
 };
 
@@ -60,6 +63,7 @@ void copy_block(const Plan& plan, float* copy, int64_t i0, int64_t i1, int64_t k
 void multiply_task(const Plan& plan, const Context& context, int64_t task) {
   const Product& p = plan.p;
   const bool adjacent = p.layout.transpose_a;
+  const KernelFamily& family = plan.family();
   const int64_t i0 = task % plan.row_tasks() * plan.rows_per_task;
   const int64_t i1 = std::min(p.M, i0 + plan.rows_per_task);
   const int64_t panel_begin = task / plan.row_tasks() * plan.panels_per_task;
@@ -92,7 +96,7 @@ void multiply_task(const Plan& plan, const Context& context, int64_t task) {
                            : p.b + k0 * p.N + start;
       tile.columns = plan.panels.columns(panel);
       tile.bias = p.bias == nullptr ? nullptr : context.at(plan.packed_bias) + start;
-      const Pieces rows(i1 - i0, plan.kernels->max_rows[vectors]);
+      const Pieces rows(i1 - i0, family.max_rows[vectors]);
       for (int64_t piece = 0; piece < rows.count(); ++piece) {
         const auto count = static_cast<int>(rows.end(piece) - rows.begin(piece));
         for (int i = 0; i < count; ++i) {
@@ -100,7 +104,7 @@ void multiply_task(const Plan& plan, const Context& context, int64_t task) {
           a_rows[i] = adjacent ? a + row : a + row * a_stride;
           y_rows[i] = p.y + (i0 + row) * p.N + start;
         }
-        (adjacent ? plan.kernels->adjacent : plan.kernels->gathered)[vectors][count](tile);
+        family.of[vectors][count](tile);
       }
     }
   }
@@ -114,7 +118,7 @@ void choose_tasks(Plan& plan, int workers) {
   // A task below some 64 K multiply-adds costs more to hand out than it saves.
   const int64_t wanted = std::clamp<int64_t>(p.M * p.N * std::max<int64_t>(p.K, 1) >> 16, 1,
                                              4 * static_cast<int64_t>(workers));
-  const int tile_rows = plan.kernels->max_rows[std::min<int64_t>(2, plan.panels.vectors(0))];
+  const int tile_rows = plan.family().max_rows[std::min<int64_t>(2, plan.panels.vectors(0))];
   plan.rows_per_task = std::min(p.M, kRowBlock);
   if (plan.row_tasks() * panels < wanted) {
     const int64_t parts = (wanted + panels - 1) / panels;
