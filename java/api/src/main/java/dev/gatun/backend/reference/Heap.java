@@ -25,6 +25,8 @@ final class Heap {
     try {
       byte[] array = new byte[(int) size];
       synchronized (this) {
+        bytes += size;
+        peakBytes = Math.max(peakBytes, bytes);
         allocations++;
       }
       return array;
@@ -35,12 +37,7 @@ final class Heap {
     }
   }
 
-  synchronized void add(long size) {
-    bytes += size;
-    peakBytes = Math.max(peakBytes, bytes);
-  }
-
-  synchronized void subtract(long size) {
+  synchronized void released(long size) {
     bytes -= size;
   }
 

@@ -8,40 +8,25 @@ import java.nio.ByteOrder;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/// Memory that is an array. It counts as held until it, all its views and all programs that use it
-/// are closed.
+/// Memory that is an array. It counts as held until it is closed.
 ///
 /// Unlike other backends', a mapped buffer stays readable and writable after close: an array cannot
-/// be taken away from those who have it, and the garbage collector frees it after the last of them.
+/// be taken away from those who have it, be it a buffer, a view or a program, and the garbage
+/// collector frees it after the last of them.
 final class ReferenceMemory implements Memory {
   private final Heap heap;
   private final int size;
   private byte @Nullable [] bytes; // null when closed
-  private int holders;
 
   ReferenceMemory(Heap heap, long size) {
     this.heap = heap;
     byte[] allocated = heap.allocate(size);
     this.bytes = allocated;
     this.size = allocated.length;
-    hold();
   }
 
   Heap heap() {
     return heap;
-  }
-
-  /// One more view or program that keeps the bytes alive.
-  synchronized void hold() {
-    if (holders++ == 0) {
-      heap.add(size);
-    }
-  }
-
-  synchronized void release() {
-    if (--holders == 0) {
-      heap.subtract(size);
-    }
   }
 
   @Override
@@ -93,14 +78,11 @@ final class ReferenceMemory implements Memory {
   }
 
   @Override
-  public void close() {
-    synchronized (this) {
-      if (bytes == null) {
-        return;
-      }
+  public synchronized void close() {
+    if (bytes != null) {
       bytes = null;
+      heap.released(size);
     }
-    release();
   }
 
   static String describe(DType dtype) {

@@ -2,30 +2,24 @@ package dev.gatun.backend.reference;
 
 import dev.gatun.backend.Program;
 import java.util.List;
-import java.util.Set;
-import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
-/// A list of prepared instructions. Runs in several threads take turns.
+/// A list of prepared instructions, which keep the arrays they work on. Runs in several threads
+/// take turns.
 final class ReferenceProgram implements Program {
-  private final Runnable[] instructions;
-  private final Set<ReferenceMemory> memories;
-  private boolean closed;
+  private final int length;
+  private Runnable @Nullable [] instructions; // null when closed
 
   ReferenceProgram(List<Instruction> recorded) {
     instructions = recorded.stream().map(Instruction::loops).toArray(Runnable[]::new);
-    memories =
-        recorded.stream()
-            .flatMap(instruction -> instruction.operands().stream())
-            .map(operand -> operand.view().memory())
-            .collect(Collectors.toUnmodifiableSet());
-    memories.forEach(ReferenceMemory::hold);
+    length = recorded.size();
   }
 
   @Override
   public synchronized void run() {
-    if (closed) {
+    if (instructions == null) {
       throw new IllegalStateException(
-          "[program] the program of %d instructions is closed".formatted(instructions.length));
+          "[program] the program of %d instructions is closed".formatted(length));
     }
     for (Runnable instruction : instructions) {
       instruction.run();
@@ -34,14 +28,11 @@ final class ReferenceProgram implements Program {
 
   @Override
   public long instructions() {
-    return instructions.length;
+    return length;
   }
 
   @Override
   public synchronized void close() {
-    if (!closed) {
-      closed = true;
-      memories.forEach(ReferenceMemory::release);
-    }
+    instructions = null;
   }
 }

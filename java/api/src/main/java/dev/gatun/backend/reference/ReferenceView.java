@@ -19,7 +19,6 @@ final class ReferenceView implements View {
     this.dtype = dtype;
     this.shape = shape;
     this.elements = Elements.of(dtype, bytes, byteOffset);
-    memory.hold();
   }
 
   ReferenceMemory memory() {
@@ -58,14 +57,8 @@ final class ReferenceView implements View {
   }
 
   @Override
-  public void close() {
-    synchronized (this) {
-      if (elements == null) {
-        return;
-      }
-      elements = null;
-    }
-    memory.release();
+  public synchronized void close() {
+    elements = null;
   }
 
   /// Such as `f32 (128, 32, 32, 3)`.
