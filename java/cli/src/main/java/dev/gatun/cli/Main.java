@@ -1,0 +1,60 @@
+package dev.gatun.cli;
+
+import dev.gatun.DeviceException;
+import dev.gatun.DeviceUnavailableException;
+import dev.gatun.DivergedException;
+import dev.gatun.OutOfDeviceMemoryException;
+import dev.gatun.data.DataFormatException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.IExecutionExceptionHandler;
+
+/// Entry of the command line. Exit codes: 0, 1 a failed run, 2 wrong usage.
+@Command(
+    name = "gatun",
+    description = "Trains deep networks.",
+    mixinStandardHelpOptions = true,
+    version = "Gatun 0.1.0-SNAPSHOT",
+    subcommands = TrainCommand.class)
+public final class Main {
+  private Main() {}
+
+  /// Runs the command that `args` name and exits with its code.
+  public static void main(String[] args) {
+    System.exit(commandLine().execute(args));
+  }
+
+  static CommandLine commandLine() {
+    return new CommandLine(new Main()).setExecutionExceptionHandler(explain());
+  }
+
+  /// Failures that a user can do something about are told in a sentence; anything else is a bug and shows its trace.
+  private static IExecutionExceptionHandler explain() {
+    return (exception, command, parsed) -> {
+      PrintWriter err = command.getErr();
+      switch (exception) {
+        case UsageException usage -> {
+          err.println("gatun: " + usage.getMessage());
+          return ExitCode.USAGE;
+        }
+        case DivergedException _,
+            DeviceUnavailableException _,
+            DeviceException _,
+            OutOfDeviceMemoryException _,
+            DataFormatException _,
+            UncheckedIOException _ -> {
+          err.println("gatun: " + exception.getMessage());
+          return ExitCode.SOFTWARE;
+        }
+        default -> {
+          err.println("gatun: this is a bug; please report it with the lines below");
+          exception.printStackTrace(err);
+          return ExitCode.SOFTWARE;
+        }
+      }
+    };
+  }
+}

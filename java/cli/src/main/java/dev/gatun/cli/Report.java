@@ -1,0 +1,93 @@
+package dev.gatun.cli;
+
+import com.google.gson.GsonBuilder;
+import dev.gatun.Device;
+import dev.gatun.Evaluation;
+import dev.gatun.History;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// A run as JSON. The field names are the format.
+///
+/// @param model the model's name
+/// @param data the data set's name
+/// @param backend `cpu` or `reference`
+/// @param threads of the backend
+/// @param seed of the run
+/// @param batch pictures in a step
+/// @param parameters trained numbers
+/// @param machine where it ran
+/// @param epochs a row for each epoch
+/// @param losses of every step
+/// @param step how long the steps took
+/// @param imagesPerSecond in training, waiting for data included
+/// @param peakMemoryBytes the process's greatest resident set, or the device's peak where the system does not tell
+/// @param devicePeakMemoryBytes the most memory the device held
+record Report(
+    String model,
+    String data,
+    String backend,
+    int threads,
+    long seed,
+    int batch,
+    long parameters,
+    Machine machine,
+    List<Epoch> epochs,
+    float[] losses,
+    Step step,
+    double imagesPerSecond,
+    long peakMemoryBytes,
+    long devicePeakMemoryBytes) {
+
+  record Epoch(
+      double trainLoss,
+      double trainAccuracy,
+      @Nullable Double testLoss,
+      @Nullable Double testAccuracy,
+      double seconds) {
+    static Epoch of(History.Epoch epoch) {
+      Evaluation test = epoch.test();
+      return new Epoch(
+          epoch.trainLoss(),
+          epoch.trainAccuracy(),
+          test == null ? null : test.loss(),
+          test == null ? null : test.accuracy(),
+          epoch.seconds());
+    }
+  }
+
+  record Step(double medianMillis, double p95Millis) {}
+
+  static Report of(TrainCommand command, Task task, Device device, History history) {
+    long devicePeak = device.memoryUse().peakBytes();
+    return new Report(
+        command.model(),
+        task.split().train().name(),
+        device.name(),
+        device.threads(),
+        command.seed(),
+        command.batch(),
+        task.net().parameterCount(),
+        Machine.of(device),
+        history.epochs().stream().map(Epoch::of).toList(),
+        history.losses(),
+        new Step(history.stepMillis(0.5), history.stepMillis(0.95)),
+        history.imagesPerSecond(),
+        Machine.peakResidentBytes(devicePeak),
+        devicePeak);
+  }
+
+  void write(Path file) {
+    try (Writer writer = Files.newBufferedWriter(file)) {
+      new GsonBuilder().setPrettyPrinting().serializeNulls().create().toJson(this, writer);
+      writer.write("\n");
+    } catch (IOException e) {
+      throw new UncheckedIOException("the report cannot be written to " + file + ": " + e, e);
+    }
+  }
+}

@@ -1,0 +1,161 @@
+package dev.gatun.cli;
+
+import dev.gatun.Device;
+import dev.gatun.Evaluation;
+import dev.gatun.History;
+import dev.gatun.Optimizer;
+import dev.gatun.Schedule;
+import dev.gatun.Span;
+import dev.gatun.Trainer;
+import dev.gatun.data.Augmentation;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/// `gatun train`: trains a network on pictures, shows how it goes, and writes a report.
+@Command(
+    name = "train",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = {
+      "Trains a network on pictures and evaluates it after each epoch.",
+      "SGD with momentum 0.9 and weight decay 1e-4; the learning rate rises over the first twentieth of the run and"
+          + " falls along a cosine to 0."
+    })
+final class TrainCommand implements Callable<Integer> {
+  private static final int TEST_BATCH = 250;
+
+  enum BackendName {
+    cpu,
+    reference
+  }
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Parameters(index = "0", arity = "0..1", paramLabel = "MODEL", defaultValue = "resnet20", description = "One of " + Task.MODELS + " (default: ${DEFAULT-VALUE}).")
+  private String model = "resnet20";
+
+  @Option(names = "--data", paramLabel = "DIR", description = "A folder with MNIST (IDX), CIFAR-10 or pictures in one folder per class. Without it, 20,000 drawn characters are generated.")
+  private @Nullable Path data;
+
+  @Option(names = "--epochs", paramLabel = "N", description = "Passes over the training set (default: ${DEFAULT-VALUE}).", defaultValue = "5")
+  private int epochs;
+
+  @Option(names = "--steps", paramLabel = "N", description = "Stop after this many steps instead.")
+  private @Nullable Long steps;
+
+  @Option(names = "--batch", paramLabel = "N", description = "Pictures in a step (default: ${DEFAULT-VALUE}).", defaultValue = "128")
+  private int batch;
+
+  @Option(names = "--lr", paramLabel = "X", description = "The highest learning rate (default: 0.1 for a ResNet, 0.05 else).")
+  private @Nullable Double learningRate;
+
+  @Option(names = "--backend", paramLabel = "NAME", description = "Where to compute: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).", defaultValue = "cpu")
+  private BackendName backend = BackendName.cpu;
+
+  @Option(names = "--threads", paramLabel = "N", description = "Threads of the cpu backend (default: one for each processor).", defaultValue = "0")
+  private int threads;
+
+  @Option(names = "--seed", paramLabel = "N", description = "Of everything random; the same seed gives the same losses (default: ${DEFAULT-VALUE}).", defaultValue = "1")
+  private long seed;
+
+  @Option(names = "--report", paramLabel = "FILE", description = "Write the run as JSON.")
+  private @Nullable Path report;
+
+  @Override
+  public Integer call() {
+    check();
+    PrintWriter out = spec.commandLine().getOut();
+    Task task = Task.of(model, data, seed);
+    double rate = learningRate == null ? task.learningRate() : learningRate;
+    Span length = steps == null ? Span.epochs(epochs) : Span.steps(steps);
+    try (Device device = backend == BackendName.cpu ? Device.cpu(threads) : Device.reference();
+        Progress progress = new Progress(out);
+        Trainer trainer = Trainer.of(task.net()).on(device)) {
+      out.printf(
+          Locale.ROOT,
+          "%s, %,d parameters, on %s: %,d training and %,d test pictures; %s%n",
+          model,
+          task.net().parameterCount(),
+          task.split().train().name(),
+          task.split().train().size(),
+          task.split().test().size(),
+          device.description());
+      out.flush();
+      History history =
+          trainer
+              .optimizer(Optimizer.sgd(rate).momentum(0.9).weightDecay(1e-4))
+              .schedule(warmedCosine())
+              .augment(task.augmentation().toArray(Augmentation[]::new))
+              .seed(seed)
+              .watch(progress)
+              .fit(task.split().train().batch(batch), task.split().test().batch(Math.min(TEST_BATCH, task.split().test().size())), length);
+      if (report != null) {
+        Report.of(this, task, device, history).write(report);
+      }
+      Evaluation test = history.test();
+      if (test != null) {
+        out.printf(
+            Locale.ROOT,
+            "test accuracy %.4f, loss %.4f; %.0f images/s in training, step %.1f ms (median)%n",
+            test.accuracy(),
+            test.loss(),
+            history.imagesPerSecond(),
+            history.stepMillis(0.5));
+      }
+      out.flush();
+      return 0;
+    }
+  }
+
+  String model() {
+    return model;
+  }
+
+  long seed() {
+    return seed;
+  }
+
+  int batch() {
+    return batch;
+  }
+
+  private static Schedule warmedCosine() {
+    return moment ->
+        Schedule.cosine()
+            .warmup(Span.steps(Math.max(1, moment.totalSteps() / 20)))
+            .factor(moment);
+  }
+
+  private void check() {
+    positive("--epochs", epochs);
+    positive("--batch", batch);
+    if (steps != null) {
+      positive("--steps", steps);
+    }
+    if (threads < 0) {
+      throw new UsageException("--threads expects a number of at least 0, found " + threads);
+    }
+    if (learningRate != null && !(learningRate > 0 && Double.isFinite(learningRate))) {
+      throw new UsageException("--lr expects a number greater than 0, found " + learningRate);
+    }
+    Path parent = report == null ? null : report.toAbsolutePath().getParent();
+    if (parent != null && !Files.isDirectory(parent)) {
+      throw new UsageException("--report: there is no folder " + parent);
+    }
+  }
+
+  private static void positive(String option, long value) {
+    if (value < 1) {
+      throw new UsageException(option + " expects a number of at least 1, found " + value);
+    }
+  }
+}

@@ -1,0 +1,5 @@
+/// The commands behind `./gatun`.
+@NullMarked
+package dev.gatun.cli;
+
+import org.jspecify.annotations.NullMarked;
