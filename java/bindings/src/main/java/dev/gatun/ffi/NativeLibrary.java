@@ -200,7 +200,10 @@ public final class NativeLibrary {
           }
         }
       }
-      return missing.isEmpty() ? null : "functions are missing: " + String.join(", ", missing);
+      return missing.isEmpty()
+          ? null
+          : "%d functions are missing, the first is %s: use the library and the jars of one Gatun release"
+              .formatted(missing.size(), missing.getFirst());
     }
 
     private static int abiVersion(MemorySegment function) {
@@ -227,13 +230,11 @@ public final class NativeLibrary {
       if (note != null) {
         text.append("\n  Note: ").append(note);
       }
-      text.append(
-          """
-
-          What to do: put the jar gatun-bindings with classifier %s on the class path (on the module path, with
-          --add-modules dev.gatun.natives), or start Java with -D%s=/path/to/%s\
-          """
-              .formatted(platform.name(), PROPERTY, platform.libraryFile()));
+      text.append("\n  What to do: put the jar gatun-bindings with classifier ")
+          .append(platform.name())
+          .append(
+              " on the class path (on the module path,\n    with --add-modules dev.gatun.natives)")
+          .append(", or start Java with -D" + PROPERTY + "=/path/to/" + platform.libraryFile());
       return cause == null
           ? new NativeLibraryException(text.toString())
           : new NativeLibraryException(text.toString(), cause);
