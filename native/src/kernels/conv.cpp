@@ -121,12 +121,19 @@ void run_region(const Plan& plan, const Dense& part, const Region& region, int64
   const bool reads = tile.run_count > 0;
   const int64_t h0 = region.rows.tap_begin - part.pad_h, w0 = region.columns.tap_begin - part.pad_w;
   int64_t n = image_begin, i = row_begin, j = region.columns.begin;
+  const int64_t lines = plan.channels * part.stride_w;
+  const int64_t ahead = part.R * plan.W * plan.channels;
+  const bool prefetch = reads && panel == 0 && part.S > 1 && plan.channels >= 8;
   const Pieces pieces(pixels, plan.kernels->gathered.max_rows[vectors]);
   for (int64_t piece = 0; piece < pieces.count(); ++piece) {
     const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
     for (int row = 0; row < count; ++row) {
       const int64_t h = i * part.stride_h + h0, w = j * part.stride_w + w0;
       x_rows[row] = reads ? plan.x + n * plan.x_image + (h * plan.W + w) * plan.channels : plan.x;
+      if (prefetch) {
+        const float* next = x_rows[row] + ahead;
+        for (int64_t c = 0; c < lines; c += 16) __builtin_prefetch(next + c);
+      }
       y_rows[row] = plan.y + n * plan.y_image + part.y_start + i * part.y_row + j * part.y_column +
                     plan.panels.start(panel);
       if (++j == region.columns.end) {

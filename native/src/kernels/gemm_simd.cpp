@@ -107,7 +107,10 @@ void multiply_gathered(const Tile& tile) {
   start(tile, sum);
   const float* rows[kRows];
 #pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) rows[i] = tile.a[i];
+  for (int i = 0; i < kRows; ++i) {
+    rows[i] = tile.a[i];
+    for (int j = 0; j < kVectors; ++j) __builtin_prefetch(tile.y[i] + j * kLanes);
+  }
   const int64_t b_step = tile.b_step;
   for (int64_t r = 0; r < tile.run_count; ++r) {
     const float* b = tile.b + tile.runs[r].b * b_step;
