@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.random.RandomStream;
 import java.util.Arrays;
@@ -122,8 +121,8 @@ class AugmentationTest {
     IllegalArgumentException e =
         assertThrows(
             IllegalArgumentException.class, () -> pipeline.bind(new ImageShape(28, 28, 1), 0));
-    assertTrue(e.getMessage().contains("step 2 of 2"), e.getMessage());
-    assertTrue(e.getMessage().contains("32 x 32 does not fit an image of 30 x 30 x 1"));
+    Messages.assertSays(e, "step 2 of 2");
+    Messages.assertSays(e, "32 x 32 does not fit an image of 30 x 30 x 1");
     Augmentation.Pipeline huge = Augmentation.Pipeline.of(Augmentation.pad(Integer.MAX_VALUE));
     assertThrows(IllegalArgumentException.class, () -> huge.bind(SMALL, 0));
     assertThrows(IllegalArgumentException.class, () -> Augmentation.pad(0));

@@ -3,7 +3,6 @@ package dev.gatun.data;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -156,14 +155,14 @@ class Cifar10Test {
 
   private void assertFolderFails(String part) {
     DataFormatException e = assertThrows(DataFormatException.class, () -> Cifar10.read(folder));
-    assertTrue(e.getMessage().contains(part), e.getMessage());
+    Messages.assertSays(e, part);
   }
 
   private static void assertFails(String part, Path file) {
     List<Path> files = List.of(file);
     DataFormatException e =
         assertThrows(DataFormatException.class, () -> Cifar10.readBinary(files));
-    assertTrue(e.getMessage().contains(part), e.getMessage());
+    Messages.assertSays(e, part);
     assertEquals(file, e.file());
   }
 }

@@ -3,7 +3,6 @@ package dev.gatun.data;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -170,12 +169,12 @@ class IdxTest {
     Path labels = SampleData.write(folder.resolve("labels"), SampleData.idxLabels(0, 1, 2));
     DataFormatException e = assertFails(part, () -> Idx.read(images, labels));
     assertEquals(images, e.file());
-    assertTrue(e.getMessage().contains(images.toString()), e.getMessage());
+    Messages.assertSays(e, images.toString());
   }
 
   private static DataFormatException assertFails(String part, Runnable action) {
     DataFormatException e = assertThrows(DataFormatException.class, action::run);
-    assertTrue(e.getMessage().contains(part), e.getMessage());
+    Messages.assertSays(e, part);
     return e;
   }
 }

@@ -210,8 +210,8 @@ class LoaderTest {
           for (int again = 0; again < 2; again++) {
             DataFormatException e = assertThrows(DataFormatException.class, loader::next);
             assertEquals(file, e.file());
-            assertTrue(e.getMessage().contains("broken.jpg"), e.getMessage());
-            assertTrue(e.getMessage().contains("image 13 of sample"), e.getMessage());
+            Messages.assertSays(e, "broken.jpg");
+            Messages.assertSays(e, "image 13 of sample");
             assertInstanceOf(DataFormatException.class, e.getCause());
           }
         }
@@ -232,7 +232,7 @@ class LoaderTest {
       loader.start(0);
       IllegalStateException e = assertThrows(IllegalStateException.class, loader::next);
       assertSame(error, e.getCause());
-      assertTrue(e.getMessage().contains("image 0 of sample"), e.getMessage());
+      Messages.assertSays(e, "image 0 of sample");
     }
   }
 
@@ -248,7 +248,7 @@ class LoaderTest {
       held.add(loader.next());
     }
     IllegalStateException full = assertThrows(IllegalStateException.class, loader::next);
-    assertTrue(full.getMessage().contains("all 3 batches are in use"), full.getMessage());
+    Messages.assertSays(full, "all 3 batches are in use");
     loader.release(held.getFirst());
     assertThrows(IllegalStateException.class, () -> loader.release(held.getFirst()));
     assertNotNull(loader.next());
@@ -449,6 +449,6 @@ class LoaderTest {
 
   private static void assertRefused(String part, Runnable action) {
     IllegalArgumentException e = assertThrows(IllegalArgumentException.class, action::run);
-    assertTrue(e.getMessage().contains(part), e.getMessage());
+    Messages.assertSays(e, part);
   }
 }

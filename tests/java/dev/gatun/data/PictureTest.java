@@ -283,7 +283,7 @@ class PictureTest {
 
   private static void assertFails(String part, Path file) {
     DataFormatException e = assertThrows(DataFormatException.class, () -> Picture.read(file));
-    assertTrue(e.getMessage().contains(part), e.getMessage());
-    assertTrue(e.getMessage().contains(file.getFileName().toString()), e.getMessage());
+    Messages.assertSays(e, part);
+    Messages.assertSays(e, file.getFileName().toString());
   }
 }

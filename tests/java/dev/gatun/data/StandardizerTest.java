@@ -3,7 +3,6 @@ package dev.gatun.data;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 
@@ -87,6 +86,6 @@ class StandardizerTest {
 
   private static void assertRefused(String part, Runnable action) {
     IllegalArgumentException e = assertThrows(IllegalArgumentException.class, action::run);
-    assertTrue(e.getMessage().contains(part), e.getMessage());
+    Messages.assertSays(e, part);
   }
 }

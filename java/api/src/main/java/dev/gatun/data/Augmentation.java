@@ -33,6 +33,8 @@ public sealed interface Augmentation {
     return new FlipHorizontal();
   }
 
+  /// Black pixels on all sides.
+  ///
   /// @param pixels width of the border, at least 1
   record Pad(int pixels) implements Augmentation {
     /// @throws IllegalArgumentException when `pixels` is below 1
@@ -66,6 +68,8 @@ public sealed interface Augmentation {
     }
   }
 
+  /// A window at a random place.
+  ///
   /// @param height rows of the window
   /// @param width columns of the window
   record RandomCrop(int height, int width) implements Augmentation {

@@ -64,7 +64,7 @@ public final class Cifar10 {
   /// Reads files of the binary form, one after the other, as one set.
   ///
   /// @throws DataFormatException when a file is missing, is not a whole number of records or has a
-  ///     label above 9
+  ///   label above 9
   public static Dataset readBinary(List<Path> files) {
     return binary("cifar10", files, CLASSES);
   }

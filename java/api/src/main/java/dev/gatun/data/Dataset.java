@@ -27,7 +27,7 @@ public interface Dataset {
   /// channels-last.
   ///
   /// @throws IndexOutOfBoundsException when `index` is not in `[0, size())` or the target is too
-  ///     short
+  ///   short
   /// @throws DataFormatException when the image comes from a file that cannot be read
   void read(int index, byte[] target, int offset);
 

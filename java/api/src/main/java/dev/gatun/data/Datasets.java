@@ -27,7 +27,7 @@ public final class Datasets {
   ///
   /// @param pictureSide height and width of the images made from folders of pictures
   /// @throws DataFormatException when the folder does not exist, none of the readers finds its
-  ///     files (the message says which were looked for), or the files are not what they should be
+  ///   files (the message says which were looked for), or the files are not what they should be
   public static Split open(Path folder, int pictureSide) {
     if (!Files.isDirectory(folder)) {
       throw new DataFormatException(

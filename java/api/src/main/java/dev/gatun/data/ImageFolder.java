@@ -46,7 +46,7 @@ public final class ImageFolder implements Dataset {
   /// @param height of the images to make
   /// @param width of the images to make
   /// @throws DataFormatException when a folder is missing or has no pictures, or the test folder
-  ///     has a class that the train folder lacks
+  ///   has a class that the train folder lacks
   public static Split open(Path root, int height, int width) {
     ImageShape image = new ImageShape(height, width, 3);
     Path train = root.resolve("train");
@@ -74,7 +74,7 @@ public final class ImageFolder implements Dataset {
   ///
   /// @param image the shape of the images to make, with 3 channels
   /// @throws IllegalArgumentException when `testFraction` is not between 0 and 1 or the images are
-  ///     not to have 3 channels
+  ///   not to have 3 channels
   /// @throws DataFormatException when a class has fewer than two pictures
   public static Split split(Path root, ImageShape image, double testFraction, long seed) {
     if (!(testFraction > 0 && testFraction < 1)) {

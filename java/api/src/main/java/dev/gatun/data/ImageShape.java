@@ -1,7 +1,7 @@
 package dev.gatun.data;
 
-/// The shape of one image, channels-last: pixel `(y, x)` channel `c` is element
-/// `(y * width + x) * channels + c`.
+/// The shape of one image, channels-last: pixel `(y, x)` channel `c` is element `(y * width + x) *
+/// channels + c`.
 ///
 /// @param height rows, at least 1
 /// @param width columns, at least 1
@@ -10,7 +10,7 @@ public record ImageShape(int height, int width, int channels) {
   private static final int MAX_ELEMENTS = 1 << 28;
 
   /// @throws IllegalArgumentException when a dimension is below 1 or the image has more than 2^28
-  /// elements
+  ///   elements
   public ImageShape {
     if (height < 1 || width < 1 || channels < 1) {
       throw new IllegalArgumentException(

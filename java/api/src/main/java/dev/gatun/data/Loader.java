@@ -159,8 +159,7 @@ public final class Loader implements AutoCloseable {
   ///
   /// @throws DataFormatException when an image of the batch comes from a file that cannot be read
   /// @throws IllegalStateException when no epoch was started, the loader is closed, every batch is
-  ///     with the caller, the thread is interrupted, or an image cannot be loaded for another
-  ///     reason
+  ///   with the caller, the thread is interrupted, or an image cannot be loaded for another reason
   public @Nullable Batch next() {
     synchronized (lock) {
       requireOpen();

@@ -31,7 +31,7 @@ record Picture(int width, int height, byte[] rgb, int orientation) {
   /// Decodes a file of any format that the JDK reads: JPEG, PNG, GIF (first frame), BMP, TIFF.
   ///
   /// @throws DataFormatException when it cannot: the file is missing, empty, truncated, damaged,
-  ///     CMYK or of an unknown format
+  ///   CMYK or of an unknown format
   static Picture read(Path file) {
     byte[] bytes;
     try {

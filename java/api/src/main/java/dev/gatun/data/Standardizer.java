@@ -61,7 +61,7 @@ public final class Standardizer {
   /// Given means and standard deviations of values in `[0, 1]`, one of each per channel.
   ///
   /// @throws IllegalArgumentException when the lengths differ, are 0, a value is not finite, or a
-  ///     deviation is not positive
+  ///   deviation is not positive
   public static Standardizer of(double[] mean, double[] deviation) {
     if (mean.length == 0 || mean.length != deviation.length) {
       throw new IllegalArgumentException(

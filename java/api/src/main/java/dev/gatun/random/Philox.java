@@ -3,8 +3,8 @@ package dev.gatun.random;
 /// Philox 4x32-10, the counter-based generator of Salmon et al., "Parallel Random Numbers: As Easy
 /// as 1, 2, 3" (2011).
 ///
-/// A block of four 32-bit words is a pure function of `(seed, stream, index)`, so that any
-/// element of any stream is found without the ones before it.
+/// A block of four 32-bit words is a pure function of `(seed, stream, index)`, so that any element
+/// of any stream is found without the ones before it.
 public final class Philox {
   private static final long MULTIPLIER_0 = 0xD2511F53L;
   private static final long MULTIPLIER_1 = 0xCD9E8D57L;
@@ -17,8 +17,8 @@ public final class Philox {
 
   /// Writes the block of four words at `index` of `stream` to `out[0..3]`.
   ///
-  /// The key is `(lo32(seed), hi32(seed))`, the counter
-  /// `(lo32(index), hi32(index), lo32(stream), hi32(stream))`. Allocates nothing.
+  /// The key is `(lo32(seed), hi32(seed))`, the counter `(lo32(index), hi32(index), lo32(stream),
+  /// hi32(stream))`. Allocates nothing.
   public static void block(long seed, long stream, long index, int[] out) {
     int key0 = (int) seed;
     int key1 = (int) (seed >>> 32);

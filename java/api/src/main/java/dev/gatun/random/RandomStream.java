@@ -76,9 +76,9 @@ public final class RandomStream {
 
   /// A number in `[0, 1)`, a multiple of 2^-53.
   public double nextDouble() {
-    long high = nextInt() >>> 6;
-    long low = nextInt() >>> 5;
-    return ((high << 27) + low) * 0x1p-53;
+    int high = nextInt() >>> 6;
+    int low = nextInt() >>> 5;
+    return (((long) high << 27) + low) * 0x1p-53;
   }
 
   /// A number in `[low, high)`.
