@@ -192,8 +192,10 @@ void choose_tasks(Plan& plan, int workers) {
   // A small gradient is cheap to load and store again, and leaves L1 to the pixels.
   const int64_t chunk_bytes = partial_bytes <= (16 << 10) ? 24 << 10 : 192 << 10;
   const int64_t row_bytes = (d.Q * d.K + std::min(plan.g.stride_h, d.R) * d.W * d.C) * kFloat;
+  // Fewer than some 128 pixels would not pay for loading and storing the sums.
+  const int64_t least = (128 + d.Q - 1) / d.Q;
   plan.rows_per_chunk =
-      std::clamp<int64_t>(chunk_bytes / std::max<int64_t>(row_bytes, 1), 1, kMaxRunsPerTile);
+      std::clamp(chunk_bytes / std::max<int64_t>(row_bytes, 1), least, kMaxRunsPerTile);
 }
 
 }  // namespace

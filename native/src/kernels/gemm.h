@@ -40,6 +40,20 @@ struct Tile {
 
 using MicroKernel = void (*)(const Tile&);
 
+// y[i][j] = activation(bias[j] + sum over d < depth of A[i][d] * B[j][d]): both operands run along
+// depth, so that neither needs packing. Worth it while A stays in L2.
+struct DotTile {
+  const float* const* a = nullptr;  // where each row of A starts
+  const float* b = nullptr;
+  int64_t b_row = 0;  // elements between the rows of B, which are the columns of the result
+  int64_t depth = 0;
+  float* const* y = nullptr;
+  const float* bias = nullptr;  // nullable
+  bool relu = false;
+};
+constexpr int kMaxDotRows = 4, kMaxDotColumns = 6;
+using DotKernel = void (*)(const DotTile&);
+
 // Kernels for tiles of 1 or 2 vectors by up to max_rows[vectors] rows: of[vectors][rows].
 struct KernelFamily {
   int max_rows[kMaxVectors + 1] = {};
@@ -51,6 +65,8 @@ struct MicroKernels {
   int lanes = 0;
   KernelFamily gathered;  // rows of A start anywhere and run along depth: pixels, rows of a matrix
   KernelFamily adjacent;  // rows of A lie side by side: channels, columns of a matrix
+  int dot_rows = 0, dot_columns = 0;
+  DotKernel dot[kMaxDotRows + 1][kMaxDotColumns + 1] = {};
 };
 
 // Those of the best SIMD level this process may use now.

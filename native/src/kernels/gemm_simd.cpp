@@ -17,9 +17,9 @@ using V = hn::Vec<D>;
 constexpr int kLanes = hn::MaxLanes(D());
 
 // Two vectors by 14 rows fill 32 registers with 28 sums, and each element of B read serves 14
-// multiply-adds; with 16 registers 6 rows leave room for B and a broadcast. One vector needs 10 rows
-// or so to hide the latency of the multiply-add. Gathered rows take a general register each: beyond
-// 10 of them a Zen 4 core falls from 98 to 80-92 % of its peak.
+// multiply-adds; with 16 registers 6 rows leave room for B and a broadcast. One vector needs 10
+// rows or so to hide the latency of the multiply-add. Gathered rows take a general register each:
+// beyond 10 of them a Zen 4 core falls from 98 to 80-92 % of its peak.
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON;
 constexpr int max_gathered(int vectors) { return vectors == 1 || kManyRegisters ? 10 : 6; }
 constexpr int max_adjacent(int vectors) {
@@ -138,6 +138,74 @@ void multiply_adjacent(const Tile& tile) {
   finish(tile, sum);
 }
 
+constexpr int kDotRows = kManyRegisters ? 4 : 3;
+constexpr int kDotColumns = kManyRegisters ? 6 : 4;
+
+template <int kRows, int kColumns, typename A, typename B>
+HWY_INLINE void dot_step(const A& a, const B& b, V (&sum)[kRows][kColumns]) {
+  const D d;
+  V rows[kRows];
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i) rows[i] = hn::LoadU(d, a(i));
+#pragma GCC unroll 6
+  for (int j = 0; j < kColumns; ++j) {
+    const V column = hn::LoadU(d, b(j));
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) sum[i][j] = hn::MulAdd(rows[i], column, sum[i][j]);
+  }
+}
+
+template <int kRows, int kColumns>
+void dot(const DotTile& tile) {
+  const D d;
+  V sum[kRows][kColumns];
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 6
+    for (int j = 0; j < kColumns; ++j) sum[i][j] = hn::Zero(d);
+  }
+  const float *a[kRows], *b[kColumns];
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i) a[i] = tile.a[i];
+#pragma GCC unroll 6
+  for (int j = 0; j < kColumns; ++j) b[j] = tile.b + j * tile.b_row;
+  int64_t k = 0;
+  for (; k + kLanes <= tile.depth; k += kLanes) {
+    dot_step([&](int i) HWY_ATTR { return a[i] + k; }, [&](int j) HWY_ATTR { return b[j] + k; },
+             sum);
+  }
+  if (k < tile.depth) {  // the rest, with zeros behind it
+    HWY_ALIGN float a_rest[kRows][kLanes] = {}, b_rest[kColumns][kLanes] = {};
+    for (int64_t r = 0; r < tile.depth - k; ++r) {
+      for (int i = 0; i < kRows; ++i) a_rest[i][r] = a[i][k + r];
+      for (int j = 0; j < kColumns; ++j) b_rest[j][r] = b[j][k + r];
+    }
+    dot_step([&](int i) HWY_ATTR { return a_rest[i]; }, [&](int j) HWY_ATTR { return b_rest[j]; },
+             sum);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 6
+    for (int j = 0; j < kColumns; ++j) {
+      float y = hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
+      if (tile.bias != nullptr) y += tile.bias[j];
+      tile.y[i][j] = tile.relu && y < 0 ? 0 : y;
+    }
+  }
+}
+
+template <int kRows, int... kColumnsMinusOne>
+void fill_dot_row(MicroKernels& k, std::integer_sequence<int, kColumnsMinusOne...>) {
+  ((k.dot[kRows][kColumnsMinusOne + 1] = dot<kRows, kColumnsMinusOne + 1>), ...);
+}
+
+template <int... kRowsMinusOne>
+void fill_dot(MicroKernels& k, std::integer_sequence<int, kRowsMinusOne...>) {
+  k.dot_rows = kDotRows;
+  k.dot_columns = kDotColumns;
+  (fill_dot_row<kRowsMinusOne + 1>(k, std::make_integer_sequence<int, kDotColumns>()), ...);
+}
+
 template <int kVectors, int... kRowsMinusOne>
 void fill_gathered(KernelFamily& family, std::integer_sequence<int, kRowsMinusOne...>) {
   family.max_rows[kVectors] = sizeof...(kRowsMinusOne);
@@ -158,6 +226,7 @@ const MicroKernels* table() {
     fill_gathered<2>(k.gathered, std::make_integer_sequence<int, max_gathered(2)>());
     fill_adjacent<1>(k.adjacent, std::make_integer_sequence<int, max_adjacent(1)>());
     fill_adjacent<2>(k.adjacent, std::make_integer_sequence<int, max_adjacent(2)>());
+    fill_dot(k, std::make_integer_sequence<int, kDotRows>());
     return k;
   }();
   return &kernels;

@@ -131,10 +131,50 @@ void choose_tasks(Plan& plan, int workers) {
   plan.depth_per_pack = std::clamp<int64_t>(p.K * panels / (2 * wanted), 64, kDepthBlock);
 }
 
+// A B^T without packing. Which way is taken depends on the shape alone, since the two sum in
+// different orders.
+bool prefers_dot(const Product& p) {
+  constexpr int64_t kMaxElementsOfA = 128 << 10;
+  return !p.layout.transpose_a && p.layout.transpose_b && p.K >= 32 && p.M * p.K <= kMaxElementsOfA;
+}
+
+void multiply_by_dots(Launcher& launcher, const Product& p) {
+  const MicroKernels* kernels = &micro_kernels();
+  const int64_t most = kernels->dot_columns;
+  const int64_t wanted = std::clamp<int64_t>(p.M * p.N * p.K >> 16, 1, 4 * launcher.workers());
+  const Pieces tasks((p.N + most - 1) / most, ((p.N + most - 1) / most + wanted - 1) / wanted);
+  launcher.parallel(tasks.count(), [=](const Context&, int64_t task) {
+    const float* a_rows[kMaxDotRows];
+    float* y_rows[kMaxDotRows];
+    DotTile tile;
+    tile.a = a_rows;
+    tile.b_row = p.K;
+    tile.depth = p.K;
+    tile.y = y_rows;
+    tile.relu = p.activation == Activation::RELU;
+    const int64_t end = std::min(p.N, tasks.end(task) * most);
+    for (int64_t j = tasks.begin(task) * most; j < end; j += most) {
+      const auto columns = static_cast<int>(std::min(most, end - j));
+      tile.b = p.b + j * p.K;
+      tile.bias = p.bias == nullptr ? nullptr : p.bias + j;
+      const Pieces rows(p.M, kernels->dot_rows);
+      for (int64_t piece = 0; piece < rows.count(); ++piece) {
+        const auto count = static_cast<int>(rows.end(piece) - rows.begin(piece));
+        for (int i = 0; i < count; ++i) {
+          a_rows[i] = p.a + (rows.begin(piece) + i) * p.K;
+          y_rows[i] = p.y + (rows.begin(piece) + i) * p.N + j;
+        }
+        kernels->dot[count][columns](tile);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 void multiply(Launcher& launcher, const Product& product) {
   if (product.M == 0 || product.N == 0) return;
+  if (prefers_dot(product)) return multiply_by_dots(launcher, product);
   const MicroKernels& kernels = micro_kernels();
   Plan plan{.kernels = &kernels, .p = product, .panels = Panels(kernels, product.N)};
   choose_tasks(plan, launcher.workers());
