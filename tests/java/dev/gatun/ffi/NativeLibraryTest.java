@@ -16,7 +16,10 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
 import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -227,22 +230,52 @@ class NativeLibraryTest {
 
   @Test
   void nativeAccessOnTheModulePath_isTheModulesOwn() throws Exception {
-    Path bindings = ChildJvm.location(NativeLibrary.class);
-    boolean modular =
-        Files.exists(bindings.resolve("module-info.class")) || Files.isRegularFile(bindings);
-    assumeTrue(modular, "the bindings were compiled without their module descriptor");
-    String[] module = {
-      "-p",
-      bindings.toString(),
-      "--add-modules=dev.gatun.ffi",
-      "--add-exports=dev.gatun.ffi/dev.gatun.ffi=ALL-UNNAMED",
-      "--illegal-native-access=deny",
-      "-Dgatun.library=" + NativeLibrary.file()
-    };
-    assertUnavailable(load(new ChildJvm().with(module)), "--enable-native-access=dev.gatun.ffi");
+    String[] library = {"--add-modules=dev.gatun.ffi", "-Dgatun.library=" + NativeLibrary.file()};
+    assertUnavailable(load(modular("").with(library)), "--enable-native-access=dev.gatun.ffi");
     assertAvailable(
-        load(new ChildJvm().with(module).with("--enable-native-access=dev.gatun.ffi")),
+        load(modular("").with(library).with("--enable-native-access=dev.gatun.ffi")),
         NativeLibrary.file());
+  }
+
+  @Test
+  void nativeJarOnTheModulePath_isFoundOnceItsModuleIsAdded() throws Exception {
+    Path jar = directory.resolve("native.jar");
+    Manifest manifest = new Manifest();
+    manifest.getMainAttributes().putValue("Manifest-Version", "1.0");
+    manifest.getMainAttributes().putValue("Automatic-Module-Name", "dev.gatun.natives");
+    Path resources = resource();
+    try (var out = new JarOutputStream(Files.newOutputStream(jar), manifest)) {
+      for (Path file : files(resources)) {
+        out.putNextEntry(new ZipEntry(resources.relativize(file).toString()));
+        Files.copy(file, out);
+      }
+    }
+    String[] options = {
+      "--enable-native-access=dev.gatun.ffi",
+      "-Dgatun.cache=" + cache,
+      "-Djava.library.path=" + directory.resolve("empty")
+    };
+    String jarPath = File.pathSeparator + jar;
+    assertUnavailable(
+        load(modular(jarPath).with(options).with("--add-modules=dev.gatun.ffi")),
+        "on the module path,\n    with --add-modules dev.gatun.natives");
+    assertAvailable(
+        load(modular(jarPath).with(options).with("--add-modules=dev.gatun.ffi,dev.gatun.natives")),
+        cache.resolve(sha256(NativeLibrary.file())).resolve(platform.libraryFile()));
+  }
+
+  /// A process with the bindings as a module, which may make restricted calls only if it is named.
+  private static ChildJvm modular(String moreModulePath) {
+    Path bindings = ChildJvm.location(NativeLibrary.class);
+    assumeTrue(
+        Files.exists(bindings.resolve("module-info.class")) || Files.isRegularFile(bindings),
+        "the bindings were compiled without their module descriptor");
+    return new ChildJvm()
+        .with(
+            "-p",
+            bindings + moreModulePath,
+            "--add-exports=dev.gatun.ffi/dev.gatun.ffi=ALL-UNNAMED",
+            "--illegal-native-access=deny");
   }
 
   /// A class path with the library as the native jar has it.

@@ -70,7 +70,7 @@ final class LibraryCache {
       Path file;
       try {
         file = fileIn(privateDirectory(directory).resolve(sha256));
-      } catch (IOException | UnsupportedOperationException | SecurityException e) {
+      } catch (IOException | UnsupportedOperationException e) {
         note.accept("%s, unpacked to %s: %s".formatted(resource, directory, e));
         continue;
       }

@@ -40,7 +40,7 @@ public final class Leaks {
   /// Frees and reports `handle` when `owner` is unreachable. `clean()` after an explicit close ends
   /// the watch.
   static Cleanable watch(Object owner, Handle handle) {
-    return CLEANER.register(owner, new Net(handle, TRACE ? new Throwable("made here") : null));
+    return CLEANER.register(owner, new Net(handle, TRACE ? new Throwable() : null));
   }
 
   /// Frees `handle` when `owner` is unreachable, without a word: for views, which are small and
@@ -50,20 +50,24 @@ public final class Leaks {
   }
 
   private static void report(String what, @Nullable Throwable madeAt) {
-    String message =
-        what
-            + " was never closed; it has become unreachable and was freed. "
-            + (madeAt == null
-                ? "Start Java with -Dgatun.leaks=trace to see where it was made."
-                : "");
+    StringBuilder text = new StringBuilder(what);
+    text.append(" was never closed; it has become unreachable and was freed. ");
+    if (madeAt == null) {
+      text.append("Start Java with -Dgatun.leaks=trace to see where it was made.");
+    } else {
+      text.append("It was made here:");
+      for (StackTraceElement frame : madeAt.getStackTrace()) {
+        text.append("\n\tat ").append(frame);
+      }
+    }
     synchronized (REPORTS) {
       count++;
       if (REPORTS.size() == REPORTS_KEPT) {
         REPORTS.removeFirst();
       }
-      REPORTS.addLast(madeAt == null ? message : message + madeAt.getStackTrace()[0]);
+      REPORTS.addLast(text.toString());
     }
-    LOGGER.log(Level.WARNING, message, madeAt);
+    LOGGER.log(Level.WARNING, text.toString());
   }
 
   private record Net(Handle handle, @Nullable Throwable madeAt) implements Runnable {
