@@ -98,12 +98,12 @@ void for_each_variant(Check check) {
 }
 
 TEST(BatchNorm, TrainingAgreesWithNaive) {
-  for_each_simd_level([](const char*) {
+  SerialLauncher launcher(2);
+  for_each_simd_level([&](const char*) {
     for (const Dims& dims : kShapes) {
       SCOPED_TRACE(testing::PrintToString(dims));
       for_each_variant([&](bool with_residual, Activation activation) {
         Case<float> fast(dims), naive(dims);
-        SerialLauncher launcher(2);
         fast.train(launcher, with_residual, activation);
         naive.train_naive(with_residual, activation);
         // The naive loops sum in f64. The fast ones sum up to 256 values in f32, eight at a time:
@@ -119,14 +119,14 @@ TEST(BatchNorm, TrainingAgreesWithNaive) {
 }
 
 TEST(BatchNorm, BackwardAgreesWithNaive) {
-  for_each_simd_level([](const char*) {
+  SerialLauncher launcher(2);
+  for_each_simd_level([&](const char*) {
     for (const Dims& dims : kShapes) {
       SCOPED_TRACE(testing::PrintToString(dims));
       for_each_variant([&](bool with_residual, Activation activation) {
         Case<float> fast(dims), naive(dims);
         naive.train_naive(false, activation);
         fast.y = naive.y, fast.mean = naive.mean, fast.inv_std = naive.inv_std;
-        SerialLauncher launcher(2);
         fast.backward(launcher, with_residual, activation);
         naive.backward_naive(with_residual, activation);
         // Sums of signed terms cancel: the error follows the number of terms, each at most 2 or so,
@@ -146,14 +146,14 @@ TEST(BatchNorm, BackwardAgreesWithNaive) {
 }
 
 TEST(BatchNorm, InferenceAgreesWithNaive) {
-  for_each_simd_level([](const char*) {
+  SerialLauncher launcher(2);
+  for_each_simd_level([&](const char*) {
     std::vector<Dims> shapes = kShapes;
     shapes.insert(shapes.end(), {{1, 3}, {0, 5}, {1, 300}, {64}});
     for (const Dims& dims : shapes) {
       SCOPED_TRACE(testing::PrintToString(dims));
       for_each_variant([&](bool with_residual, Activation activation) {
         Case<float> fast(dims), naive(dims);
-        SerialLauncher launcher(2);
         fast.infer(launcher, with_residual, activation);
         naive.infer_naive(with_residual, activation);
         expect_close(fast.y, naive.y, 1e-6, 1e-6);  // five roundings of values up to 4
