@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.gatun.DType;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.View;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -49,7 +50,7 @@ class ReductionsTest {
     View y = own.zeros(kept);
     double[] sums = new double[(int) y.shape().count()];
     double[] maxima = sums.clone();
-    java.util.Arrays.fill(maxima, Double.NEGATIVE_INFINITY);
+    Arrays.fill(maxima, Double.NEGATIVE_INFINITY);
     for (int i = 0; i < 120; i++) {
       int[] index = {i / 60, i / 20 % 3, i / 5 % 4, i % 5};
       int target = 0;
