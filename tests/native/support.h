@@ -9,11 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
-#include <limits>
 #include <memory>
 #include <numeric>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -118,20 +116,18 @@ class SerialLauncher final : public Launcher {
   int64_t reserve(int64_t bytes) override {
     const int64_t offset = used_;
     used_ += (bytes + 63) / 64 * 64;
-    if (used_ > CAPACITY) {
-      throw std::runtime_error("SerialLauncher has only " + std::to_string(CAPACITY) + " bytes");
-    }
-    std::memset(memory_.get() + offset, 0xff, used_ - offset);
+    Memory larger(static_cast<std::byte*>(std::aligned_alloc(64, used_)), &std::free);
+    std::memset(larger.get(), 0xff, used_);
+    if (offset > 0) std::memcpy(larger.get(), memory_.get(), offset);
+    memory_ = std::move(larger);
     return offset;
   }
 
  private:
-  // Address space, not memory: pages that no kernel asks for are never touched.
-  static constexpr int64_t CAPACITY = int64_t{1} << 30;
+  using Memory = std::unique_ptr<std::byte[], decltype(&std::free)>;
   int workers_;
   int64_t used_ = 0;
-  std::unique_ptr<std::byte[], decltype(&std::free)> memory_{
-      static_cast<std::byte*>(std::aligned_alloc(64, CAPACITY)), &std::free};
+  Memory memory_{nullptr, &std::free};
 };
 
 // ---- Behind the C ABI

@@ -26,18 +26,19 @@ DType check_dtype_code(const char* op, int32_t dtype) {
 // The element count, with the product held below what an int64 of bytes can be, zero dims or not:
 // kernels multiply dims in any order.
 int64_t check_dims(const char* op, const Tensor& t) {
-  int64_t count = 1, extent = 1;
+  int64_t extent = 1;
+  bool empty = false;
   for (int32_t i = 0; i < t.rank; ++i) {
     const int64_t dim = t.dims[i];
     require(dim >= 0, "[", op, "] dims[", i, "] must not be negative, but is ", dim);
-    count *= dim;
+    empty |= dim == 0;
     require(!__builtin_mul_overflow(extent, dim > 0 ? dim : 1, &extent), "[", op, "] ", t,
             " has too many elements");
   }
   int64_t bytes;
   require(!__builtin_mul_overflow(extent, size_of(t.dtype), &bytes), "[", op, "] ", t,
           " has too many elements");
-  return count;
+  return empty ? 0 : extent;
 }
 
 }  // namespace

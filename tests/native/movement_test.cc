@@ -1,0 +1,217 @@
+#include "kernels/movement.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "kernels/convert.h"
+#include "kernels/movement_naive.h"
+#include "support.h"
+
+namespace gatun::test {
+namespace {
+
+class MovementTest : public testing::Test {
+ protected:
+  TestDevice device{2};
+};
+
+template <typename T>
+class MovementOf : public testing::Test {};
+using AllTypes = testing::Types<float, double, int32_t, int64_t, uint8_t>;
+TYPED_TEST_SUITE(MovementOf, AllTypes);
+
+TYPED_TEST(MovementOf, FillsEveryElement) {
+  TestDevice device(3);
+  for (const Dims& dims : {Dims{}, Dims{0}, Dims{1}, Dims{3, 5}, Dims{16384}, Dims{7, 16385}}) {
+    TestTensor<TypeParam> y(device, dims);
+    ASSERT_OK(gt_fill(device.stream(), y, 42.75));
+    expect_same_bits(y.read(), Array<TypeParam>(dims, static_cast<TypeParam>(42.75)));
+  }
+}
+
+TEST_F(MovementTest, SaturatesToIntegers) {
+  constexpr double INF = std::numeric_limits<double>::infinity();
+  const std::vector<double> from = {0.9, -0.9, 1e300,      -1e300,       INF,           -INF,
+                                    NAN, 255,  2147483647, 2147483648.0, -2147483648.0, 300.5};
+  TestTensor<double> x(device, Array<double>({12}, from));
+  TestTensor<int32_t> i32(device, Dims{12});
+  TestTensor<int64_t> i64(device, Dims{12});
+  TestTensor<uint8_t> u8(device, Dims{12});
+  ASSERT_OK(gt_copy(device.stream(), i32, x));
+  ASSERT_OK(gt_copy(device.stream(), i64, x));
+  ASSERT_OK(gt_copy(device.stream(), u8, x));
+  constexpr int32_t MAX = std::numeric_limits<int32_t>::max(), MIN = -MAX - 1;
+  EXPECT_EQ(i32.read().to_vector(),
+            (std::vector<int32_t>{0, 0, MAX, MIN, MAX, MIN, 0, 255, MAX, MAX, MIN, 300}));
+  constexpr int64_t LMAX = std::numeric_limits<int64_t>::max(), LMIN = -LMAX - 1;
+  EXPECT_EQ(i64.read().to_vector(),
+            (std::vector<int64_t>{0, 0, LMAX, LMIN, LMAX, LMIN, 0, 255, 2147483647, 2147483648,
+                                  -2147483648, 300}));
+  EXPECT_EQ(u8.read().to_vector(),
+            (std::vector<uint8_t>{0, 0, 255, 0, 255, 0, 0, 255, 255, 255, 0, 255}));
+  ASSERT_OK(gt_fill(device.stream(), u8, -3.5));
+  EXPECT_EQ(u8.read().to_vector(), std::vector<uint8_t>(12, 0));
+}
+
+TEST_F(MovementTest, SaturatesAmongIntegers) {
+  constexpr int64_t MAX = std::numeric_limits<int64_t>::max();
+  TestTensor<int64_t> x(device, Array<int64_t>({6}, {MAX, -MAX - 1, -1, 0, 256, 2147483648}));
+  TestTensor<int32_t> i32(device, Dims{6});
+  TestTensor<uint8_t> u8(device, Dims{6});
+  ASSERT_OK(gt_copy(device.stream(), i32, x));
+  ASSERT_OK(gt_copy(device.stream(), u8, x));
+  EXPECT_EQ(i32.read().to_vector(),
+            (std::vector<int32_t>{2147483647, -2147483647 - 1, -1, 0, 256, 2147483647}));
+  EXPECT_EQ(u8.read().to_vector(), (std::vector<uint8_t>{255, 0, 0, 0, 255, 255}));
+}
+
+TYPED_TEST(MovementOf, CopiesFromEveryType) {
+  TestDevice device(3);
+  const auto from = [&](auto zero) {
+    using From = decltype(zero);
+    for (const int64_t n : {0, 1, 100, 40'000}) {
+      const Array<From> values = random_array<From>({n}, 3, 0, 200);
+      TestTensor<From> x(device, values);
+      TestTensor<TypeParam> y(device, Dims{1, n});
+      ASSERT_OK(gt_copy(device.stream(), y, x));
+      const Array<TypeParam> copied = y.read();
+      for (int64_t i = 0; i < n; ++i) ASSERT_EQ(copied[i], static_cast<TypeParam>(values[i]));
+    }
+  };
+  from(float{});
+  from(double{});
+  from(int32_t{});
+  from(int64_t{});
+  from(uint8_t{});
+}
+
+// Every permutation of the axes, sizes with and without ones, tiles that are full and not.
+TYPED_TEST(MovementOf, PermutesLikeThePlainLoops) {
+  for (const Dims& dims : {Dims{5}, Dims{33, 70}, Dims{1, 1}, Dims{3, 0}, Dims{2, 3, 4},
+                           Dims{3, 1, 65}, Dims{2, 5, 33, 3}, Dims{4, 1, 3, 2, 3}}) {
+    Array<TypeParam> x = random_array<TypeParam>(dims, 5, 0, 250);
+    kernels::Axes axes{};
+    std::iota(axes.begin(), axes.begin() + dims.size(), 0);
+    do {
+      Dims permuted;
+      for (size_t i = 0; i < dims.size(); ++i) permuted.push_back(dims[axes[i]]);
+      Array<TypeParam> expected(permuted), actual(permuted);
+      kernels::naive::permute<TypeParam>(expected.tensor(), x.tensor(), axes);
+      SerialLauncher launcher;
+      kernels::permute(launcher, actual.tensor(), x.tensor(), axes);
+      expect_same_bits(actual, expected);
+    } while (std::next_permutation(axes.begin(), axes.begin() + dims.size()));
+  }
+}
+
+TEST_F(MovementTest, PermutesOnTheDevice) {
+  const Array<float> values = random_array<float>({8, 32, 32, 3});
+  Array<float> x = values, expected({8, 3, 32, 32});
+  kernels::naive::permute<float>(expected.tensor(), x.tensor(), {0, 3, 1, 2});
+  TestTensor<float> from(device, values), to(device, Dims{8, 3, 32, 32});
+  const int32_t axes[] = {0, 3, 1, 2};
+  ASSERT_OK(gt_permute(device.stream(), to, from, axes, 4));
+  expect_same_bits(to.read(), expected);
+}
+
+template <typename T>
+void check_subsample_pad() {
+  struct Case {
+    Dims x;
+    int64_t channels, stride;
+  };
+  for (const Case& c :
+       {Case{{2, 8, 8, 16}, 32, 2}, Case{{3, 7, 5, 3}, 3, 2}, Case{{1, 1, 1, 1}, 4, 3},
+        Case{{2, 5, 4, 6}, 7, 1}, Case{{2, 9, 10, 2}, 5, 4}, Case{{0, 4, 4, 2}, 4, 2},
+        Case{{2, 4, 4, 0}, 4, 2}, Case{{1, 0, 3, 2}, 2, 2}, Case{{1, 2, 2, 0}, 0, 2},
+        Case{{40, 32, 32, 16}, 32, 2}}) {
+    const int64_t s = c.stride;
+    const Dims y_dims = {c.x[0], (c.x[1] + s - 1) / s, (c.x[2] + s - 1) / s, c.channels};
+    Array<T> x = random_array<T>(c.x, 1), y(y_dims, T{9}), y_expected(y_dims, T{8});
+    SerialLauncher launcher;
+    kernels::subsample_pad(launcher, y.tensor(), x.tensor(), s);
+    kernels::naive::subsample_pad<T>(y_expected.tensor(), x.tensor(), s);
+    expect_same_bits(y, y_expected);
+    Array<T> dy = random_array<T>(y_dims, 2), dx(c.x, T{9}), dx_expected(c.x, T{8});
+    kernels::subsample_pad_backward(launcher, dx.tensor(), dy.tensor(), s);
+    kernels::naive::subsample_pad_backward<T>(dx_expected.tensor(), dy.tensor(), s);
+    expect_same_bits(dx, dx_expected);
+  }
+}
+
+TEST_F(MovementTest, SubsamplesLikeThePlainLoops) {
+  check_subsample_pad<float>();
+  check_subsample_pad<double>();
+}
+
+TEST_F(MovementTest, SubsamplesOnTheDevice) {
+  Array<float> x = random_array<float>({16, 32, 32, 16}), y({16, 16, 16, 32});
+  kernels::naive::subsample_pad<float>(y.tensor(), x.tensor(), 2);
+  TestTensor<float> from(device, x), to(device, y.dims()), back(device, x.dims());
+  ASSERT_OK(gt_subsample_pad(device.stream(), to, from, 2));
+  expect_same_bits(to.read(), y);
+  kernels::naive::subsample_pad_backward<float>(x.tensor(), y.tensor(), 2);
+  ASSERT_OK(gt_subsample_pad_backward(device.stream(), back, to, 2));
+  expect_same_bits(back.read(), x);
+}
+
+TEST_F(MovementTest, RefusesWrongArguments) {
+  gt_stream stream = device.stream();
+  TestTensor<float> a(device, Dims{2, 3}), b(device, Dims{3, 2}), scalar(device, Dims{});
+  TestTensor<double> d(device, Dims{3, 2});
+  TestTensor<int32_t> i(device, Dims{1, 2, 2, 1});
+  EXPECT_REFUSED(gt_fill(stream, nullptr, 0), GT_INVALID_ARGUMENT, "[fill] y is NULL");
+  EXPECT_REFUSED(gt_fill(nullptr, a, 0), GT_INVALID_ARGUMENT, "[fill] stream is NULL");
+  EXPECT_REFUSED(gt_copy(stream, a, nullptr), GT_INVALID_ARGUMENT, "[copy] x is NULL");
+  EXPECT_REFUSED(gt_copy(stream, a, scalar), GT_INVALID_ARGUMENT,
+                 "element counts differ: y is f32 (2, 3), x is f32 ()");
+  const int32_t swap[] = {1, 0}, twice[] = {1, 1}, outside[] = {2, 0}, negative[] = {-1, 0};
+  EXPECT_REFUSED(gt_permute(stream, a, b, twice, 2), GT_INVALID_ARGUMENT,
+                 "axes must be a permutation of 0..1, but axes[1] is 1");
+  EXPECT_REFUSED(gt_permute(stream, a, b, outside, 2), GT_INVALID_ARGUMENT, "axes[0] is 2");
+  EXPECT_REFUSED(gt_permute(stream, a, b, negative, 2), GT_INVALID_ARGUMENT, "axes[0] is -1");
+  EXPECT_REFUSED(gt_permute(stream, a, b, nullptr, 2), GT_INVALID_ARGUMENT, "axes is NULL");
+  EXPECT_REFUSED(gt_permute(stream, a, b, swap, 1), GT_INVALID_ARGUMENT, "rank 1");
+  EXPECT_REFUSED(gt_permute(stream, a, d, swap, 2), GT_INVALID_ARGUMENT, "y must be f64");
+  EXPECT_REFUSED(gt_permute(stream, a, a, swap, 2), GT_INVALID_ARGUMENT,
+                 "y.dims[0] must be x.dims[1]: y is f32 (2, 3), x is f32 (2, 3)");
+  TestTensor<float> x(device, Dims{1, 5, 4, 3}), y(device, Dims{1, 3, 2, 4});
+  EXPECT_REFUSED(gt_subsample_pad(stream, y, x, 0), GT_INVALID_ARGUMENT, "stride");
+  EXPECT_REFUSED(gt_subsample_pad(stream, y, x, 3), GT_INVALID_ARGUMENT,
+                 "y must be f32 (1, 2, 2, 4), but is f32 (1, 3, 2, 4)");
+  EXPECT_REFUSED(gt_subsample_pad(stream, y, i, 2), GT_INVALID_ARGUMENT,
+                 "x must be f32 or f64, but is i32");
+  TestTensor<float> few(device, Dims{1, 3, 2, 2});
+  EXPECT_REFUSED(gt_subsample_pad(stream, few, x, 2), GT_INVALID_ARGUMENT,
+                 "at least the 3 channels");
+  EXPECT_REFUSED(gt_subsample_pad_backward(stream, x, few, 2), GT_INVALID_ARGUMENT,
+                 "[subsample_pad_backward] dy must have at least");
+  EXPECT_REFUSED(gt_subsample_pad(stream, a, x, 2), GT_INVALID_ARGUMENT, "y must have rank 4");
+}
+
+TEST_F(MovementTest, RefusesMemoryThatOverlaps) {
+  gt_buffer buffer;
+  gt_tensor low, high, low64;
+  const int64_t dims[] = {2, 4};
+  ASSERT_OK(gt_buffer_create(&buffer, device.device(), 64, GT_MEMORY_DEVICE));
+  ASSERT_OK(gt_tensor_create(&low, buffer, 0, GT_F32, 2, dims));
+  ASSERT_OK(gt_tensor_create(&high, buffer, 4, GT_F32, 2, dims));
+  ASSERT_OK(gt_tensor_create(&low64, buffer, 0, GT_F64, 2, dims));
+  EXPECT_REFUSED(gt_copy(device.stream(), low, high), GT_INVALID_ARGUMENT,
+                 "[copy] y and x share part of their memory");
+  EXPECT_REFUSED(gt_copy(device.stream(), low, low64), GT_INVALID_ARGUMENT, "share memory");
+  EXPECT_OK(gt_copy(device.stream(), low, low));
+  const int32_t axes[] = {0, 1};
+  EXPECT_REFUSED(gt_permute(device.stream(), low, low, axes, 2), GT_INVALID_ARGUMENT,
+                 "share memory");
+  gt_tensor_destroy(low);
+  gt_tensor_destroy(high);
+  gt_tensor_destroy(low64);
+  gt_buffer_destroy(buffer);
+}
+
+}  // namespace
+}  // namespace gatun::test

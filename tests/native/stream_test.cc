@@ -1,0 +1,261 @@
+// Streams and programs behind the C ABI, and what recording promises.
+#include "core/stream.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/check.h"
+#include "core/device.h"
+#include "gatun.h"
+#include "support.h"
+
+namespace gatun::test {
+namespace {
+
+class StreamTest : public testing::Test {
+ protected:
+  TestDevice device{3};
+};
+
+gt_program record(const TestDevice& device, const std::function<void()>& body) {
+  gt_program program = nullptr;
+  EXPECT_OK(gt_stream_begin_recording(device.stream()));
+  body();
+  EXPECT_OK(gt_stream_end_recording(&program, device.stream()));
+  return program;
+}
+
+TEST_F(StreamTest, KeepsWhatItRecordsForTheProgram) {
+  TestTensor<float> x(device, Dims{100'000}), y(device, Dims{100'000});
+  gt_program program = record(device, [&] {
+    EXPECT_OK(gt_copy(device.stream(), y, x));
+    EXPECT_OK(gt_fill(device.stream(), x, 7));
+  });
+  expect_same_bits(y.read(), Array<float>({100'000}));
+  expect_same_bits(x.read(), Array<float>({100'000}));
+  int64_t count;
+  EXPECT_OK(gt_program_instructions(program, &count));
+  EXPECT_EQ(count, 2);
+  x.write(Array<float>({100'000}, 3.0f));
+  EXPECT_OK(gt_program_run(program));
+  expect_same_bits(y.read(), Array<float>({100'000}, 3.0f));
+  expect_same_bits(x.read(), Array<float>({100'000}, 7.0f));
+  EXPECT_OK(gt_program_run(program));
+  expect_same_bits(y.read(), Array<float>({100'000}, 7.0f));
+  gt_program_destroy(program);
+}
+
+TEST_F(StreamTest, RunsAProgramWhoseTensorsAreDestroyed) {
+  gt_device other;
+  gt_stream stream;
+  gt_buffer buffer;
+  gt_tensor tensor;
+  gt_program program;
+  void* data;
+  ASSERT_OK(gt_device_create(&other, GT_DEVICE_CPU, 0, 2));
+  ASSERT_OK(gt_stream_create(&stream, other));
+  ASSERT_OK(gt_buffer_create(&buffer, other, 4 << 20, GT_MEMORY_STAGING));
+  ASSERT_OK(gt_buffer_map(&data, buffer));
+  const int64_t dims[] = {1 << 20};
+  ASSERT_OK(gt_tensor_create(&tensor, buffer, 0, GT_F32, 1, dims));
+  ASSERT_OK(gt_stream_begin_recording(stream));
+  ASSERT_OK(gt_fill(stream, tensor, 5));
+  ASSERT_OK(gt_stream_end_recording(&program, stream));
+  gt_tensor_destroy(tensor);
+  gt_buffer_destroy(buffer);
+  gt_stream_destroy(stream);
+  gt_device_destroy(other);
+  ASSERT_OK(gt_program_run(program));
+  EXPECT_EQ(static_cast<float*>(data)[(1 << 20) - 1], 5.0f);
+  gt_program_destroy(program);
+}
+
+TEST_F(StreamTest, RefusesBeginTwiceAndEndWithoutBegin) {
+  gt_program program = nullptr;
+  EXPECT_REFUSED(gt_stream_end_recording(&program, device.stream()), GT_INVALID_ARGUMENT,
+                 "[stream_end_recording] the stream is not recording");
+  EXPECT_OK(gt_stream_begin_recording(device.stream()));
+  EXPECT_REFUSED(gt_stream_begin_recording(device.stream()), GT_INVALID_ARGUMENT,
+                 "[stream_begin_recording] the stream is recording already");
+  EXPECT_REFUSED(gt_stream_synchronize(device.stream()), GT_INVALID_ARGUMENT, "recording");
+  EXPECT_EQ(program, nullptr);
+  EXPECT_OK(gt_stream_end_recording(&program, device.stream()));
+  EXPECT_OK(gt_program_run(program));  // an empty one
+  EXPECT_OK(gt_stream_synchronize(device.stream()));
+  gt_program_destroy(program);
+}
+
+TEST_F(StreamTest, RefusesTensorsOfAnotherDevice) {
+  TestDevice other(1);
+  TestTensor<float> here(device, Dims{4}), there(other, Dims{4});
+  EXPECT_REFUSED(gt_copy(device.stream(), here, there), GT_INVALID_ARGUMENT,
+                 "[copy] a tensor f32 (4) is not on the stream's device");
+}
+
+TEST_F(StreamTest, LeavesTheRecordingAsItWasWhenAnInstructionIsRefused) {
+  TestTensor<float> x(device, Dims{4}), y(device, Dims{5});
+  gt_program program = record(device, [&] {
+    EXPECT_OK(gt_fill(device.stream(), x, 1));
+    EXPECT_REFUSED(gt_copy(device.stream(), x, y), GT_INVALID_ARGUMENT, "element counts differ");
+    EXPECT_OK(gt_fill(device.stream(), y, 2));
+  });
+  int64_t count;
+  EXPECT_OK(gt_program_instructions(program, &count));
+  EXPECT_EQ(count, 2);
+  EXPECT_OK(gt_program_run(program));
+  expect_same_bits(x.read(), Array<float>({4}, 1.0f));
+  expect_same_bits(y.read(), Array<float>({5}, 2.0f));
+  gt_program_destroy(program);
+}
+
+TEST_F(StreamTest, TakesTurnsWithOtherStreamsAndCallersOfOneProgram) {
+  gt_stream second;
+  ASSERT_OK(gt_stream_create(&second, device.device()));
+  TestTensor<float> x(device, Dims{50'000}), y(device, Dims{50'000}), z(device, Dims{50'000});
+  gt_program program = record(device, [&] {
+    EXPECT_OK(gt_copy(device.stream(), y, x));
+    EXPECT_OK(gt_fill(device.stream(), y, 1));
+  });
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 100; ++k) EXPECT_OK(gt_program_run(program));
+    });
+    threads.emplace_back([&] {
+      for (int k = 0; k < 100; ++k) EXPECT_OK(gt_fill(second, z, 2));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  expect_same_bits(y.read(), Array<float>({50'000}, 1.0f));
+  expect_same_bits(z.read(), Array<float>({50'000}, 2.0f));
+  gt_program_destroy(program);
+  gt_stream_destroy(second);
+}
+
+// ---- Below the ABI: sections, scratch, failures
+
+// Writes task numbers into scratch in one section, sums them in the next, into *sum.
+void sum_through_scratch(Launcher& launcher, int64_t tasks, int64_t* sum) {
+  const Scratch<int64_t> first = launcher.scratch<int64_t>(tasks);
+  launcher.parallel(tasks, [=](const Context& context, int64_t task) {
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(context.at(first)) % 64, 0u);
+    context.at(first)[task] = task;
+  });
+  const Scratch<int64_t> second = launcher.scratch<int64_t>(3 * tasks);  // grows an eager stream's
+  launcher.parallel(tasks, [=](const Context& context, int64_t task) {
+    context.at(second)[3 * task] = context.at(first)[task] + 1;
+  });
+  launcher.parallel(1, [=](const Context& context, int64_t) {
+    *sum = 0;
+    for (int64_t i = 0; i < tasks; ++i) *sum += context.at(second)[3 * i];
+  });
+}
+
+TEST(Stream, KeepsScratchThroughAnInstruction) {
+  const auto device = std::make_shared<Device>(3);
+  Stream stream(device);
+  int64_t sum = 0;
+  for (const int64_t tasks : {10, 1000, 100'000, 50}) {
+    stream.issue("sum", {}, [&](Launcher& l) { sum_through_scratch(l, tasks, &sum); });
+    EXPECT_EQ(sum, tasks * (tasks + 1) / 2);
+  }
+  stream.begin_recording();
+  int64_t small = 0, large = 0;
+  stream.issue("sum", {}, [&](Launcher& l) { sum_through_scratch(l, 10, &small); });
+  stream.issue("sum", {}, [&](Launcher& l) { sum_through_scratch(l, 100'000, &large); });
+  const std::shared_ptr<Program> program = stream.end_recording();
+  EXPECT_EQ(small, 0);
+  program->run();
+  EXPECT_EQ(small, 55);
+  EXPECT_EQ(large, int64_t{100'000} * 100'001 / 2);
+}
+
+TEST(Stream, AllocatesNothingWhileAProgramRuns) {
+  const auto device = std::make_shared<Device>(2);
+  Stream stream(device);
+  stream.begin_recording();
+  int64_t sum = 0;
+  stream.issue("sum", {}, [&](Launcher& l) { sum_through_scratch(l, 1000, &sum); });
+  const std::shared_ptr<Program> program = stream.end_recording();
+  const int64_t before = device->memory().allocations();
+  EXPECT_EQ(before, 1);
+  for (int i = 0; i < 10; ++i) program->run();
+  EXPECT_EQ(device->memory().allocations(), before);
+}
+
+TEST(Stream, NamesTheInstructionThatFailsInAProgram) {
+  const auto device = std::make_shared<Device>(3);
+  Stream stream(device);
+  stream.begin_recording();
+  std::atomic<bool> broken{true};
+  const auto good = [](Launcher& launcher) {
+    launcher.parallel(2, [](const Context&, int64_t) {});
+    launcher.parallel(5, [](const Context&, int64_t) {});
+  };
+  const auto bad = [&](Launcher& launcher) {
+    good(launcher);
+    launcher.parallel(50, [&](const Context&, int64_t task) {
+      if (broken && task == 30) throw std::runtime_error("the disk is on fire");
+    });
+  };
+  const auto empty = [](Launcher& launcher) {
+    launcher.parallel(0, [](const Context&, int64_t) { throw std::logic_error("never runs"); });
+  };
+  stream.issue("good", {}, good);
+  stream.issue("empty", {}, empty);
+  stream.issue("bad", {}, bad);
+  stream.issue("good", {}, good);
+  const std::shared_ptr<Program> program = stream.end_recording();
+  try {
+    program->run();
+    FAIL() << "no failure";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status, GT_INTERNAL);
+    EXPECT_EQ(error.text, "[program_run] instruction 2, bad: the disk is on fire");
+  }
+  broken = false;
+  program->run();
+}
+
+TEST(Stream, DropsTheSectionsOfAnInstructionThatThrows) {
+  const auto device = std::make_shared<Device>(2);
+  Stream stream(device);
+  stream.begin_recording();
+  std::atomic<int> runs{0};
+  EXPECT_THROW(stream.issue("bad", {},
+                            [&](Launcher& launcher) {
+                              launcher.scratch<float>(1000);
+                              launcher.parallel(5, [&](const Context&, int64_t) { ++runs; });
+                              fail(GT_UNSUPPORTED, "[bad] no");
+                            }),
+               Error);
+  stream.issue("good", {}, [&](Launcher& launcher) {
+    launcher.parallel(5, [&](const Context&, int64_t) { ++runs; });
+  });
+  const std::shared_ptr<Program> program = stream.end_recording();
+  EXPECT_EQ(program->instructions(), 1);
+  program->run();
+  EXPECT_EQ(runs, 5);
+  EXPECT_EQ(device->memory().allocations(), 0);
+}
+
+TEST(Stream, RefusesAnAbsurdAmountOfScratch) {
+  const auto device = std::make_shared<Device>(1);
+  Stream stream(device);
+  const auto greedy = [](Launcher& launcher) { launcher.scratch<char>(int64_t{1} << 60); };
+  try {
+    stream.issue("greedy", {}, greedy);
+    FAIL() << "no failure";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status, GT_OUT_OF_MEMORY);
+    EXPECT_EQ(error.text.rfind("[greedy] out of memory: asked for", 0), 0u) << error.text;
+  }
+}
+
+}  // namespace
+}  // namespace gatun::test
