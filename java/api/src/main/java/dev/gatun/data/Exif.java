@@ -62,7 +62,7 @@ final class Exif {
       if (length < 0 || name == 0x49454E44) { // "IEND"
         return UPRIGHT;
       }
-      at = Math.addExact(at, 12 + length);
+      at += 12 + length; // when it overflows, the next look is out of bounds
     }
   }
 
