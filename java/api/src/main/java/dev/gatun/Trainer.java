@@ -163,6 +163,29 @@ public final class Trainer implements AutoCloseable {
     return run(train, test, length);
   }
 
+  /// One step on a batch of your own, for training loops of your own: forward, backward and the optimizer. Returns the mean
+  /// loss before the step. The batch size is that of the first step.
+  ///
+  /// @param images `[N, H, W, C]`, standardised
+  /// @param labels `[N]`, negative to be ignored
+  /// @param learningRate for this step
+  /// @throws ShapeException if the images are not N inputs of the network
+  public float step(float[] images, int[] labels, double learningRate) {
+    holdings.requireOpen();
+    if (images.length != labels.length * net.inputShape().count()) {
+      throw new ShapeException(
+          "[step] expected %d inputs %s (%d elements), found %d elements"
+              .formatted(
+                  labels.length,
+                  net.inputShape(),
+                  labels.length * net.inputShape().count(),
+                  images.length));
+    }
+    TrainingStep compiled = step(labels.length);
+    compiled.run(images, labels, learningRate, stepsDone++);
+    return compiled.loss();
+  }
+
   /// Evaluates on all pictures of `test` in inference mode.
   ///
   /// @throws IllegalStateException if nothing was trained and no standardizer was given
@@ -257,7 +280,7 @@ public final class Trainer implements AutoCloseable {
               * schedule.factor(
                   new Schedule.Moment(number, first.stepsPerEpoch(), first.totalSteps()));
       long begin = System.nanoTime();
-      compiled.run(batch, rate, stepsDone);
+      compiled.run(batch.images(), batch.labels(), rate, stepsDone);
       double seconds = (System.nanoTime() - begin) * 1e-9;
       stepsDone++;
       float batchLoss = compiled.loss();

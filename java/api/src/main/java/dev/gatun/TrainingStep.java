@@ -1,6 +1,5 @@
 package dev.gatun;
 
-import dev.gatun.data.Batch;
 import dev.gatun.graph.Executable;
 import dev.gatun.graph.Gradients;
 import dev.gatun.graph.Graph;
@@ -84,9 +83,9 @@ final class TrainingStep implements AutoCloseable {
     return Shape.of(dims);
   }
 
-  void run(Batch batch, double rate, long number) {
-    images.put(0, batch.images());
-    labels.put(0, batch.labels());
+  void run(float[] batchImages, int[] batchLabels, double rate, long number) {
+    images.put(0, batchImages);
+    labels.put(0, batchLabels);
     learningRate.put(0, (float) rate);
     step.putLong(0, number);
     executable.run();
