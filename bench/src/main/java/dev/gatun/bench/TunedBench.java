@@ -53,6 +53,14 @@ public class TunedBench {
     float[] c = new float[n * n];
     float[] a = random(n * n);
     float[] b = random(n * n);
+    TunedSgemm.multiply(c, a, b, n, n, n);
+    for (int at = 0; at < n * n; at += 4099) {
+      double sum = 0;
+      for (int p = 0; p < n; p++) {
+        sum += (double) a[at / n * n + p] * b[p * n + at % n];
+      }
+      requireClose(sum, c[at]);
+    }
     return () -> TunedSgemm.multiply(c, a, b, n, n, n);
   }
 
@@ -60,7 +68,39 @@ public class TunedBench {
     float[] y = new float[BATCH * side * side * channels];
     float[] x = random(y.length);
     float[] w = random(channels * 9 * channels);
+    TunedConv3x3.convolve(y, x, w, BATCH, side, side, channels, channels);
+    for (int at = 0; at < y.length; at += 4099) {
+      requireClose(element(x, w, at, side, channels), y[at]);
+    }
     return () -> TunedConv3x3.convolve(y, x, w, BATCH, side, side, channels, channels);
+  }
+
+  /// Element `at` of the convolution, by its definition.
+  private static double element(float[] x, float[] w, int at, int side, int channels) {
+    int k = at % channels;
+    int column = at / channels % side;
+    int row = at / channels / side % side;
+    int image = at / channels / side / side;
+    double sum = 0;
+    for (int tap = 0; tap < 9; tap++) {
+      int i = row + tap / 3 - 1;
+      int j = column + tap % 3 - 1;
+      if (i >= 0 && j >= 0 && i < side && j < side) {
+        for (int c = 0; c < channels; c++) {
+          sum +=
+              (double) x[((image * side + i) * side + j) * channels + c]
+                  * w[(k * 9 + tap) * channels + c];
+        }
+      }
+    }
+    return sum;
+  }
+
+  /// A fast wrong answer is no rival.
+  private static void requireClose(double expected, float found) {
+    if (!(Math.abs(expected - found) <= 1e-4 * Math.abs(expected))) {
+      throw new AssertionError("expected " + expected + ", found " + found);
+    }
   }
 
   private static float[] random(int count) {
