@@ -125,8 +125,7 @@ final class Operands {
     Objects.requireNonNull(view, () -> "[%s] %s is null".formatted(op, name));
     if (!(view instanceof ReferenceView own)) {
       throw new IllegalArgumentException(
-          "[%s] %s is a view of another backend (%s), not of the reference backend"
-              .formatted(op, name, view.getClass().getSimpleName()));
+          "[%s] %s is a view of another backend, not of the reference backend".formatted(op, name));
     }
     Elements elements = own.elements();
     if (elements == null) {
