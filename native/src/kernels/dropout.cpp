@@ -1,0 +1,24 @@
+#include "kernels/dropout.h"
+
+#include "kernels/dropout_naive.h"
+#include "kernels/dropout_simd.h"
+#include "kernels/ranges.h"
+
+namespace gatun::kernels {
+
+static_assert(ELEMENTS_PER_TASK % kDropoutGroup == 0);
+
+void dropout(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor* step,
+             double drop_probability, int64_t seed, int32_t layer) {
+  const int64_t* steps = step == nullptr ? nullptr : step->as<int64_t>();
+  parallel_ranges(launcher, x.count, ELEMENTS_PER_TASK, [=](int64_t begin, int64_t end) {
+    const DropoutRule rule(drop_probability, seed, steps == nullptr ? 0 : *steps, layer);
+    if (x.dtype == DType::F64) {
+      naive::dropout(y.as<double>(), x.as<double>(), begin, end, rule);
+    } else {
+      dropout_range(y.as<float>(), x.as<float>(), begin, end, rule);
+    }
+  });
+}
+
+}  // namespace gatun::kernels
