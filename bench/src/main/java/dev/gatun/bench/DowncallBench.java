@@ -22,7 +22,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// What crossing costs: a call that does nothing, an empty program, an eager instruction on 16 numbers.
+/// What crossing costs: a call that does nothing, an empty program, an eager instruction on 16
+/// numbers.
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)

@@ -43,7 +43,8 @@ public final class Main {
       return new Runner(options.shouldFailOnError(false).build()).run();
     }
 
-    /// The medians by the value of parameter `row`, and in each row by that of `column`; `TUNED_JAVA` without such a parameter.
+    /// The medians by the value of parameter `row`, and in each row by that of `column`;
+    /// `TUNED_JAVA` without such a parameter.
     static Map<String, Map<String, Double>> table(
         Collection<RunResult> results, String row, String column) {
       Map<String, Map<String, Double>> table = new LinkedHashMap<>();

@@ -4,8 +4,9 @@ import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/// The 3x3 convolution with stride 1 and padding 1 as a Java expert would write it: packed weights, padded pictures, a register
-/// block of 8 pixels by one vector of channels with the Vector API, all cores.
+/// The 3x3 convolution with stride 1 and padding 1 as a Java expert would write it: packed weights,
+/// padded pictures, a register block of 8 pixels by one vector of channels with the Vector API, all
+/// cores.
 final class TunedConv3x3 {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final int LANES = SPECIES.length();
@@ -13,7 +14,8 @@ final class TunedConv3x3 {
 
   private TunedConv3x3() {}
 
-  /// y `[n, h, w, k]` = x `[n, h, w, c]` * weights `[k, 3, 3, c]`. w must be a multiple of 8, k of a vector.
+  /// y `[n, h, w, k]` = x `[n, h, w, c]` * weights `[k, 3, 3, c]`. w must be a multiple of 8, k of
+  /// a vector.
   static void convolve(
       float[] y, float[] x, float[] weights, int images, int h, int w, int c, int k) {
     if (w % PIXELS != 0 || k % LANES != 0) {

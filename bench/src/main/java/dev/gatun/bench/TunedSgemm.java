@@ -4,8 +4,9 @@ import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/// The matrix product as a Java expert would write it: packed panels, a register block of 8 rows by 2 vectors with the Vector
-/// API, all cores. The rival that keeps the comparison with native code honest.
+/// The matrix product as a Java expert would write it: packed panels, a register block of 8 rows by
+/// 2 vectors with the Vector API, all cores. The rival that keeps the comparison with native code
+/// honest.
 final class TunedSgemm {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final int LANES = SPECIES.length();
@@ -49,7 +50,8 @@ final class TunedSgemm {
     }
   }
 
-  /// One register block: 16 sums of `depth` products. Written out, since the compiler keeps only locals in registers.
+  /// One register block: 16 sums of `depth` products. Written out, since the compiler keeps only
+  /// locals in registers.
   private static void tile(
       float[] c, int cAt, int n, float[] a, int aAt, int k, float[] b, int bAt, int depth, boolean add) {
     FloatVector zero = FloatVector.zero(SPECIES);

@@ -15,9 +15,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/// A function over tensors that is traced, fused, planned and recorded once for each set of input types it meets, and then
-/// runs as one program. Inputs are copied in and results copied out. Calls take turns; use after close is an
-/// [IllegalStateException].
+/// A function over tensors that is traced, fused, planned and recorded once for each set of input
+/// types it meets, and then runs as one program. Inputs are copied in and results copied out. Calls
+/// take turns; use after close is an [IllegalStateException].
 public final class CompiledFunction implements Functions.TensorsFunction, AutoCloseable {
   private final Functions.TensorsFunction function;
   private final Map<Key, Compiled> compiled = new HashMap<>();

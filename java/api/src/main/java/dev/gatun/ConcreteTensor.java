@@ -193,7 +193,8 @@ final class ConcreteTensor extends Tensor {
     return tensor;
   }
 
-  /// What must be given back; knows nothing of the tensor, so that the tensor can become unreachable.
+  /// What must be given back; knows nothing of the tensor, so that the tensor can become
+  /// unreachable.
   private static final class Storage implements Leaks.Resource {
     private final Memory memory;
     private final View view;

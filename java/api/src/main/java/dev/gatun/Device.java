@@ -4,8 +4,8 @@ import dev.gatun.backend.Backend;
 import dev.gatun.backend.ffm.FfmBackend;
 import dev.gatun.backend.reference.ReferenceBackend;
 
-/// Where tensors live and networks run. Thread-safe. What was made on a device stays usable after the device is closed, until
-/// it is closed itself; nothing new can be made.
+/// Where tensors live and networks run. Thread-safe. What was made on a device stays usable after
+/// the device is closed, until it is closed itself; nothing new can be made.
 public final class Device implements AutoCloseable {
   private final Backend backend;
 
@@ -15,27 +15,31 @@ public final class Device implements AutoCloseable {
 
   /// The native CPU backend with one thread for each processor.
   ///
-  /// @throws DeviceUnavailableException if the native library cannot be loaded; the message tells what was tried
+  /// @throws DeviceUnavailableException if the native library cannot be loaded; the message tells
+  ///     what was tried
   public static Device cpu() {
     return cpu(0);
   }
 
-  /// The native CPU backend with `threads` threads, the calling one included; 0 takes one for each processor.
+  /// The native CPU backend with `threads` threads, the calling one included; 0 takes one for each
+  /// processor.
   ///
-  /// @throws DeviceUnavailableException if the native library cannot be loaded; the message tells what was tried
+  /// @throws DeviceUnavailableException if the native library cannot be loaded; the message tells
+  ///     what was tried
   public static Device cpu(int threads) {
     return new Device(FfmBackend.cpu(threads));
   }
 
-  /// The pure-Java backend: plain loops on one thread, for checking and for machines without a native library.
+  /// The pure-Java backend: plain loops on one thread, for checking and for machines without a
+  /// native library.
   public static Device reference() {
     return new Device(new ReferenceBackend());
   }
 
   /// The fastest device this machine has.
   ///
-  /// @throws DeviceUnavailableException if the native library cannot be loaded; the pure-Java backend is never chosen
-  ///     silently
+  /// @throws DeviceUnavailableException if the native library cannot be loaded; the pure-Java
+  ///     backend is never chosen silently
   public static Device best() {
     return cpu();
   }

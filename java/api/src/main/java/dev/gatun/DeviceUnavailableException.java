@@ -1,6 +1,7 @@
 package dev.gatun;
 
-/// A device was asked for that this machine, process or build does not have. The message tells why, and what to do.
+/// A device was asked for that this machine, process or build does not have. The message tells why,
+/// and what to do.
 public final class DeviceUnavailableException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

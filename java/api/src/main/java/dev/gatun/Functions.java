@@ -20,7 +20,8 @@ import java.util.Map;
 public final class Functions {
   private Functions() {}
 
-  /// A function with one result. It must be pure: what it does beside making tensors happens once per trace.
+  /// A function with one result. It must be pure: what it does beside making tensors happens once
+  /// per trace.
   @FunctionalInterface
   public interface TensorFunction {
     /// The result for `inputs`.
@@ -34,8 +35,9 @@ public final class Functions {
     List<Tensor> apply(Tensor... inputs);
   }
 
-  /// The gradients of `function`, a real scalar, with respect to its inputs that are real, in their order; integer inputs
-  /// are taken as constants and left out. Works on symbolic tensors too, so gradients can be differentiated and compiled.
+  /// The gradients of `function`, a real scalar, with respect to its inputs that are real, in their
+  /// order; integer inputs are taken as constants and left out. Works on symbolic tensors too, so
+  /// gradients can be differentiated and compiled.
   public static TensorsFunction grad(TensorFunction function) {
     return inputs -> withoutValue(valueAndGrad(function, inputs));
   }
@@ -45,7 +47,8 @@ public final class Functions {
     return inputs -> valueAndGrad(function, inputs);
   }
 
-  /// `function` recorded as one program for each set of input types it meets. Close it to give the memory back.
+  /// `function` recorded as one program for each set of input types it meets. Close it to give the
+  /// memory back.
   public static CompiledFunction compile(TensorsFunction function) {
     return new CompiledFunction(function);
   }

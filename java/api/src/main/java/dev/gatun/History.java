@@ -44,7 +44,8 @@ public final class History {
     return steps;
   }
 
-  /// The duration in milliseconds that `share` of the steps did not exceed: 0.5 for the median. NaN without steps.
+  /// The duration in milliseconds that `share` of the steps did not exceed: 0.5 for the median. NaN
+  /// without steps.
   public double stepMillis(double share) {
     if (!(share >= 0 && share <= 1)) {
       throw new IllegalArgumentException("[history] expected a share in [0, 1], found " + share);

@@ -3,7 +3,8 @@ package dev.gatun;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/// What an object owns and must give back, in reverse order of acquisition. Knows nothing of its owner.
+/// What an object owns and must give back, in reverse order of acquisition. Knows nothing of its
+/// owner.
 final class Holdings implements Leaks.Resource {
   private final String owner;
   private final Deque<AutoCloseable> held = new ArrayDeque<>();

@@ -11,7 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A network compiled in inference mode for one batch size; with a loss, it also judges its outputs.
+/// A network compiled in inference mode for one batch size; with a loss, it also judges its
+/// outputs.
 final class InferenceStep implements AutoCloseable {
   private final Staging staging = new Staging();
   private final Executable executable;
@@ -75,7 +76,8 @@ final class InferenceStep implements AutoCloseable {
                 staging.ints(labelEntry), staging.floats(lossEntry), staging.ints(correctEntry));
   }
 
-  /// Runs on `length` elements of `source`; inputs after them are what an earlier run left, and do not matter.
+  /// Runs on `length` elements of `source`; inputs after them are what an earlier run left, and do
+  /// not matter.
   void run(float[] source, int from, int length) {
     inputs.put(0, source, from, length);
     executable.run();

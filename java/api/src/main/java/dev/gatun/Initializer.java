@@ -3,9 +3,10 @@ package dev.gatun;
 import dev.gatun.random.RandomStream;
 import java.util.Arrays;
 
-/// How a parameter gets its first values. Named by formula; fan-in and fan-out are those of dense weights `[out, in]` and
-/// convolution weights `[out, kernelHeight, kernelWidth, in]`: fan-in = in · kernel area, fan-out = out · kernel area.
-/// Samples depend on the seed and the parameter's number only, never on the device.
+/// How a parameter gets its first values. Named by formula; fan-in and fan-out are those of dense
+/// weights `[out, in]` and convolution weights `[out, kernelHeight, kernelWidth, in]`: fan-in = in
+/// · kernel area, fan-out = out · kernel area. Samples depend on the seed and the parameter's
+/// number only, never on the device.
 public sealed interface Initializer {
   /// Elements of a parameter of `shape`. `stream` tells parameters of one seed apart.
   float[] sample(Shape shape, long seed, long stream);
@@ -40,7 +41,8 @@ public sealed interface Initializer {
     return new VarianceScaling(scale, fan, distribution);
   }
 
-  /// Normal with variance 2 / fan-in, for layers followed by ReLU (He et al. 2015); the lectures' "Kaiming / MSRA".
+  /// Normal with variance 2 / fan-in, for layers followed by ReLU (He et al. 2015); the lectures'
+  /// "Kaiming / MSRA".
   static Initializer kaimingNormal() {
     return varianceScaling(2, Fan.IN, Distribution.NORMAL);
   }

@@ -5,18 +5,22 @@ public interface LayerContext {
   /// What the network is traced for.
   Mode mode();
 
-  /// The trained parameter `name` of the current layer, with these extents. It is made when it is first asked for.
+  /// The trained parameter `name` of the current layer, with these extents. It is made when it is
+  /// first asked for.
   Tensor parameter(String name, Initializer initializer, long... dims);
 
-  /// The state `name` of the current layer: saved with the model, changed by [#update], not trained.
+  /// The state `name` of the current layer: saved with the model, changed by [#update], not
+  /// trained.
   Tensor state(String name, double initialValue, long... dims);
 
   /// Stores `value` as the new content of `state` when the step ends.
   void update(Tensor state, Tensor value);
 
-  /// `x` with elements dropped by inverted dropout; another mask at every step, and for every call of this method.
+  /// `x` with elements dropped by inverted dropout; another mask at every step, and for every call
+  /// of this method.
   Tensor dropout(Tensor x, double dropProbability);
 
-  /// Applies `layer` as a part called `name` of the current one; its parameters are called `name.…`.
+  /// Applies `layer` as a part called `name` of the current one; its parameters are called
+  /// `name.…`.
   Tensor apply(String name, Layer layer, Tensor x);
 }

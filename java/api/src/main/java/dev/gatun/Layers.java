@@ -19,8 +19,8 @@ public final class Layers {
     WITHOUT
   }
 
-  /// A square convolution. Weights `[filters, size, size, channels]`, bias `[filters]`; `x [N,H,W,C]` becomes
-  /// `[N,P,Q,filters]` with `P = ⌊(H + 2 pad - size) / stride⌋ + 1`.
+  /// A square convolution. Weights `[filters, size, size, channels]`, bias `[filters]`; `x
+  /// [N,H,W,C]` becomes `[N,P,Q,filters]` with `P = ⌊(H + 2 pad - size) / stride⌋ + 1`.
   ///
   /// @param filters output channels
   /// @param size of the window
@@ -72,7 +72,8 @@ public final class Layers {
     }
   }
 
-  /// A fully connected layer. Weights `[units, inputs]`, bias `[units]`; `x [N, inputs]` becomes `[N, units]`.
+  /// A fully connected layer. Weights `[units, inputs]`, bias `[units]`; `x [N, inputs]` becomes
+  /// `[N, units]`.
   ///
   /// @param units outputs
   /// @param bias whether an offset is learned
@@ -107,9 +108,9 @@ public final class Layers {
     }
   }
 
-  /// Batch normalisation over all axes but the last. In training by the batch's mean and variance (divided by the count m),
-  /// in inference by running estimates: new = (1 - momentum) · old + momentum · batch, the variance times m / (m - 1), as
-  /// PyTorch does it.
+  /// Batch normalisation over all axes but the last. In training by the batch's mean and variance
+  /// (divided by the count m), in inference by running estimates: new = (1 - momentum) · old +
+  /// momentum · batch, the variance times m / (m - 1), as PyTorch does it.
   ///
   /// @param momentum the share of the new batch in the running estimates, in (0, 1]
   /// @param epsilon added to the variance, inside the root
@@ -152,8 +153,8 @@ public final class Layers {
     }
   }
 
-  /// Inverted dropout: in training each element is dropped with this probability and the rest divided by what stays; in
-  /// inference nothing happens.
+  /// Inverted dropout: in training each element is dropped with this probability and the rest
+  /// divided by what stays; in inference nothing happens.
   ///
   /// @param dropProbability in [0, 1)
   public record Dropout(double dropProbability) implements Layer {

@@ -4,8 +4,9 @@ import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
-/// The safety net under forgotten resources: frees them when they become unreachable, and says so. A leak is a bug of the
-/// program that leaks; the report names what leaked and, with `-Dgatun.leaks=trace`, where it was made.
+/// The safety net under forgotten resources: frees them when they become unreachable, and says so.
+/// A leak is a bug of the program that leaks; the report names what leaked and, with
+/// `-Dgatun.leaks=trace`, where it was made.
 public final class Leaks {
   private static final System.Logger LOGGER = System.getLogger("dev.gatun.leaks");
   private static final Cleaner CLEANER = Cleaner.create();

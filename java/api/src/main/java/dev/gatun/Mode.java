@@ -1,6 +1,7 @@
 package dev.gatun;
 
-/// What a network is traced for. It is an argument of the trace and part of what is compiled, never a hidden state.
+/// What a network is traced for. It is an argument of the trace and part of what is compiled, never
+/// a hidden state.
 public enum Mode {
   /// Batch statistics, dropout, gradients.
   TRAINING,

@@ -9,8 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// A network with its parameters on a device; owns their memory. Calls take turns; use after close is an
-/// [IllegalStateException]. Close the model before its device.
+/// A network with its parameters on a device; owns their memory. Calls take turns; use after close
+/// is an [IllegalStateException]. Close the model before its device.
 public final class Model implements AutoCloseable {
   /// Predictions run in batches of at most this many inputs.
   private static final int MAX_BATCH = 256;
@@ -66,7 +66,8 @@ public final class Model implements AutoCloseable {
     return device;
   }
 
-  /// The names of the trained tensors, such as `stage1.residual0.branch.conv0.weight`, in the order of the network.
+  /// The names of the trained tensors, such as `stage1.residual0.branch.conv0.weight`, in the order
+  /// of the network.
   public List<String> parameterNames() {
     return List.copyOf(parameters.shapes().keySet());
   }

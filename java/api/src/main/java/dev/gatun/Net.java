@@ -12,8 +12,9 @@ import dev.gatun.Layers.Sequential;
 import dev.gatun.graph.TensorType;
 import java.util.function.UnaryOperator;
 
-/// The description of a network: the shape of one input and the layers it goes through. Immutable: every method returns a
-/// longer network. Nothing is allocated; shapes are checked as layers are added, with the layer's path in the message.
+/// The description of a network: the shape of one input and the layers it goes through. Immutable:
+/// every method returns a longer network. Nothing is allocated; shapes are checked as layers are
+/// added, with the layer's path in the message.
 ///
 /// ```java
 /// Net net = Net.input(28, 28, 1).flatten().dense(256).relu().dense(10);
@@ -31,7 +32,8 @@ public final class Net {
     this.output = output;
   }
 
-  /// A network without layers for inputs of these extents, the batch axis left out: `input(32, 32, 3)` for pictures.
+  /// A network without layers for inputs of these extents, the batch axis left out: `input(32, 32,
+  /// 3)` for pictures.
   public static Net input(long... dims) {
     Shape shape = Shape.of(dims);
     return new Net("", shape, new Sequential(List.of()), batchOf(shape));
@@ -145,8 +147,8 @@ public final class Net {
         name, new Residual(part(name + ".branch", branch), part(name + ".shortcut", shortcut)));
   }
 
-  /// The shortcut without parameters (option A of He et al. 2015): every `stride`-th row and column, zeros in the new
-  /// channels.
+  /// The shortcut without parameters (option A of He et al. 2015): every `stride`-th row and
+  /// column, zeros in the new channels.
   public Net subsamplePad(int stride, int channels) {
     return layer("subsamplePad", (context, x) -> x.subsamplePad(stride, channels));
   }

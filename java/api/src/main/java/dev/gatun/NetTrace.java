@@ -11,7 +11,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// One walk through a network that writes its graph, and collects the parameters and states it meets.
+/// One walk through a network that writes its graph, and collects the parameters and states it
+/// meets.
 final class NetTrace implements LayerContext {
   private final Graph graph;
   private final Mode mode;

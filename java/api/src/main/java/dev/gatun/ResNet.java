@@ -5,8 +5,9 @@ import dev.gatun.Layers.Dense;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 
-/// Residual networks (He et al. 2015, "Deep Residual Learning for Image Recognition"), version 1: batch norm after each
-/// convolution, ReLU after the sum. Convolutions have no bias and start Kaiming normal.
+/// Residual networks (He et al. 2015, "Deep Residual Learning for Image Recognition"), version 1:
+/// batch norm after each convolution, ReLU after the sum. Convolutions have no bias and start
+/// Kaiming normal.
 public final class ResNet {
   /// The blocks in each of the four stages, by depth.
   private static final Map<Integer, int[]> STAGES =
@@ -27,8 +28,8 @@ public final class ResNet {
     PROJECTION
   }
 
-  /// The network for 32x32 RGB pictures of depth 6n+2 (20, 32, 44, 56, 110, ...) with option A shortcuts. 269,722 parameters
-  /// for depth 20 and 10 classes.
+  /// The network for 32x32 RGB pictures of depth 6n+2 (20, 32, 44, 56, 110, ...) with option A
+  /// shortcuts. 269,722 parameters for depth 20 and 10 classes.
   ///
   /// @throws IllegalArgumentException if the depth is not 6n+2 with n ≥ 1, or there is no class
   public static Net cifar(int depth, int classes) {
@@ -70,8 +71,9 @@ public final class ResNet {
     return head(net, classes);
   }
 
-  /// The network for 224x224 RGB pictures of depth 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks, with the stride in the
-  /// 3x3 convolution) and 1000 classes. 25,557,032 parameters for depth 50.
+  /// The network for 224x224 RGB pictures of depth 18, 34 (basic blocks), 50, 101 or 152
+  /// (bottlenecks, with the stride in the 3x3 convolution) and 1000 classes. 25,557,032 parameters
+  /// for depth 50.
   ///
   /// @throws IllegalArgumentException if there is no such depth
   public static Net imagenet(int depth) {

@@ -2,7 +2,8 @@ package dev.gatun;
 
 import java.util.List;
 
-/// How the learning rate changes: a factor on the optimizer's rate, a function of the step. Functions compose:
+/// How the learning rate changes: a factor on the optimizer's rate, a function of the step.
+/// Functions compose:
 ///
 /// ```java
 /// stepDecay(0.1).at(epochs(82), epochs(123)).warmup(steps(400))

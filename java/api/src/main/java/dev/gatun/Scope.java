@@ -14,7 +14,8 @@ import java.util.List;
 /// }
 /// ```
 ///
-/// Scopes nest. A scope belongs to the thread that opened it, and is closed in reverse order of opening.
+/// Scopes nest. A scope belongs to the thread that opened it, and is closed in reverse order of
+/// opening.
 public final class Scope implements AutoCloseable {
   private static final ThreadLocal<Deque<Scope>> OPEN = ThreadLocal.withInitial(ArrayDeque::new);
 
@@ -58,7 +59,8 @@ public final class Scope implements AutoCloseable {
     return tensors.stream().anyMatch(candidate -> candidate == tensor);
   }
 
-  /// Closes the tensors that are left, and scopes opened inside this one that are still open; a second call does nothing.
+  /// Closes the tensors that are left, and scopes opened inside this one that are still open; a
+  /// second call does nothing.
   @Override
   public void close() {
     if (closed) {

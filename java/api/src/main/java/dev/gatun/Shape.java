@@ -19,8 +19,8 @@ public final class Shape {
 
   /// The shape with these extents.
   ///
-  /// @throws IllegalArgumentException if there are more than [#MAX_RANK] axes, an extent is negative, or the element count
-  ///     overflows
+  /// @throws IllegalArgumentException if there are more than [#MAX_RANK] axes, an extent is
+  ///     negative, or the element count overflows
   public static Shape of(long... dims) {
     if (dims.length == 0) {
       return SCALAR;

@@ -8,8 +8,8 @@ import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/// Many F32 tensors in one block of memory, so that an optimizer step, a norm or a copy is one pass. Tensors start at multiples
-/// of 64 bytes; the gaps are zeros and stay zeros.
+/// Many F32 tensors in one block of memory, so that an optimizer step, a norm or a copy is one
+/// pass. Tensors start at multiples of 64 bytes; the gaps are zeros and stay zeros.
 final class Slab implements AutoCloseable {
   private static final long ALIGNMENT = 64;
 

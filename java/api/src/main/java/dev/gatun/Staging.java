@@ -14,8 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Memory that Java and a program share: batches and scalars in, losses out. First [#place] every value, then [#allocate], then
-/// read and write through the buffers, which allocate nothing.
+/// Memory that Java and a program share: batches and scalars in, losses out. First [#place] every
+/// value, then [#allocate], then read and write through the buffers, which allocate nothing.
 final class Staging implements AutoCloseable {
   private static final long ALIGNMENT = 64;
 

@@ -31,7 +31,8 @@ final class Summary {
     return summary.format(net.parameterCount());
   }
 
-  /// Sequences are shown by their parts, a residual by its branch and shortcut, anything else by a row.
+  /// Sequences are shown by their parts, a residual by its branch and shortcut, anything else by a
+  /// row.
   private Tensor walk(Layer layer, Tensor x, String indent) {
     if (layer instanceof Sequential sequential) {
       Tensor y = x;

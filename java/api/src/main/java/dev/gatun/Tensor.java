@@ -28,16 +28,18 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/// A dense array of numbers, row-major, channels-last. It is either concrete (memory on a [Device]) or symbolic (a node of a
-/// graph that is being traced); the same methods work on both, so a function over tensors can be called eagerly, compiled
-/// ([Functions#compile]) and differentiated ([Functions#grad]).
+/// A dense array of numbers, row-major, channels-last. It is either concrete (memory on a [Device])
+/// or symbolic (a node of a graph that is being traced); the same methods work on both, so a
+/// function over tensors can be called eagerly, compiled ([Functions#compile]) and differentiated
+/// ([Functions#grad]).
 ///
-/// A concrete tensor belongs to the [Scope] it was made in and dies with it; made outside any scope it is the caller's to
-/// close. Every use after close is an [IllegalStateException]. Operations make new tensors and leave their operands as
-/// they are; operands may be used from several threads.
+/// A concrete tensor belongs to the [Scope] it was made in and dies with it; made outside any scope
+/// it is the caller's to close. Every use after close is an [IllegalStateException]. Operations
+/// make new tensors and leave their operands as they are; operands may be used from several
+/// threads.
 ///
-/// A shape or dtype that does not fit is a [ShapeException] that names the operation, what it expected and what it found.
-/// This class is not meant to be extended outside Gatun.
+/// A shape or dtype that does not fit is a [ShapeException] that names the operation, what it
+/// expected and what it found. This class is not meant to be extended outside Gatun.
 public abstract class Tensor implements AutoCloseable {
   private final DType dtype;
   private final Shape shape;
@@ -79,8 +81,8 @@ public abstract class Tensor implements AutoCloseable {
     return ConcreteTensor.full(device, dtype, Shape.of(dims), value);
   }
 
-  /// Samples of the normal distribution with mean 0 and standard deviation 1, [DType#F32], the same on every device for
-  /// the same `seed`.
+  /// Samples of the normal distribution with mean 0 and standard deviation 1, [DType#F32], the same
+  /// on every device for the same `seed`.
   public static Tensor randn(Device device, long seed, long... dims) {
     return ConcreteTensor.of(device, Initializer.normal(1).sample(Shape.of(dims), seed, 0), Shape.of(dims));
   }
@@ -218,7 +220,8 @@ public abstract class Tensor implements AutoCloseable {
     return reduce(Reduction.MEAN, axes);
   }
 
-  /// The greatest element over `axes`, which disappear; over all axes if none is given. Has no gradient.
+  /// The greatest element over `axes`, which disappear; over all axes if none is given. Has no
+  /// gradient.
   public final Tensor max(int... axes) {
     return reduce(Reduction.MAX, axes);
   }
@@ -231,7 +234,8 @@ public abstract class Tensor implements AutoCloseable {
 
   // ---- Movement. ----
 
-  /// The same elements in the same order with other extents; one of them may be -1, to be found from the rest.
+  /// The same elements in the same order with other extents; one of them may be -1, to be found
+  /// from the rest.
   public final Tensor reshape(long... dims) {
     return apply(new Reshape(Reshape.resolve(this, dims)), this);
   }
@@ -313,8 +317,8 @@ public abstract class Tensor implements AutoCloseable {
     return apply(new AveragePool(window), this).reshape(shape.dim(0), shape.dim(3));
   }
 
-  /// Every `stride`-th row and column of `[N,H,W,C]`, with zeros added behind the last channel up to `channels`: the
-  /// parameter-free residual shortcut (option A of He et al. 2015).
+  /// Every `stride`-th row and column of `[N,H,W,C]`, with zeros added behind the last channel up
+  /// to `channels`: the parameter-free residual shortcut (option A of He et al. 2015).
   public final Tensor subsamplePad(int stride, long channels) {
     return apply(new SubsamplePad(stride, channels), this);
   }
@@ -324,8 +328,8 @@ public abstract class Tensor implements AutoCloseable {
     return apply(new Softmax(), this);
   }
 
-  /// The mean over rows of -log softmax(this)[label], a scalar. This is logits `[N,C]`, `labels` is `[N]` of
-  /// [DType#I32]; rows with a negative label are ignored.
+  /// The mean over rows of -log softmax(this)[label], a scalar. This is logits `[N,C]`, `labels` is
+  /// `[N]` of [DType#I32]; rows with a negative label are ignored.
   public final Tensor softmaxCrossEntropy(Tensor labels) {
     return apply(new SoftmaxCrossEntropy(), this, labels);
   }
@@ -371,7 +375,8 @@ public abstract class Tensor implements AutoCloseable {
     throw symbolic();
   }
 
-  /// Applies `op` to `inputs`: as a node if any of them is symbolic, else at once. The first output.
+  /// Applies `op` to `inputs`: as a node if any of them is symbolic, else at once. The first
+  /// output.
   @SuppressWarnings("exports")
   protected static Tensor apply(Op op, Tensor... inputs) {
     return applyAll(op, List.of(inputs)).getFirst();

@@ -27,9 +27,10 @@ import org.jspecify.annotations.Nullable;
 /// }
 /// ```
 ///
-/// The methods before [#fit] configure and return the trainer itself; after the first fit the configuration is fixed. The
-/// whole run depends on the seed only: the same seed gives the same losses bit for bit on a device, for any number of threads.
-/// Used by one thread at a time; several trainers may run in several threads.
+/// The methods before [#fit] configure and return the trainer itself; after the first fit the
+/// configuration is fixed. The whole run depends on the seed only: the same seed gives the same
+/// losses bit for bit on a device, for any number of threads. Used by one thread at a time; several
+/// trainers may run in several threads.
 public final class Trainer implements AutoCloseable {
   private final Net net;
   private @Nullable Device device;
@@ -56,12 +57,14 @@ public final class Trainer implements AutoCloseable {
     this.net = net;
   }
 
-  /// A trainer for `net`: softmax cross-entropy, SGD with rate 0.1 and momentum 0.9, no augmentation, seed 1.
+  /// A trainer for `net`: softmax cross-entropy, SGD with rate 0.1 and momentum 0.9, no
+  /// augmentation, seed 1.
   public static Trainer of(Net net) {
     return new Trainer(net);
   }
 
-  /// Trains on `newDevice`, which the caller closes after the trainer. By default on a device of the trainer's own.
+  /// Trains on `newDevice`, which the caller closes after the trainer. By default on a device of
+  /// the trainer's own.
   public Trainer on(Device newDevice) {
     requireFresh();
     device = newDevice;
@@ -96,7 +99,8 @@ public final class Trainer implements AutoCloseable {
     return this;
   }
 
-  /// Turns bytes into numbers this way. By default each channel is standardised by the training set's mean and deviation.
+  /// Turns bytes into numbers this way. By default each channel is standardised by the training
+  /// set's mean and deviation.
   public Trainer standardize(Standardizer newStandardizer) {
     requireFresh();
     standardizer = newStandardizer;
@@ -154,8 +158,9 @@ public final class Trainer implements AutoCloseable {
     return run(train, null, length);
   }
 
-  /// Trains for `length`, evaluating on `test` after each epoch. Pictures come in a new random order in every epoch, and the
-  /// last incomplete batch of an epoch is left out. A second call goes on where the first ended, with its own schedule.
+  /// Trains for `length`, evaluating on `test` after each epoch. Pictures come in a new random
+  /// order in every epoch, and the last incomplete batch of an epoch is left out. A second call
+  /// goes on where the first ended, with its own schedule.
   ///
   /// @throws ShapeException if the pictures do not fit the network
   /// @throws DivergedException if the loss becomes infinite or NaN
@@ -163,8 +168,8 @@ public final class Trainer implements AutoCloseable {
     return run(train, test, length);
   }
 
-  /// One step on a batch of your own, for training loops of your own: forward, backward and the optimizer. Returns the mean
-  /// loss before the step. The batch size is that of the first step.
+  /// One step on a batch of your own, for training loops of your own: forward, backward and the
+  /// optimizer. Returns the mean loss before the step. The batch size is that of the first step.
   ///
   /// @param images `[N, H, W, C]`, standardised
   /// @param labels `[N]`, negative to be ignored

@@ -16,7 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Forward, backward, clipping and the optimizer's step on one batch, as one program: one downcall, no allocation.
+/// Forward, backward, clipping and the optimizer's step on one batch, as one program: one downcall,
+/// no allocation.
 final class TrainingStep implements AutoCloseable {
   private final Holdings holdings = new Holdings("training step");
   private final Executable executable;
@@ -108,8 +109,8 @@ final class TrainingStep implements AutoCloseable {
     holdings.release();
   }
 
-  /// Gradients are computed straight into a slab laid out as the parameters; the optimizer then sees each slab as one vector
-  /// and writes over it.
+  /// Gradients are computed straight into a slab laid out as the parameters; the optimizer then
+  /// sees each slab as one vector and writes over it.
   private void optimize(
       Model model,
       Graph graph,

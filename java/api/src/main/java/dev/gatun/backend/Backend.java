@@ -3,12 +3,14 @@ package dev.gatun.backend;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The instruction set, one typed method per instruction, and the memory it works on. `gatun.h` states the same
-/// instructions with their full contracts: shapes, formulas, ties, aliasing; this page repeats only the shapes.
+/// The instruction set, one typed method per instruction, and the memory it works on. `gatun.h`
+/// states the same instructions with their full contracts: shapes, formulas, ties, aliasing; this
+/// page repeats only the shapes.
 ///
-/// Instructions run at once. Inside [#record] they are checked and kept instead. Outputs come first, then inputs, then
-/// attributes. `real` means F32 or F64, the same for all real operands of one instruction. A wrong shape, dtype or
-/// attribute is an [IllegalArgumentException], a closed operand an [IllegalStateException].
+/// Instructions run at once. Inside [#record] they are checked and kept instead. Outputs come
+/// first, then inputs, then attributes. `real` means F32 or F64, the same for all real operands of
+/// one instruction. A wrong shape, dtype or attribute is an [IllegalArgumentException], a closed
+/// operand an [IllegalStateException].
 ///
 /// Thread-safe: instructions may be issued from any thread.
 public interface Backend extends AutoCloseable {
@@ -26,13 +28,15 @@ public interface Backend extends AutoCloseable {
   /// @throws dev.gatun.OutOfDeviceMemoryException if the device cannot provide it
   Memory allocate(long bytes, Memory.Kind kind);
 
-  /// Records the instructions that `instructions` issues on the backend it is given (and on no other) as a program.
+  /// Records the instructions that `instructions` issues on the backend it is given (and on no
+  /// other) as a program.
   Program record(Consumer<Backend> instructions);
 
   /// The memory held now.
   MemoryUse memoryUse();
 
-  /// Gives the device back; a second call does nothing. Memory and programs made here stay valid until they are closed.
+  /// Gives the device back; a second call does nothing. Memory and programs made here stay valid
+  /// until they are closed.
   @Override
   void close();
 
@@ -101,7 +105,8 @@ public interface Backend extends AutoCloseable {
       boolean transposeB,
       Activation activation);
 
-  /// y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K]); the window's size is that of w.
+  /// y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K]); the window's size is that of
+  /// w.
   void conv2d(View y, View x, View w, @Nullable View bias, Window window, Activation activation);
 
   /// dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C].
@@ -171,13 +176,15 @@ public interface Backend extends AutoCloseable {
 
   // Regularisation and loss.
 
-  /// Inverted dropout; its own gradient with dy for x. `step` (I64 scalar) is read when the instruction runs.
+  /// Inverted dropout; its own gradient with dy for x. `step` (I64 scalar) is read when the
+  /// instruction runs.
   void dropout(View y, View x, @Nullable View step, double dropProbability, long seed, int layer);
 
   /// Along the last axis.
   void softmax(View y, View x);
 
-  /// Mean loss (scalar) and number of right answers (I32 scalar) of logits [N,C] against labels [N] (I32, negative: ignored).
+  /// Mean loss (scalar) and number of right answers (I32 scalar) of logits [N,C] against labels [N]
+  /// (I32, negative: ignored).
   void softmaxCrossEntropy(View loss, View correct, View logits, View labels);
 
   /// The gradient of the loss, times the scalar dloss.
@@ -191,7 +198,8 @@ public interface Backend extends AutoCloseable {
   /// y = x min(1, maxNorm / norm).
   void clipByNorm(View y, View x, View norm, double maxNorm);
 
-  /// One step of SGD; both velocities are absent without momentum. `learningRate` (scalar) is read when it runs.
+  /// One step of SGD; both velocities are absent without momentum. `learningRate` (scalar) is read
+  /// when it runs.
   void sgdStep(
       View newParameter,
       @Nullable View newVelocity,

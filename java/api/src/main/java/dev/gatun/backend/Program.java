@@ -2,7 +2,8 @@ package dev.gatun.backend;
 
 /// Instructions that were recorded once and run many times.
 public interface Program extends AutoCloseable {
-  /// Runs all instructions in order and waits for them. One downcall on a native backend; allocates nothing.
+  /// Runs all instructions in order and waits for them. One downcall on a native backend; allocates
+  /// nothing.
   ///
   /// @throws IllegalStateException if the program is closed
   void run();

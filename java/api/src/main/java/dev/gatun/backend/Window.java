@@ -29,8 +29,8 @@ public record Window(
     return new Window(size, size, stride, stride, pad, pad);
   }
 
-  /// The rows of the output for `inputHeight` rows of input: floor((H + 2 pad - R) / stride) + 1, less than 1 if the window
-  /// does not fit.
+  /// The rows of the output for `inputHeight` rows of input: floor((H + 2 pad - R) / stride) + 1,
+  /// less than 1 if the window does not fit.
   public long outputHeight(long inputHeight) {
     return Math.floorDiv(inputHeight + 2L * padHeight - height, strideHeight) + 1;
   }

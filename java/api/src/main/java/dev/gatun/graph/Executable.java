@@ -9,7 +9,8 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// A compiled graph: one arena and one recorded program. Running it is one call and allocates nothing.
+/// A compiled graph: one arena and one recorded program. Running it is one call and allocates
+/// nothing.
 public final class Executable implements AutoCloseable {
   private final Memory arena;
   private final Program program;

@@ -8,9 +8,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The gradient of ReLU on the way into that of a batch norm: batchNormBackward(gate(dy, y), …) becomes one instruction,
-/// which also gives gate(dy, y) to whoever else reads it (the residual path). It stands where the gate stood: everything
-/// else it reads comes from the forward pass.
+/// The gradient of ReLU on the way into that of a batch norm: batchNormBackward(gate(dy, y), …)
+/// becomes one instruction, which also gives gate(dy, y) to whoever else reads it (the residual
+/// path). It stands where the gate stood: everything else it reads comes from the forward pass.
 final class FuseBatchNormGate implements Rule {
   @Override
   public boolean apply(Rewriter graph, int index) {

@@ -17,8 +17,9 @@ import org.jspecify.annotations.Nullable;
 public final class Gradients {
   private Gradients() {}
 
-  /// Appends to the graph of `scalar` the nodes that compute its gradients with respect to `variables`, and returns them in
-  /// that order. A variable that the scalar does not depend on has zeros for gradient.
+  /// Appends to the graph of `scalar` the nodes that compute its gradients with respect to
+  /// `variables`, and returns them in that order. A variable that the scalar does not depend on has
+  /// zeros for gradient.
   ///
   /// @throws ShapeException if `scalar` is not a real scalar
   public static List<Value> of(Value scalar, List<Value> variables) {

@@ -12,8 +12,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/// A computation as data, in SSA form. Nodes run in list order; an op that overwrites memory which others read (the
-/// optimizer's step) is simply the last. Not thread-safe.
+/// A computation as data, in SSA form. Nodes run in list order; an op that overwrites memory which
+/// others read (the optimizer's step) is simply the last. Not thread-safe.
 public final class Graph {
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Value, Tensor> constants = new LinkedHashMap<>();

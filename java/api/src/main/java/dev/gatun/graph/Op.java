@@ -7,20 +7,23 @@ import dev.gatun.backend.View;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// One operation: a value (a record) that knows its shapes, its gradient and the instruction it becomes.
+/// One operation: a value (a record) that knows its shapes, its gradient and the instruction it
+/// becomes.
 public interface Op {
   /// The name in messages, that of the instruction: `conv2d`.
   String name();
 
   /// The types of the outputs for these types of inputs.
   ///
-  /// @throws ShapeException if the inputs do not fit; the message starts with `[name]` and tells expected and found
+  /// @throws ShapeException if the inputs do not fit; the message starts with `[name]` and tells
+  ///     expected and found
   List<TensorType> infer(List<TensorType> inputs);
 
   /// Issues the instruction. Outputs have the inferred types.
   void lower(Backend backend, List<View> outputs, List<View> inputs);
 
-  /// The gradients of a scalar with respect to the inputs, in terms of ops; null for an input that has none.
+  /// The gradients of a scalar with respect to the inputs, in terms of ops; null for an input that
+  /// has none.
   ///
   /// @throws UnsupportedOperationException if the op has no gradient
   default List<@Nullable Tensor> gradient(Local at) {
@@ -32,7 +35,8 @@ public interface Op {
     return false;
   }
 
-  /// Whether the only output has the same bytes as the first input, so that a plan needs no instruction for it.
+  /// Whether the only output has the same bytes as the first input, so that a plan needs no
+  /// instruction for it.
   default boolean isAlias() {
     return false;
   }
@@ -41,7 +45,8 @@ public interface Op {
   ///
   /// @param inputs the op's inputs
   /// @param outputs the op's outputs
-  /// @param gradients the gradients with respect to the outputs; null where the scalar does not depend on one
+  /// @param gradients the gradients with respect to the outputs; null where the scalar does not
+  ///     depend on one
   record Local(List<Tensor> inputs, List<Tensor> outputs, List<@Nullable Tensor> gradients) {
     /// Input `index`.
     public Tensor input(int index) {

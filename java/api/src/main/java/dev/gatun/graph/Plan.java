@@ -11,8 +11,9 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Where every value of a graph is stored. Values that share memory (reshapes, in-place results) form one block; a block is
-/// either given a slot from outside or an offset in one arena, where blocks that are never alive together overlap.
+/// Where every value of a graph is stored. Values that share memory (reshapes, in-place results)
+/// form one block; a block is either given a slot from outside or an offset in one arena, where
+/// blocks that are never alive together overlap.
 final class Plan {
   /// Offsets are multiples of a cache line, which is also the widest vector.
   private static final long ALIGNMENT = 64;
@@ -20,7 +21,8 @@ final class Plan {
   private final Map<Value, Block> blocks = new IdentityHashMap<>();
   private long arenaBytes;
 
-  /// Plans `graph`. Results that cannot be computed where they belong get a copy node, so the graph may grow.
+  /// Plans `graph`. Results that cannot be computed where they belong get a copy node, so the graph
+  /// may grow.
   static Plan of(Graph graph, List<Placement> leaves, List<Placement> results) {
     Plan plan = new Plan();
     for (Placement leaf : leaves) {
@@ -47,8 +49,9 @@ final class Plan {
   /// A place: in `slot`, or at `offset` of the arena.
   record Location(@Nullable Slot slot, long offset) {}
 
-  /// Settles which value is computed into which slot. A value that is a leaf, shares a leaf's memory, or already has another
-  /// slot is copied instead, as soon as it is there: a later node may read the slot.
+  /// Settles which value is computed into which slot. A value that is a leaf, shares a leaf's
+  /// memory, or already has another slot is copied instead, as soon as it is there: a later node
+  /// may read the slot.
   private Map<Value, Slot> placeResults(Graph graph, List<Placement> results) {
     Map<Value, Slot> wanted = new IdentityHashMap<>();
     Set<Value> taken = new HashSet<>();
@@ -88,7 +91,8 @@ final class Plan {
     }
   }
 
-  /// The block of an input that output `k` may overwrite: nobody needs it after node `i`, and the op allows it.
+  /// The block of an input that output `k` may overwrite: nobody needs it after node `i`, and the
+  /// op allows it.
   private @Nullable Block reusable(Node node, int k, int i) {
     Value output = node.outputs().get(k);
     for (int j = 0; j < node.inputs().size(); j++) {
@@ -126,7 +130,8 @@ final class Plan {
     return last;
   }
 
-  /// Gives offsets, the largest blocks first, each at the lowest place that is free for its whole life.
+  /// Gives offsets, the largest blocks first, each at the lowest place that is free for its whole
+  /// life.
   private void pack() {
     List<Block> free =
         blocks.values().stream().distinct().filter(block -> block.slot == null).sorted(ORDER).toList();

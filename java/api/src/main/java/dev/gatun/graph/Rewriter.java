@@ -30,7 +30,8 @@ final class Rewriter {
     return readers.getOrDefault(value, 0);
   }
 
-  /// The node that makes `value` as its output 0 with an op of type `type` and has no other reader of it, if so.
+  /// The node that makes `value` as its output 0 with an op of type `type` and has no other reader
+  /// of it, if so.
   @Nullable Node soleProducer(Value value, Class<? extends Op> type) {
     Node producer = value.producer();
     boolean fits =
@@ -41,7 +42,8 @@ final class Rewriter {
     return fits ? producer : null;
   }
 
-  /// Whether any node from the one after `from` up to `to` reads an output of `from`, `to` itself excepted.
+  /// Whether any node from the one after `from` up to `to` reads an output of `from`, `to` itself
+  /// excepted.
   boolean readBetween(Node from, Node to) {
     int start = nodes().indexOf(from) + 1;
     int end = nodes().indexOf(to);
@@ -49,8 +51,8 @@ final class Rewriter {
         .anyMatch(node -> node.inputs().stream().anyMatch(from.outputs()::contains));
   }
 
-  /// Puts a node for `op` on `inputs` in the place of `position`, lets it compute `outputs`, and removes `replaced`. An output
-  /// that is null is new.
+  /// Puts a node for `op` on `inputs` in the place of `position`, lets it compute `outputs`, and
+  /// removes `replaced`. An output that is null is new.
   void replace(
       Node position, Op op, List<Value> inputs, List<@Nullable Value> outputs, List<Node> replaced) {
     Node fused = graph.node(op, inputs, position.path());

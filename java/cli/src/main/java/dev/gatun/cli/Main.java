@@ -31,7 +31,8 @@ public final class Main {
     return new CommandLine(new Main()).setExecutionExceptionHandler(explain());
   }
 
-  /// Failures that a user can do something about are told in a sentence; anything else is a bug and shows its trace.
+  /// Failures that a user can do something about are told in a sentence; anything else is a bug and
+  /// shows its trace.
   private static IExecutionExceptionHandler explain() {
     return (exception, command, parsed) -> {
       PrintWriter err = command.getErr();

@@ -12,7 +12,8 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 
-/// Shows a run: a live bar on a terminal, a line now and then elsewhere, and one line for each epoch.
+/// Shows a run: a live bar on a terminal, a line now and then elsewhere, and one line for each
+/// epoch.
 final class Progress implements Watcher, AutoCloseable {
   private static final long LINE_EVERY_NANOS = Duration.ofSeconds(10).toNanos();
 

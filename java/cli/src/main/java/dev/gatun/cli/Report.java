@@ -26,7 +26,8 @@ import org.jspecify.annotations.Nullable;
 /// @param losses of every step
 /// @param step how long the steps took
 /// @param imagesPerSecond in training, waiting for data included
-/// @param peakMemoryBytes the process's greatest resident set, or the device's peak where the system does not tell
+/// @param peakMemoryBytes the process's greatest resident set, or the device's peak where the
+///     system does not tell
 /// @param devicePeakMemoryBytes the most memory the device held
 record Report(
     String model,

@@ -95,7 +95,8 @@ record Task(Split split, Net net, double learningRate, List<Augmentation> augmen
     return net;
   }
 
-  /// Photographs are shifted and mirrored; characters must not be mirrored, and the drawn ones are varied already.
+  /// Photographs are shifted and mirrored; characters must not be mirrored, and the drawn ones are
+  /// varied already.
   private static List<Augmentation> augmentation(@Nullable Path data, ImageShape image) {
     return data == null || image.channels() != 3
         ? List.of()

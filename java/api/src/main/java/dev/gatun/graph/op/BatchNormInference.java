@@ -10,14 +10,19 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Batch normalisation by the running estimates. Inputs x [...,C], gamma, beta, running mean, running variance [C] and, with a
-/// residual, residual [...,C].
+/// Batch normalisation by the running estimates. Inputs x [...,C], gamma, beta, running mean,
+/// running variance [C] and, with a residual, residual [...,C].
 ///
 /// @param epsilon added to the variance
 /// @param residual whether there is a sixth input, added before the activation
 /// @param activation applied last
 public record BatchNormInference(double epsilon, boolean residual, Activation activation)
     implements Op {
+  /// Checks the range.
+  public BatchNormInference {
+    BatchNormTraining.checkEpsilon("batch_norm_inference", epsilon);
+  }
+
   @Override
   public String name() {
     return "batch_norm_inference";

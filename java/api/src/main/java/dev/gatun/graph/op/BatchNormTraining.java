@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 
 /// Batch normalisation over all axes but the last, in its training form.
 ///
-/// Inputs x [...,C], gamma, beta, running mean, running variance [C] and, with a residual, residual [...,C]. Outputs
-/// y [...,C], mean, inverse standard deviation, new running mean, new running variance [C].
+/// Inputs x [...,C], gamma, beta, running mean, running variance [C] and, with a residual, residual
+/// [...,C]. Outputs y [...,C], mean, inverse standard deviation, new running mean, new running
+/// variance [C].
 ///
 /// @param momentum the share of the new batch in the running estimates
 /// @param epsilon added to the variance
@@ -23,6 +24,13 @@ import org.jspecify.annotations.Nullable;
 /// @param activation applied last
 public record BatchNormTraining(
     double momentum, double epsilon, boolean residual, Activation activation) implements Op {
+  /// Checks the ranges.
+  public BatchNormTraining {
+    Checks.attribute(
+        momentum >= 0 && momentum <= 1, "batch_norm_training", "a momentum in [0, 1]", momentum);
+    checkEpsilon("batch_norm_training", epsilon);
+  }
+
   @Override
   public String name() {
     return "batch_norm_training";
@@ -86,6 +94,11 @@ public record BatchNormTraining(
     return gradients;
   }
 
+  static void checkEpsilon(String op, double epsilon) {
+    Checks.attribute(
+        epsilon >= 0 && Double.isFinite(epsilon), op, "a finite epsilon of at least 0", epsilon);
+  }
+
   /// Checks x and that inputs `from..to` are [C]; returns the type of those.
   static TensorType check(String op, List<TensorType> inputs, int from, int to) {
     Checks.real(op, inputs);
@@ -100,8 +113,8 @@ public record BatchNormTraining(
     return channel;
   }
 
-  /// The gradient. Inputs dy, x [...,C], mean, inverse standard deviation, gamma [C] and, with an activation, y. Outputs dx
-  /// [...,C], dgamma, dbeta [C] and, with a residual, dresidual [...,C].
+  /// The gradient. Inputs dy, x [...,C], mean, inverse standard deviation, gamma [C] and, with an
+  /// activation, y. Outputs dx [...,C], dgamma, dbeta [C] and, with a residual, dresidual [...,C].
   ///
   /// @param residual whether there is a fourth output
   /// @param activation that the forward op applied

@@ -61,7 +61,8 @@ public record BinaryOp(Binary op) implements Op {
     return true;
   }
 
-  /// The transpose of broadcasting: sums `gradient` over the axes along which a tensor of `shape` was repeated.
+  /// The transpose of broadcasting: sums `gradient` over the axes along which a tensor of `shape`
+  /// was repeated.
   static Tensor sumTo(Tensor gradient, Shape shape) {
     int extra = gradient.shape().rank() - shape.rank();
     int[] axes =

@@ -7,7 +7,8 @@ import dev.gatun.backend.Window;
 import dev.gatun.graph.TensorType;
 import java.util.List;
 
-/// The shape rules' vocabulary: each method passes or throws a [ShapeException] that says expected and found.
+/// The shape rules' vocabulary: each method passes or throws a [ShapeException] that says expected
+/// and found.
 final class Checks {
   private Checks() {}
 
@@ -96,5 +97,12 @@ final class Checks {
   private static long aligned(Shape shape, int rank, int axis) {
     int own = axis - (rank - shape.rank());
     return own < 0 ? 1 : shape.dim(own);
+  }
+
+  /// An attribute: `expected a drop probability in [0, 1), found 1.0`.
+  static void attribute(boolean holds, String op, String expected, double found) {
+    if (!holds) {
+      throw new IllegalArgumentException("[%s] expected %s, found %s".formatted(op, expected, found));
+    }
   }
 }

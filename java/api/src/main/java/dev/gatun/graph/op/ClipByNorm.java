@@ -11,6 +11,11 @@ import java.util.List;
 ///
 /// @param maxNorm the greatest norm that passes unchanged
 public record ClipByNorm(double maxNorm) implements Op {
+  /// Checks the range.
+  public ClipByNorm {
+    Checks.attribute(maxNorm > 0, "clip_by_norm", "a greatest norm above 0", maxNorm);
+  }
+
   @Override
   public String name() {
     return "clip_by_norm";

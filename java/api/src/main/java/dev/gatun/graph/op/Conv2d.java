@@ -13,7 +13,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// activation(x * w + bias), the cross-correlation of x [N,H,W,C] with w [K,R,S,C]. Inputs x, w and, with a bias, bias [K].
+/// activation(x * w + bias), the cross-correlation of x [N,H,W,C] with w [K,R,S,C]. Inputs x, w
+/// and, with a bias, bias [K].
 ///
 /// @param window the weights' size and how they move
 /// @param bias whether there is a third input

@@ -8,7 +8,8 @@ import dev.gatun.graph.TensorType;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The same tensor in memory of its own. Plans insert it where one value must be stored in two places.
+/// The same tensor in memory of its own. Plans insert it where one value must be stored in two
+/// places.
 public record Copy() implements Op {
   @Override
   public String name() {

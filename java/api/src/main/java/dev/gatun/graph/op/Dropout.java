@@ -11,8 +11,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Inverted dropout. Inputs x and step (I64 scalar): the mask is a function of seed, step and layer, so the gradient is the
-/// same op on dy and no mask is stored.
+/// Inverted dropout. Inputs x and step (I64 scalar): the mask is a function of seed, step and
+/// layer, so the gradient is the same op on dy and no mask is stored.
 ///
 /// @param dropProbability of an element, in [0, 1)
 /// @param seed of the run
@@ -20,10 +20,11 @@ import org.jspecify.annotations.Nullable;
 public record Dropout(double dropProbability, long seed, int layer) implements Op {
   /// Checks the range.
   public Dropout {
-    if (!(dropProbability >= 0 && dropProbability < 1)) {
-      throw new IllegalArgumentException(
-          "[dropout] expected a drop probability in [0, 1), found " + dropProbability);
-    }
+    Checks.attribute(
+        dropProbability >= 0 && dropProbability < 1,
+        "dropout",
+        "a drop probability in [0, 1)",
+        dropProbability);
   }
 
   @Override

@@ -10,7 +10,8 @@ import dev.gatun.graph.TensorType;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A tensor repeated along axes of extent 1 and along new axes in front. Lowered to max(x, x), whose operands broadcast.
+/// A tensor repeated along axes of extent 1 and along new axes in front. Lowered to max(x, x),
+/// whose operands broadcast.
 ///
 /// @param shape the new extents
 public record Expand(Shape shape) implements Op {

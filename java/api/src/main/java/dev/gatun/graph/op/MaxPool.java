@@ -12,7 +12,8 @@ import dev.gatun.graph.TensorType;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The greatest element of each window of x [N,H,W,C]. Outputs y [N,P,Q,C] and its place in the window, taps (U8).
+/// The greatest element of each window of x [N,H,W,C]. Outputs y [N,P,Q,C] and its place in the
+/// window, taps (U8).
 ///
 /// @param window the size, at most 255 elements, and how it moves
 public record MaxPool(Window window) implements Op {

@@ -7,8 +7,8 @@ import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;
 import java.util.List;
 
-/// One step of SGD. Inputs parameter, gradient, learning rate (scalar) and, with momentum, velocity. Outputs the new parameter
-/// and, with momentum, the new velocity.
+/// One step of SGD. Inputs parameter, gradient, learning rate (scalar) and, with momentum,
+/// velocity. Outputs the new parameter and, with momentum, the new velocity.
 ///
 /// @param attributes momentum, dampening, weight decay, Nesterov
 public record SgdStep(Backend.Sgd attributes) implements Op {

@@ -11,8 +11,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Softmax and cross-entropy in one. Inputs logits [N,C] and labels [N] (I32, negative: ignored). Outputs the mean loss
-/// (scalar) and the number of right answers (I32 scalar).
+/// Softmax and cross-entropy in one. Inputs logits [N,C] and labels [N] (I32, negative: ignored).
+/// Outputs the mean loss (scalar) and the number of right answers (I32 scalar).
 public record SoftmaxCrossEntropy() implements Op {
   @Override
   public String name() {

@@ -1,4 +1,5 @@
-/// The ops: each a record with its shape rule, its gradient rule and its lowering to one instruction.
+/// The ops: each a record with its shape rule, its gradient rule and its lowering to one
+/// instruction.
 @NullMarked
 package dev.gatun.graph.op;
 
