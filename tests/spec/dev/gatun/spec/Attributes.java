@@ -1,0 +1,60 @@
+package dev.gatun.spec;
+
+import dev.gatun.backend.Window;
+import dev.gatun.graph.Op;
+import java.lang.reflect.RecordComponent;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The attributes of an op in few words, for ids: `stride=2,channels=16`. False, NONE and what the
+/// name says are left out.
+final class Attributes {
+  private Attributes() {}
+
+  static String describe(Op op) {
+    List<String> parts = new ArrayList<>();
+    collect((Record) op, op.name(), parts);
+    return String.join(",", parts);
+  }
+
+  private static void collect(Record attributes, String name, List<String> parts) {
+    for (RecordComponent component : attributes.getClass().getRecordComponents()) {
+      Object value = value(attributes, component);
+      switch (value) {
+        case Window window -> parts.add(describe(window));
+        case Boolean flag -> {
+          if (flag) {
+            parts.add(component.getName());
+          }
+        }
+        case Enum<?> constant -> {
+          if (!constant.name().equals("NONE") && !constant.name().equalsIgnoreCase(name)) {
+            parts.add(component.getName() + "=" + constant);
+          }
+        }
+        case Record nested -> collect(nested, name, parts);
+        default -> parts.add(component.getName() + "=" + value.toString().replace(" ", ""));
+      }
+    }
+  }
+
+  /// Such as `3x3/2x2+1x1`: size, stride, padding.
+  private static String describe(Window window) {
+    return "%dx%d/%dx%d+%dx%d"
+        .formatted(
+            window.height(),
+            window.width(),
+            window.strideHeight(),
+            window.strideWidth(),
+            window.padHeight(),
+            window.padWidth());
+  }
+
+  private static Object value(Record attributes, RecordComponent component) {
+    try {
+      return component.getAccessor().invoke(attributes);
+    } catch (ReflectiveOperationException e) {
+      throw new LinkageError(e.getMessage(), e);
+    }
+  }
+}

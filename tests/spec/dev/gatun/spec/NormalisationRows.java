@@ -1,0 +1,190 @@
+package dev.gatun.spec;
+
+import static dev.gatun.spec.Fill.NORMAL;
+import static dev.gatun.spec.Fill.POSITIVE;
+import static dev.gatun.spec.Fill.TIES;
+import static dev.gatun.spec.Input.real;
+import static dev.gatun.spec.Input.typed;
+
+import dev.gatun.DType;
+import dev.gatun.backend.Backend.Activation;
+import dev.gatun.graph.op.BatchNormInference;
+import dev.gatun.graph.op.BatchNormTraining;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Batch normalisation.
+final class NormalisationRows {
+  private static final String SUMS =
+      "means of up to 2,048 values in f32, whose error the inverse standard deviation carries on";
+  private static final Fill OFF_CENTRE =
+      Fill.each("off-centre", random -> 30 + random.nextGaussian());
+
+  private NormalisationRows() {}
+
+  static List<OpRow> rows() {
+    return List.of(
+        OpRow.of(training(false, Activation.NONE))
+            .on(training(NORMAL, false, 2, 5, 7, 11))
+            .on(training(NORMAL, false, 13, 3))
+            .on(training(NORMAL, false, 2, 1, 1, 1))
+            .on(training(NORMAL, false, 8, 16, 16, 16))
+            .on(training(OFF_CENTRE, false, 4, 7, 5, 3))
+            .on(training(false, Activation.RELU), training(NORMAL, false, 3, 5, 2, 7))
+            .on(training(true, Activation.NONE), training(NORMAL, true, 3, 5, 2, 7))
+            .on(training(true, Activation.RELU), training(NORMAL, true, 3, 5, 2, 7))
+            .on(training(true, Activation.RELU), training(NORMAL, true, 8, 16, 16, 16))
+            .on(
+                new BatchNormTraining(1, 1e-3, false, Activation.NONE),
+                training(NORMAL, false, 7, 13))
+            .ulps(256, SUMS)
+            .gradient(0, 1, 2, 5)
+            .alsoInPlace(3, 3)
+            .alsoInPlace(4, 4)
+            .refuses("expected x [...,C], found f32 (3)", training(NORMAL, false, 3))
+            .refuses(
+                "needs at least 2 values per channel, found 1 in f32 (1, 3)",
+                training(NORMAL, false, 1, 3))
+            .refuses("found 0 in f32 (0, 3)", training(NORMAL, false, 0, 3))
+            .refuses(
+                "expected one value per channel (3), found f32 (4)",
+                real(5, 3),
+                real(3),
+                real(3),
+                real(4),
+                real(POSITIVE, 3))
+            .refuses(
+                "expected residual (5, 3), found f32 (5, 4)",
+                () -> training(true, Activation.NONE),
+                real(5, 3),
+                real(3),
+                real(3),
+                real(3),
+                real(POSITIVE, 3),
+                real(5, 4))
+            .refuses(
+                "dtypes differ",
+                real(5, 3),
+                typed(DType.F64, NORMAL, 3),
+                real(3),
+                real(3),
+                real(POSITIVE, 3))
+            .refuses("expected 5 inputs, found 4", real(5, 3), real(3), real(3), real(3))
+            .refuses(
+                "expected a finite epsilon of at least 0, found NaN",
+                () -> new BatchNormTraining(0.1, Double.NaN, false, Activation.NONE),
+                training(NORMAL, false, 5, 3))
+            .refuses(
+                "expected a momentum in [0, 1], found 1.5",
+                () -> new BatchNormTraining(1.5, 1e-5, false, Activation.NONE),
+                training(NORMAL, false, 5, 3)),
+        OpRow.of(new BatchNormTraining.Backward(false, Activation.NONE))
+            .on(backward(false, 2, 5, 7, 11))
+            .on(backward(false, 13, 3))
+            .on(backward(false, 2, 1, 1, 1))
+            .on(backward(false, 8, 16, 16, 16))
+            .on(new BatchNormTraining.Backward(false, Activation.RELU), backward(true, 3, 5, 2, 7))
+            .on(new BatchNormTraining.Backward(true, Activation.NONE), backward(false, 3, 5, 2, 7))
+            .on(new BatchNormTraining.Backward(true, Activation.RELU), backward(true, 3, 5, 2, 7))
+            .on(
+                new BatchNormTraining.Backward(true, Activation.RELU),
+                backward(true, 8, 16, 16, 16))
+            .ulps(256, SUMS)
+            .alsoInPlace(0, 0)
+            .alsoInPlace(3, 0)
+            .refuses(
+                "expected x (5, 3), found f32 (4, 3)",
+                real(5, 3),
+                real(4, 3),
+                real(3),
+                real(POSITIVE, 3),
+                real(3))
+            .refuses(
+                "expected one value per channel (3), found f32 (2)",
+                real(5, 3),
+                real(5, 3),
+                real(3),
+                real(POSITIVE, 2),
+                real(3))
+            .refuses(
+                "expected y (5, 3), found f32 (5, 2)",
+                () -> new BatchNormTraining.Backward(false, Activation.RELU),
+                real(5, 3),
+                real(5, 3),
+                real(3),
+                real(POSITIVE, 3),
+                real(3),
+                real(5, 2))
+            .refuses("expected 5 inputs, found 6", backward(true, 5, 3)),
+        OpRow.of(inference(false, Activation.NONE))
+            .on(training(NORMAL, false, 2, 5, 7, 11))
+            .on(training(NORMAL, false, 13, 3))
+            .on(training(NORMAL, false, 1, 1))
+            .on(training(NORMAL, false, 0, 3))
+            .on(training(NORMAL, false, 8, 16, 16, 16))
+            .on(inference(false, Activation.RELU), training(NORMAL, false, 3, 5, 2, 7))
+            .on(inference(true, Activation.NONE), training(NORMAL, true, 3, 5, 2, 7))
+            .on(inference(true, Activation.RELU), training(NORMAL, true, 3, 5, 2, 7))
+            .ulps(16, "a square root, a division and two products, in scale and shift form")
+            .gradient(0, 1, 2, 5)
+            .refuses("expected x [...,C], found f32 (3)", training(NORMAL, false, 3))
+            .refuses(
+                "expected one value per channel (3), found f32 (2)",
+                real(5, 3),
+                real(3),
+                real(3),
+                real(3),
+                real(POSITIVE, 2))
+            .refuses(
+                "expected residual (5, 3), found f32 (4, 3)",
+                () -> inference(true, Activation.NONE),
+                real(5, 3),
+                real(3),
+                real(3),
+                real(3),
+                real(POSITIVE, 3),
+                real(4, 3))
+            .refuses(
+                "expected a finite epsilon of at least 0, found -1.0",
+                () -> new BatchNormInference(-1, false, Activation.NONE),
+                training(NORMAL, false, 5, 3)));
+  }
+
+  private static BatchNormTraining training(boolean residual, Activation activation) {
+    return new BatchNormTraining(0.1, 1e-5, residual, activation);
+  }
+
+  private static BatchNormInference inference(boolean residual, Activation activation) {
+    return new BatchNormInference(1e-5, residual, activation);
+  }
+
+  /// x [...,C], gamma, beta, running mean, running variance [C], residual [...,C].
+  private static Input[] training(Fill x, boolean residual, long... dims) {
+    long channels = dims[dims.length - 1];
+    List<Input> inputs =
+        new ArrayList<>(
+            List.of(
+                real(x, dims),
+                real(channels),
+                real(channels),
+                real(channels),
+                real(POSITIVE, channels)));
+    if (residual) {
+      inputs.add(real(dims));
+    }
+    return inputs.toArray(Input[]::new);
+  }
+
+  /// dy, x [...,C], mean, inverse standard deviation, gamma [C], y [...,C].
+  private static Input[] backward(boolean gated, long... dims) {
+    long channels = dims[dims.length - 1];
+    List<Input> inputs =
+        new ArrayList<>(
+            List.of(
+                real(dims), real(dims), real(channels), real(POSITIVE, channels), real(channels)));
+    if (gated) {
+      inputs.add(real(TIES, dims));
+    }
+    return inputs.toArray(Input[]::new);
+  }
+}

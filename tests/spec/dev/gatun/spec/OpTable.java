@@ -1,0 +1,33 @@
+package dev.gatun.spec;
+
+import java.util.List;
+import java.util.stream.Stream;
+
+/// The op table. To add an op, add its row to the file of its family; agreement of the backends,
+/// gradients, refused inputs, recording, determinism and coverage follow from the row.
+public final class OpTable {
+  private static final List<OpRow> ROWS =
+      Stream.of(
+              MovementRows.rows(),
+              ElementwiseRows.rows(),
+              ReductionRows.rows(),
+              ProductRows.rows(),
+              NormalisationRows.rows(),
+              PoolingRows.rows(),
+              LossRows.rows(),
+              OptimizerRows.rows())
+          .flatMap(List::stream)
+          .toList();
+
+  private OpTable() {}
+
+  /// All rows.
+  public static List<OpRow> rows() {
+    return ROWS;
+  }
+
+  /// All cases of all rows.
+  public static Stream<Case> cases() {
+    return ROWS.stream().flatMap(row -> row.cases().stream());
+  }
+}
