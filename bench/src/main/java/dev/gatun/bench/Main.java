@@ -80,14 +80,19 @@ public final class Main {
                   time,
                   reference == null || backend.equals("reference")
                       ? ""
-                      : String.format(Locale.ROOT, "   pure Java / native = %.1f", reference / time)));
+                      : String.format(
+                          Locale.ROOT, "   pure Java / native = %.1f", reference / time)));
       return millis.size() == 3 ? 0 : 1;
     }
   }
 
   @Command(name = "ops", description = "Single instructions: native, plain Java, tuned Java.")
   static final class Ops extends Measurement {
-    @Option(names = "--filter", paramLabel = "NAME", description = "Only these, such as SGEMM_512.", split = ",")
+    @Option(
+        names = "--filter",
+        paramLabel = "NAME",
+        description = "Only these, such as SGEMM_512.",
+        split = ",")
     private String @Nullable [] filter;
 
     @Override
@@ -97,7 +102,8 @@ public final class Main {
         options.param("work", filter); // names without a tuned version fail there, and are left out
       }
       Map<String, Map<String, Double>> table = table(run(options), "work", "contender");
-      System.out.printf("%n%-32s %12s %12s %12s   (µs, median)%n", "", "native", "plain Java", "tuned Java");
+      System.out.printf(
+          "%n%-32s %12s %12s %12s   (µs, median)%n", "", "native", "plain Java", "tuned Java");
       table.forEach(
           (work, micros) ->
               System.out.printf(

@@ -19,7 +19,8 @@ final class TunedConv3x3 {
   static void convolve(
       float[] y, float[] x, float[] weights, int images, int h, int w, int c, int k) {
     if (w % PIXELS != 0 || k % LANES != 0) {
-      throw new IllegalArgumentException("expected multiples of " + PIXELS + " and " + LANES + ", found " + w + " and " + k);
+      throw new IllegalArgumentException(
+          "expected multiples of " + PIXELS + " and " + LANES + ", found " + w + " and " + k);
     }
     float[] packed = pack(weights, c, k);
     IntStream.range(0, images)
@@ -52,7 +53,8 @@ final class TunedConv3x3 {
     for (int panel = 0; panel < k / LANES; panel++) {
       for (int tap = 0; tap < 9 * c; tap++) {
         for (int lane = 0; lane < LANES; lane++) {
-          packed[(panel * 9 * c + tap) * LANES + lane] = weights[(panel * LANES + lane) * 9 * c + tap];
+          packed[(panel * 9 * c + tap) * LANES + lane] =
+              weights[(panel * LANES + lane) * 9 * c + tap];
         }
       }
     }

@@ -19,7 +19,8 @@ final class TunedSgemm {
   /// c = a · b; a is `[m, k]`, b `[k, n]`, c `[m, n]`. m must be a multiple of 8, n of two vectors.
   static void multiply(float[] c, float[] a, float[] b, int m, int n, int k) {
     if (m % ROWS != 0 || n % COLUMNS != 0) {
-      throw new IllegalArgumentException("expected multiples of " + ROWS + " and " + COLUMNS + ", found " + m + " x " + n);
+      throw new IllegalArgumentException(
+          "expected multiples of " + ROWS + " and " + COLUMNS + ", found " + m + " x " + n);
     }
     float[] packed = new float[k * n];
     IntStream.range(0, n / COLUMNS)
@@ -27,7 +28,8 @@ final class TunedSgemm {
         .forEach(
             panel -> {
               for (int p = 0; p < k; p++) {
-                System.arraycopy(b, p * n + panel * COLUMNS, packed, (panel * k + p) * COLUMNS, COLUMNS);
+                System.arraycopy(
+                    b, p * n + panel * COLUMNS, packed, (panel * k + p) * COLUMNS, COLUMNS);
               }
             });
     for (int first = 0; first < k; first += DEPTH) {
@@ -43,7 +45,17 @@ final class TunedSgemm {
                 for (int panel = 0; panel < n / COLUMNS; panel++) {
                   int bStart = (panel * k + from) * COLUMNS;
                   for (int row = task * block; row < end; row += ROWS) {
-                    tile(c, row * n + panel * COLUMNS, n, a, row * k + from, k, packed, bStart, depth, from > 0);
+                    tile(
+                        c,
+                        row * n + panel * COLUMNS,
+                        n,
+                        a,
+                        row * k + from,
+                        k,
+                        packed,
+                        bStart,
+                        depth,
+                        from > 0);
                   }
                 }
               });
@@ -53,7 +65,16 @@ final class TunedSgemm {
   /// One register block: 16 sums of `depth` products. Written out, since the compiler keeps only
   /// locals in registers.
   private static void tile(
-      float[] c, int cAt, int n, float[] a, int aAt, int k, float[] b, int bAt, int depth, boolean add) {
+      float[] c,
+      int cAt,
+      int n,
+      float[] a,
+      int aAt,
+      int k,
+      float[] b,
+      int bAt,
+      int depth,
+      boolean add) {
     FloatVector zero = FloatVector.zero(SPECIES);
     FloatVector c00 = zero;
     FloatVector c01 = zero;

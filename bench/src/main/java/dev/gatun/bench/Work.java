@@ -68,8 +68,20 @@ enum Work {
         View[] channel = channels(on, 6);
         yield () ->
             backend.batchNormTraining(
-                y, channel[0], channel[1], channel[2], channel[3], x, channel[4], channel[5], residual, channel[2],
-                channel[3], 0.1, 1e-5, Activation.RELU);
+                y,
+                channel[0],
+                channel[1],
+                channel[2],
+                channel[3],
+                x,
+                channel[4],
+                channel[5],
+                residual,
+                channel[2],
+                channel[3],
+                0.1,
+                1e-5,
+                Activation.RELU);
       }
       case BATCH_NORM_BACKWARD -> {
         View dx = on.view(BATCH, 32, 32, 16);
@@ -80,7 +92,17 @@ enum Work {
         View[] channel = channels(on, 5);
         yield () ->
             backend.batchNormBackward(
-                dx, channel[0], channel[1], dresidual, dy, x, y, channel[2], channel[3], channel[4], Activation.RELU);
+                dx,
+                channel[0],
+                channel[1],
+                dresidual,
+                dy,
+                x,
+                y,
+                channel[2],
+                channel[3],
+                channel[4],
+                Activation.RELU);
       }
       case ADD -> {
         View y = on.view(BATCH, 32, 32, 16);

@@ -29,17 +29,26 @@ final class ConcreteTensor extends Tensor {
 
   static Tensor of(Device device, float[] elements, Shape shape) {
     return of(
-        device, new TensorType(DType.F32, shape), elements.length, b -> b.asFloatBuffer().put(elements));
+        device,
+        new TensorType(DType.F32, shape),
+        elements.length,
+        b -> b.asFloatBuffer().put(elements));
   }
 
   static Tensor of(Device device, double[] elements, Shape shape) {
     return of(
-        device, new TensorType(DType.F64, shape), elements.length, b -> b.asDoubleBuffer().put(elements));
+        device,
+        new TensorType(DType.F64, shape),
+        elements.length,
+        b -> b.asDoubleBuffer().put(elements));
   }
 
   static Tensor of(Device device, int[] elements, Shape shape) {
     return of(
-        device, new TensorType(DType.I32, shape), elements.length, b -> b.asIntBuffer().put(elements));
+        device,
+        new TensorType(DType.I32, shape),
+        elements.length,
+        b -> b.asIntBuffer().put(elements));
   }
 
   static Tensor zeros(Device device, DType dtype, Shape shape) {
@@ -134,7 +143,9 @@ final class ConcreteTensor extends Tensor {
   public int[] toIntArray() {
     if (dtype().isReal() || dtype() == DType.I64) {
       throw new UnsupportedOperationException(
-          "[toIntArray] expected i32 or u8, found " + TensorType.of(this) + "; convert it by as(DType.I32)");
+          "[toIntArray] expected i32 or u8, found "
+              + TensorType.of(this)
+              + "; convert it by as(DType.I32)");
     }
     ByteBuffer bytes = bytes();
     int[] elements = new int[length()];
@@ -183,7 +194,8 @@ final class ConcreteTensor extends Tensor {
       Device device, TensorType type, int elements, Consumer<ByteBuffer> writer) {
     if (type.shape().count() != elements) {
       throw new ShapeException(
-          "[of] expected %d elements for %s, found %d".formatted(type.shape().count(), type, elements));
+          "[of] expected %d elements for %s, found %d"
+              .formatted(type.shape().count(), type, elements));
     }
     ByteBuffer bytes =
         ByteBuffer.allocateDirect(Math.toIntExact(type.bytes())).order(ByteOrder.nativeOrder());

@@ -16,7 +16,7 @@ public final class Device implements AutoCloseable {
   /// The native CPU backend with one thread for each processor.
   ///
   /// @throws DeviceUnavailableException if the native library cannot be loaded; the message tells
-  ///     what was tried
+  ///   what was tried
   public static Device cpu() {
     return cpu(0);
   }
@@ -25,7 +25,7 @@ public final class Device implements AutoCloseable {
   /// processor.
   ///
   /// @throws DeviceUnavailableException if the native library cannot be loaded; the message tells
-  ///     what was tried
+  ///   what was tried
   public static Device cpu(int threads) {
     return new Device(FfmBackend.cpu(threads));
   }
@@ -39,7 +39,7 @@ public final class Device implements AutoCloseable {
   /// The fastest device this machine has.
   ///
   /// @throws DeviceUnavailableException if the native library cannot be loaded; the pure-Java
-  ///     backend is never chosen silently
+  ///   backend is never chosen silently
   public static Device best() {
     return cpu();
   }

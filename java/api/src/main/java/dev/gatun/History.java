@@ -27,7 +27,11 @@ public final class History {
   /// @param test what the test set gave at the end of the epoch, null without one
   /// @param seconds of training, without the test
   public record Epoch(
-      int number, double trainLoss, double trainAccuracy, @Nullable Evaluation test, double seconds) {}
+      int number,
+      double trainLoss,
+      double trainAccuracy,
+      @Nullable Evaluation test,
+      double seconds) {}
 
   /// The epochs, also a last incomplete one.
   public List<Epoch> epochs() {

@@ -175,7 +175,8 @@ public sealed interface Initializer {
     private double fan(Shape shape) {
       if (shape.rank() < 2) {
         throw new ShapeException(
-            "[varianceScaling] a fan needs weights with at least two axes [out, ..., in], found " + shape);
+            "[varianceScaling] a fan needs weights with at least two axes [out, ..., in], found "
+                + shape);
       }
       double area = 1;
       for (int i = 1; i < shape.rank() - 1; i++) {

@@ -1,9 +1,9 @@
 package dev.gatun;
 
+import dev.gatun.backend.Backend.Activation;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.op.BatchNormInference;
 import dev.gatun.graph.op.BatchNormTraining;
-import dev.gatun.backend.Backend.Activation;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -66,9 +66,12 @@ public final class Layers {
     @Override
     public Tensor apply(LayerContext context, Tensor x) {
       expect("conv", x, 4, "[N,H,W,C]");
-      Tensor weights = context.parameter("weight", initializer, filters, size, size, x.shape().dim(3));
+      Tensor weights =
+          context.parameter("weight", initializer, filters, size, size, x.shape().dim(3));
       Tensor y = x.conv2d(weights, stride, pad);
-      return bias == Bias.WITH ? y.plus(context.parameter("bias", Initializer.zeros(), filters)) : y;
+      return bias == Bias.WITH
+          ? y.plus(context.parameter("bias", Initializer.zeros(), filters))
+          : y;
     }
   }
 
@@ -118,10 +121,12 @@ public final class Layers {
     /// Checks the ranges.
     public BatchNorm {
       if (!(momentum > 0 && momentum <= 1)) {
-        throw new IllegalArgumentException("[batchNorm] expected a momentum in (0, 1], found " + momentum);
+        throw new IllegalArgumentException(
+            "[batchNorm] expected a momentum in (0, 1], found " + momentum);
       }
       if (!(epsilon > 0)) {
-        throw new IllegalArgumentException("[batchNorm] expected an epsilon greater than 0, found " + epsilon);
+        throw new IllegalArgumentException(
+            "[batchNorm] expected an epsilon greater than 0, found " + epsilon);
       }
     }
 
@@ -214,7 +219,8 @@ public final class Layers {
       Tensor carried = context.apply("shortcut", shortcut, x);
       if (!y.shape().equals(carried.shape())) {
         throw new ShapeException(
-            "[residual] the branch gives %s, the shortcut %s".formatted(y.shape(), carried.shape()));
+            "[residual] the branch gives %s, the shortcut %s"
+                .formatted(y.shape(), carried.shape()));
       }
       return y.plus(carried);
     }

@@ -26,7 +26,8 @@ public final class Model implements AutoCloseable {
   private Model(Net net, Device device, long seed) {
     this.net = net;
     this.device = device;
-    this.holdings = new Holdings("model of " + net.parameterCount() + " parameters on " + device.name());
+    this.holdings =
+        new Holdings("model of " + net.parameterCount() + " parameters on " + device.name());
     NetTrace trace = NetTrace.dryRun(net);
     Map<String, Shape> parameterShapes = new LinkedHashMap<>();
     trace.parameters().forEach(spec -> parameterShapes.put(spec.name(), spec.shape()));

@@ -1,8 +1,5 @@
 package dev.gatun;
 
-import java.util.regex.Pattern;
-import java.util.Arrays;
-import java.util.List;
 import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Layers.Dense;
@@ -10,7 +7,10 @@ import dev.gatun.Layers.Dropout;
 import dev.gatun.Layers.Residual;
 import dev.gatun.Layers.Sequential;
 import dev.gatun.graph.TensorType;
+import java.util.Arrays;
+import java.util.List;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 
 /// The description of a network: the shape of one input and the layers it goes through. Immutable:
 /// every method returns a longer network. Nothing is allocated; shapes are checked as layers are
@@ -175,7 +175,8 @@ public final class Net {
 
   private Net add(String name, Layer layer) {
     if (layers.parts().stream().anyMatch(part -> part.name().equals(name))) {
-      throw new IllegalArgumentException("[net] there is a layer called " + inside(name) + " already");
+      throw new IllegalArgumentException(
+          "[net] there is a layer called " + inside(name) + " already");
     }
     TensorType result = NetTrace.infer(inside(name), layer, output);
     return new Net(path, input, layers.with(name, layer), result);

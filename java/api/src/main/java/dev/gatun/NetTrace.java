@@ -113,8 +113,7 @@ final class NetTrace implements LayerContext {
     Shape shape = Shape.of(dims);
     Parameter parameter =
         parameters.computeIfAbsent(
-            full(name),
-            key -> new Parameter(key, shape, initializer, leaf(key, shape)));
+            full(name), key -> new Parameter(key, shape, initializer, leaf(key, shape)));
     if (!parameter.shape().equals(shape)) {
       throw new ShapeException(
           "the parameter %s is %s, now asked for as %s"
@@ -125,8 +124,8 @@ final class NetTrace implements LayerContext {
 
   @Override
   public Tensor state(String name, double initialValue, long... dims) {
-    return states.computeIfAbsent(
-            full(name), key -> new State(key, initialValue, leaf(key, Shape.of(dims))))
+    return states
+        .computeIfAbsent(full(name), key -> new State(key, initialValue, leaf(key, Shape.of(dims))))
         .leaf();
   }
 

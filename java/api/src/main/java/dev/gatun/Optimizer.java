@@ -45,24 +45,30 @@ public interface Optimizer {
   /// @param dampening in [0, 1]
   /// @param weightDecay not negative
   /// @param form of the momentum
-  record Sgd(double learningRate, double momentum, double dampening, double weightDecay, Momentum form)
+  record Sgd(
+      double learningRate, double momentum, double dampening, double weightDecay, Momentum form)
       implements Optimizer {
     /// Checks the ranges.
     public Sgd {
       if (!(learningRate > 0)) {
-        throw new IllegalArgumentException("[sgd] expected a learning rate greater than 0, found " + learningRate);
+        throw new IllegalArgumentException(
+            "[sgd] expected a learning rate greater than 0, found " + learningRate);
       }
       if (!(momentum >= 0 && momentum < 1)) {
-        throw new IllegalArgumentException("[sgd] expected a momentum in [0, 1), found " + momentum);
+        throw new IllegalArgumentException(
+            "[sgd] expected a momentum in [0, 1), found " + momentum);
       }
       if (!(dampening >= 0 && dampening <= 1)) {
-        throw new IllegalArgumentException("[sgd] expected a dampening in [0, 1], found " + dampening);
+        throw new IllegalArgumentException(
+            "[sgd] expected a dampening in [0, 1], found " + dampening);
       }
       if (!(weightDecay >= 0)) {
-        throw new IllegalArgumentException("[sgd] expected a weight decay of at least 0, found " + weightDecay);
+        throw new IllegalArgumentException(
+            "[sgd] expected a weight decay of at least 0, found " + weightDecay);
       }
       if (form == Momentum.NESTEROV && (momentum == 0 || dampening != 0)) {
-        throw new IllegalArgumentException("[sgd] Nesterov needs a momentum greater than 0 and no dampening");
+        throw new IllegalArgumentException(
+            "[sgd] Nesterov needs a momentum greater than 0 and no dampening");
       }
     }
 
@@ -92,13 +98,11 @@ public interface Optimizer {
     }
 
     @Override
-    public List<Tensor> step(
-        Tensor parameter, Tensor gradient, Tensor rate, List<Tensor> states) {
+    public List<Tensor> step(Tensor parameter, Tensor gradient, Tensor rate, List<Tensor> states) {
       List<Tensor> inputs = new ArrayList<>(List.of(parameter, gradient, rate));
       inputs.addAll(states);
       SgdStep op =
-          new SgdStep(
-              new Backend.Sgd(momentum, dampening, weightDecay, form == Momentum.NESTEROV));
+          new SgdStep(new Backend.Sgd(momentum, dampening, weightDecay, form == Momentum.NESTEROV));
       return List.copyOf(Tensor.applyAll(op, inputs));
     }
   }

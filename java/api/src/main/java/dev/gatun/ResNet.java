@@ -91,8 +91,7 @@ public final class ResNet {
     }
     boolean bottleneck = depth >= 50;
     int expansion = bottleneck ? 4 : 1;
-    Net net =
-        Net.input(224, 224, 3).conv(plain(64, 7, 2)).batchNorm().relu().maxPool(3, 2, 1);
+    Net net = Net.input(224, 224, 3).conv(plain(64, 7, 2)).batchNorm().relu().maxPool(3, 2, 1);
     int channels = 64;
     for (int stage = 0; stage < stages.length; stage++) {
       int width = 64 << stage;
@@ -159,8 +158,7 @@ public final class ResNet {
   }
 
   private static Net head(Net net, int classes) {
-    return net.globalAveragePool()
-        .dense(new Dense(classes).initializer(Initializer.lecunNormal()));
+    return net.globalAveragePool().dense(new Dense(classes).initializer(Initializer.lecunNormal()));
   }
 
   private static Conv plain(int filters, int size, int stride) {

@@ -32,7 +32,8 @@ public interface Schedule {
 
   /// From 1 down to 0 along half a cosine: ½ (1 + cos(π t / T)).
   static Schedule cosine() {
-    return moment -> 0.5 * (1 + Math.cos(Math.PI * moment.step() / Math.max(1, moment.totalSteps())));
+    return moment ->
+        0.5 * (1 + Math.cos(Math.PI * moment.step() / Math.max(1, moment.totalSteps())));
   }
 
   /// From 1 down to 0 along a line: 1 - t / T.
@@ -57,7 +58,8 @@ public interface Schedule {
     /// Copies the list.
     public StepDecay {
       if (!(factor > 0)) {
-        throw new IllegalArgumentException("[stepDecay] expected a factor greater than 0, found " + factor);
+        throw new IllegalArgumentException(
+            "[stepDecay] expected a factor greater than 0, found " + factor);
       }
       moments = List.copyOf(moments);
     }

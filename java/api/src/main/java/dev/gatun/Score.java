@@ -14,11 +14,14 @@ record Score(Value loss, Value correct) {
   static Score of(Graph graph, Loss loss, Value outputs, Value labels) {
     if (outputs.shape().rank() != 2) {
       throw new ShapeException(
-          "[loss] expected outputs [N, classes], found " + outputs.type() + "; end the network with dense(classes)");
+          "[loss] expected outputs [N, classes], found "
+              + outputs.type()
+              + "; end the network with dense(classes)");
     }
     Value value = graph.value(loss.apply(outputs, labels));
     if (!value.shape().equals(Shape.scalar())) {
-      throw new ShapeException("[loss] expected a scalar, found " + value.type() + "; reduce it by mean()");
+      throw new ShapeException(
+          "[loss] expected a scalar, found " + value.type() + "; reduce it by mean()");
     }
     Node producer = value.producer();
     boolean counted =

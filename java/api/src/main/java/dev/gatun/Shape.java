@@ -20,14 +20,19 @@ public final class Shape {
   /// The shape with these extents.
   ///
   /// @throws IllegalArgumentException if there are more than [#MAX_RANK] axes, an extent is
-  ///     negative, or the element count overflows
+  ///   negative, or the element count overflows
   public static Shape of(long... dims) {
     if (dims.length == 0) {
       return SCALAR;
     }
     if (dims.length > MAX_RANK) {
       throw new IllegalArgumentException(
-          "a shape has at most " + MAX_RANK + " axes, found " + dims.length + " in " + Arrays.toString(dims));
+          "a shape has at most "
+              + MAX_RANK
+              + " axes, found "
+              + dims.length
+              + " in "
+              + Arrays.toString(dims));
     }
     long count = 1;
     for (long dim : dims) {
@@ -58,7 +63,8 @@ public final class Shape {
   public long dim(int axis) {
     int index = axis < 0 ? axis + dims.length : axis;
     if (index < 0 || index >= dims.length) {
-      throw new IndexOutOfBoundsException("axis " + axis + " of a shape with " + dims.length + " axes: " + this);
+      throw new IndexOutOfBoundsException(
+          "axis " + axis + " of a shape with " + dims.length + " axes: " + this);
     }
     return dims[index];
   }

@@ -52,7 +52,8 @@ final class Slab implements AutoCloseable {
     Shape shape = shape(name);
     if (elements.length != shape.count()) {
       throw new ShapeException(
-          "%s is %s with %d elements, found %d".formatted(name, shape, shape.count(), elements.length));
+          "%s is %s with %d elements, found %d"
+              .formatted(name, shape, shape.count(), elements.length));
     }
     ByteBuffer buffer = buffer(shape);
     buffer.asFloatBuffer().put(elements);

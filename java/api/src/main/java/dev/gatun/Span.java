@@ -8,7 +8,8 @@ public record Span(double amount, Unit unit) {
   /// Checks the range.
   public Span {
     if (!(amount >= 0) || Double.isInfinite(amount)) {
-      throw new IllegalArgumentException("[span] expected a finite amount of at least 0, found " + amount);
+      throw new IllegalArgumentException(
+          "[span] expected a finite amount of at least 0, found " + amount);
     }
   }
 

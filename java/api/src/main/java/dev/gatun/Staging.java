@@ -38,7 +38,8 @@ final class Staging implements AutoCloseable {
   }
 
   Placement placement(int entry) {
-    return new Placement(entries.get(entry).value(), new Slot(memory(), entries.get(entry).offset()));
+    return new Placement(
+        entries.get(entry).value(), new Slot(memory(), entries.get(entry).offset()));
   }
 
   FloatBuffer floats(int entry) {

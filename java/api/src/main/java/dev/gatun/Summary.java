@@ -1,12 +1,12 @@
 package dev.gatun;
 
-import java.util.Arrays;
 import dev.gatun.Layers.Named;
 import dev.gatun.Layers.Residual;
 import dev.gatun.Layers.Sequential;
 import dev.gatun.graph.Graph;
 import dev.gatun.graph.TensorType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 

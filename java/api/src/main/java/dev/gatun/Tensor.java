@@ -84,7 +84,8 @@ public abstract class Tensor implements AutoCloseable {
   /// Samples of the normal distribution with mean 0 and standard deviation 1, [DType#F32], the same
   /// on every device for the same `seed`.
   public static Tensor randn(Device device, long seed, long... dims) {
-    return ConcreteTensor.of(device, Initializer.normal(1).sample(Shape.of(dims), seed, 0), Shape.of(dims));
+    return ConcreteTensor.of(
+        device, Initializer.normal(1).sample(Shape.of(dims), seed, 0), Shape.of(dims));
   }
 
   /// The type of the elements.
@@ -292,8 +293,8 @@ public abstract class Tensor implements AutoCloseable {
     return apply(new MatMul(false, true, false, Activation.NONE), this, other);
   }
 
-  /// The cross-correlation of this `[N,H,W,C]` with `weights [K,R,S,C]`, to `[N,P,Q,K]` with
-  /// `P = ⌊(H + 2 pad - R) / stride⌋ + 1`.
+  /// The cross-correlation of this `[N,H,W,C]` with `weights [K,R,S,C]`, to `[N,P,Q,K]` with `P =
+  /// ⌊(H + 2 pad - R) / stride⌋ + 1`.
   public final Tensor conv2d(Tensor weights, int stride, int pad) {
     return apply(Conv2d.of(weights, stride, pad), this, weights);
   }
@@ -311,7 +312,8 @@ public abstract class Tensor implements AutoCloseable {
   /// `[N,H,W,C]` to `[N,C]`: the mean over each picture.
   public final Tensor globalAveragePool() {
     if (shape.rank() != 4) {
-      throw new ShapeException("[globalAveragePool] expected [N,H,W,C], found " + TensorType.of(this));
+      throw new ShapeException(
+          "[globalAveragePool] expected [N,H,W,C], found " + TensorType.of(this));
     }
     Window window = new Window((int) shape.dim(1), (int) shape.dim(2), 1, 1, 0, 0);
     return apply(new AveragePool(window), this).reshape(shape.dim(0), shape.dim(3));

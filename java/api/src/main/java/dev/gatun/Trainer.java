@@ -111,7 +111,8 @@ public final class Trainer implements AutoCloseable {
   public Trainer clipNorm(double newMaxNorm) {
     requireFresh();
     if (!(newMaxNorm > 0)) {
-      throw new IllegalArgumentException("[clipNorm] expected a norm greater than 0, found " + newMaxNorm);
+      throw new IllegalArgumentException(
+          "[clipNorm] expected a norm greater than 0, found " + newMaxNorm);
     }
     maxNorm = newMaxNorm;
     return this;
@@ -256,7 +257,13 @@ public final class Trainer implements AutoCloseable {
       for (long done = 0; done < totalSteps; done += stepsPerEpoch) {
         long steps = Math.min(stepsPerEpoch, totalSteps - done);
         loader.start(epochsDone++);
-        epoch(compiled, loader, steps, new Schedule.Moment(done, stepsPerEpoch, totalSteps), test, history);
+        epoch(
+            compiled,
+            loader,
+            steps,
+            new Schedule.Moment(done, stepsPerEpoch, totalSteps),
+            test,
+            history);
       }
     }
     watchers.forEach(watcher -> watcher.end(history));
@@ -277,7 +284,8 @@ public final class Trainer implements AutoCloseable {
     for (long i = 0; i < steps; i++) {
       Batch batch = loader.next();
       if (batch == null) {
-        throw new IllegalStateException("the loader ended after " + i + " of " + steps + " batches");
+        throw new IllegalStateException(
+            "the loader ended after " + i + " of " + steps + " batches");
       }
       long number = first.step() + i;
       double rate =
@@ -342,7 +350,10 @@ public final class Trainer implements AutoCloseable {
   private static void requireFinite(float loss, long step, double rate, History history) {
     if (!Float.isFinite(loss)) {
       float[] before = history.losses();
-      String last = before.length == 0 ? "it was the first step" : "the loss before was " + before[before.length - 1];
+      String last =
+          before.length == 0
+              ? "it was the first step"
+              : "the loss before was " + before[before.length - 1];
       throw new DivergedException(
           String.format(
               Locale.ROOT,

@@ -48,16 +48,42 @@ public interface Backend extends AutoCloseable {
   record MemoryUse(long bytes, long peakBytes, long allocations) {}
 
   /// The elementwise functions of one operand.
-  enum Unary { NEGATE, ABS, SQUARE, SQRT, EXP, LOG, RELU, SIGMOID, TANH, SIGN }
+  enum Unary {
+    NEGATE,
+    ABS,
+    SQUARE,
+    SQRT,
+    EXP,
+    LOG,
+    RELU,
+    SIGMOID,
+    TANH,
+    SIGN
+  }
 
   /// The elementwise functions of two operands; GATE is `b > 0 ? a : 0`.
-  enum Binary { ADD, SUBTRACT, MULTIPLY, DIVIDE, MAXIMUM, MINIMUM, GATE }
+  enum Binary {
+    ADD,
+    SUBTRACT,
+    MULTIPLY,
+    DIVIDE,
+    MAXIMUM,
+    MINIMUM,
+    GATE
+  }
 
   /// The reductions.
-  enum Reduction { SUM, MEAN, MAX }
+  enum Reduction {
+    SUM,
+    MEAN,
+    MAX
+  }
 
   /// The activation that an instruction applies to its result.
-  enum Activation { NONE, RELU }
+  enum Activation {
+    NONE,
+    RELU
+  }
 
   // Movement.
 

@@ -22,7 +22,7 @@ public interface Memory extends AutoCloseable {
   /// A view of `shape.count()` elements from `byteOffset`.
   ///
   /// @throws IllegalArgumentException if the offset is not a multiple of the element size, or the
-  ///     view does not fit
+  ///   view does not fit
   /// @throws IllegalStateException if the memory is closed
   View view(long byteOffset, DType dtype, Shape shape);
 
@@ -30,7 +30,7 @@ public interface Memory extends AutoCloseable {
   /// [#close] throws an [IllegalStateException], it never touches freed memory.
   ///
   /// @throws UnsupportedOperationException if this is device memory of a device that the host
-  ///     cannot see
+  ///   cannot see
   /// @throws IllegalArgumentException if there are more bytes than a ByteBuffer can hold
   ByteBuffer map();
 

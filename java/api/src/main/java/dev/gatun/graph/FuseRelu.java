@@ -38,7 +38,11 @@ final class FuseRelu implements Rule {
       case Conv2d(var window, boolean bias, Activation activation)
           when activation == Activation.NONE ->
           new Conv2d(window, bias, Activation.RELU);
-      case BatchNormTraining(double momentum, double epsilon, boolean residual, Activation activation)
+      case BatchNormTraining(
+              double momentum,
+              double epsilon,
+              boolean residual,
+              Activation activation)
           when activation == Activation.NONE ->
           new BatchNormTraining(momentum, epsilon, residual, Activation.RELU);
       case BatchNormInference(double epsilon, boolean residual, Activation activation)

@@ -39,7 +39,11 @@ final class FuseResidual implements Rule {
 
   private static @Nullable Op withResidual(Op op) {
     return switch (op) {
-      case BatchNormTraining(double momentum, double epsilon, boolean residual, Activation activation)
+      case BatchNormTraining(
+              double momentum,
+              double epsilon,
+              boolean residual,
+              Activation activation)
           when !residual && activation == Activation.NONE ->
           new BatchNormTraining(momentum, epsilon, true, activation);
       case BatchNormInference(double epsilon, boolean residual, Activation activation)

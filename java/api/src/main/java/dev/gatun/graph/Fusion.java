@@ -5,8 +5,7 @@ import java.util.List;
 /// Removes what no result needs, and applies the rules until none fits.
 final class Fusion {
   private static final List<Rule> RULES =
-      List.of(
-          new FuseBias(), new FuseResidual(), new FuseRelu(), new FuseBatchNormGate());
+      List.of(new FuseBias(), new FuseResidual(), new FuseRelu(), new FuseBatchNormGate());
 
   private Fusion() {}
 

@@ -25,7 +25,9 @@ public final class Gradients {
   public static List<Value> of(Value scalar, List<Value> variables) {
     if (!scalar.dtype().isReal() || !scalar.shape().equals(Shape.scalar())) {
       throw new ShapeException(
-          "[grad] only a real scalar can be differentiated, found " + scalar.type() + "; reduce it first, by mean() or sum()");
+          "[grad] only a real scalar can be differentiated, found "
+              + scalar.type()
+              + "; reduce it first, by mean() or sum()");
     }
     Graph graph = scalar.graph();
     List<Node> forward = List.copyOf(graph.nodes());
@@ -47,7 +49,10 @@ public final class Gradients {
       }
       graph.enter(node.path());
       List<@Nullable Tensor> inputGradients =
-          node.op().gradient(new Op.Local(List.copyOf(node.inputs()), List.copyOf(node.outputs()), outputGradients));
+          node.op()
+              .gradient(
+                  new Op.Local(
+                      List.copyOf(node.inputs()), List.copyOf(node.outputs()), outputGradients));
       for (int k = 0; k < node.inputs().size(); k++) {
         Tensor gradient = inputGradients.get(k);
         Value input = node.inputs().get(k);
@@ -62,7 +67,9 @@ public final class Gradients {
     for (Value variable : variables) {
       Tensor gradient = gradients.get(variable);
       results.add(
-          gradient instanceof Value value ? value : full(graph, variable.dtype(), variable.shape(), 0));
+          gradient instanceof Value value
+              ? value
+              : full(graph, variable.dtype(), variable.shape(), 0));
     }
     return results;
   }

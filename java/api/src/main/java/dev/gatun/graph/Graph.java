@@ -53,7 +53,9 @@ public final class Graph {
     if (tensor instanceof Value value) {
       if (value.graph() != this) {
         throw new IllegalArgumentException(
-            "a symbolic tensor belongs to another trace: " + value + "; return it from the function that made it");
+            "a symbolic tensor belongs to another trace: "
+                + value
+                + "; return it from the function that made it");
       }
       return value;
     }
@@ -88,7 +90,9 @@ public final class Graph {
 
   /// The layer path that new nodes get, such as `stage1.block0`.
   public String path() {
-    return path.reversed().stream().filter(layer -> !layer.isEmpty()).collect(Collectors.joining("."));
+    return path.reversed().stream()
+        .filter(layer -> !layer.isEmpty())
+        .collect(Collectors.joining("."));
   }
 
   /// Enters a layer; [#leave] ends it.

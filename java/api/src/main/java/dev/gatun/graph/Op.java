@@ -16,7 +16,7 @@ public interface Op {
   /// The types of the outputs for these types of inputs.
   ///
   /// @throws ShapeException if the inputs do not fit; the message starts with `[name]` and tells
-  ///     expected and found
+  ///   expected and found
   List<TensorType> infer(List<TensorType> inputs);
 
   /// Issues the instruction. Outputs have the inferred types.
@@ -46,7 +46,7 @@ public interface Op {
   /// @param inputs the op's inputs
   /// @param outputs the op's outputs
   /// @param gradients the gradients with respect to the outputs; null where the scalar does not
-  ///     depend on one
+  ///   depend on one
   record Local(List<Tensor> inputs, List<Tensor> outputs, List<@Nullable Tensor> gradients) {
     /// Input `index`.
     public Tensor input(int index) {

@@ -134,7 +134,11 @@ final class Plan {
   /// life.
   private void pack() {
     List<Block> free =
-        blocks.values().stream().distinct().filter(block -> block.slot == null).sorted(ORDER).toList();
+        blocks.values().stream()
+            .distinct()
+            .filter(block -> block.slot == null)
+            .sorted(ORDER)
+            .toList();
     List<Block> placed = new ArrayList<>();
     for (Block block : free) {
       long offset = 0;
@@ -171,7 +175,8 @@ final class Plan {
   }
 
   private static final Comparator<Block> ORDER =
-      Comparator.comparingLong((Block block) -> -block.bytes).thenComparingInt(block -> block.first);
+      Comparator.comparingLong((Block block) -> -block.bytes)
+          .thenComparingInt(block -> block.first);
 
   private static final class Block {
     private final @Nullable Slot slot;

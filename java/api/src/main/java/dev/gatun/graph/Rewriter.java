@@ -54,7 +54,11 @@ final class Rewriter {
   /// Puts a node for `op` on `inputs` in the place of `position`, lets it compute `outputs`, and
   /// removes `replaced`. An output that is null is new.
   void replace(
-      Node position, Op op, List<Value> inputs, List<@Nullable Value> outputs, List<Node> replaced) {
+      Node position,
+      Op op,
+      List<Value> inputs,
+      List<@Nullable Value> outputs,
+      List<Node> replaced) {
     Node fused = graph.node(op, inputs, position.path());
     for (int i = 0; i < outputs.size(); i++) {
       Value output = outputs.get(i);

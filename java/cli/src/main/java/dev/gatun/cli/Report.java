@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// @param step how long the steps took
 /// @param imagesPerSecond in training, waiting for data included
 /// @param peakMemoryBytes the process's greatest resident set, or the device's peak where the
-///     system does not tell
+///   system does not tell
 /// @param devicePeakMemoryBytes the most memory the device held
 record Report(
     String model,

@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
 /// @param learningRate that usually works for it with batches of 128
 /// @param augmentation that suits the pictures
 record Task(Split split, Net net, double learningRate, List<Augmentation> augmentation) {
-  static final String MODELS = "mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152";
+  static final String MODELS =
+      "mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152";
 
   private static final Pattern RESNET = Pattern.compile("resnet(\\d{1,4})");
   private static final int IMAGENET_SIDE = 224;
@@ -38,7 +39,8 @@ record Task(Split split, Net net, double learningRate, List<Augmentation> augmen
     return switch (model) {
       case "mlp" -> new Task(split, mlp(image, train.classes()), 0.05, List.of());
       case "cnn" -> new Task(split, cnn(image, train.classes()), 0.05, List.of());
-      default -> new Task(split, resnet(model, image, train.classes()), 0.1, augmentation(data, image));
+      default ->
+          new Task(split, resnet(model, image, train.classes()), 0.1, augmentation(data, image));
     };
   }
 

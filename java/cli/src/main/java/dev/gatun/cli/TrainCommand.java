@@ -40,31 +40,64 @@ final class TrainCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec = CommandSpec.create();
 
-  @Parameters(index = "0", arity = "0..1", paramLabel = "MODEL", defaultValue = "resnet20", description = "One of " + Task.MODELS + " (default: ${DEFAULT-VALUE}).")
+  @Parameters(
+      index = "0",
+      arity = "0..1",
+      paramLabel = "MODEL",
+      defaultValue = "resnet20",
+      description = "One of " + Task.MODELS + " (default: ${DEFAULT-VALUE}).")
   private String model = "resnet20";
 
-  @Option(names = "--data", paramLabel = "DIR", description = "A folder with MNIST (IDX), CIFAR-10 or pictures in one folder per class. Without it, 20,000 drawn characters are generated.")
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description =
+          "A folder with MNIST (IDX), CIFAR-10 or pictures in one folder per class. Without it, 20,000 drawn characters are generated.")
   private @Nullable Path data;
 
-  @Option(names = "--epochs", paramLabel = "N", description = "Passes over the training set (default: ${DEFAULT-VALUE}).", defaultValue = "5")
+  @Option(
+      names = "--epochs",
+      paramLabel = "N",
+      description = "Passes over the training set (default: ${DEFAULT-VALUE}).",
+      defaultValue = "5")
   private int epochs;
 
   @Option(names = "--steps", paramLabel = "N", description = "Stop after this many steps instead.")
   private @Nullable Long steps;
 
-  @Option(names = "--batch", paramLabel = "N", description = "Pictures in a step (default: ${DEFAULT-VALUE}).", defaultValue = "128")
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "Pictures in a step (default: ${DEFAULT-VALUE}).",
+      defaultValue = "128")
   private int batch;
 
-  @Option(names = "--lr", paramLabel = "X", description = "The highest learning rate (default: 0.1 for a ResNet, 0.05 else).")
+  @Option(
+      names = "--lr",
+      paramLabel = "X",
+      description = "The highest learning rate (default: 0.1 for a ResNet, 0.05 else).")
   private @Nullable Double learningRate;
 
-  @Option(names = "--backend", paramLabel = "NAME", description = "Where to compute: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).", defaultValue = "cpu")
+  @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      description = "Where to compute: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).",
+      defaultValue = "cpu")
   private BackendName backend = BackendName.cpu;
 
-  @Option(names = "--threads", paramLabel = "N", description = "Threads of the cpu backend (default: one for each processor).", defaultValue = "0")
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads of the cpu backend (default: one for each processor).",
+      defaultValue = "0")
   private int threads;
 
-  @Option(names = "--seed", paramLabel = "N", description = "Of everything random; the same seed gives the same losses (default: ${DEFAULT-VALUE}).", defaultValue = "1")
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      description =
+          "Of everything random; the same seed gives the same losses (default: ${DEFAULT-VALUE}).",
+      defaultValue = "1")
   private long seed;
 
   @Option(names = "--report", paramLabel = "FILE", description = "Write the run as JSON.")
@@ -97,7 +130,10 @@ final class TrainCommand implements Callable<Integer> {
               .augment(task.augmentation().toArray(Augmentation[]::new))
               .seed(seed)
               .watch(progress)
-              .fit(task.split().train().batch(batch), task.split().test().batch(Math.min(TEST_BATCH, task.split().test().size())), length);
+              .fit(
+                  task.split().train().batch(batch),
+                  task.split().test().batch(Math.min(TEST_BATCH, task.split().test().size())),
+                  length);
       if (report != null) {
         Report.of(this, task, device, history).write(report);
       }
@@ -130,9 +166,7 @@ final class TrainCommand implements Callable<Integer> {
 
   private static Schedule warmedCosine() {
     return moment ->
-        Schedule.cosine()
-            .warmup(Span.steps(Math.max(1, moment.totalSteps() / 20)))
-            .factor(moment);
+        Schedule.cosine().warmup(Span.steps(Math.max(1, moment.totalSteps() / 20))).factor(moment);
   }
 
   private void check() {

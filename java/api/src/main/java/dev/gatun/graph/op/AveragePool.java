@@ -68,8 +68,7 @@ public record AveragePool(Window window) implements Op {
 
     @Override
     public List<@Nullable Tensor> gradient(Local at) {
-      return List.of(
-          Tensor.applyAll(new AveragePool(window), List.of(at.gradient())).getFirst());
+      return List.of(Tensor.applyAll(new AveragePool(window), List.of(at.gradient())).getFirst());
     }
   }
 }

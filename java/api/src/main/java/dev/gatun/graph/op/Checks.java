@@ -23,7 +23,8 @@ final class Checks {
     TensorType first = inputs.getFirst();
     for (TensorType input : inputs) {
       if (!input.dtype().isReal()) {
-        throw new ShapeException("[%s] expected a real tensor (f32 or f64), found %s".formatted(op, input));
+        throw new ShapeException(
+            "[%s] expected a real tensor (f32 or f64), found %s".formatted(op, input));
       }
       if (input.dtype() != first.dtype()) {
         throw new ShapeException("[%s] dtypes differ: %s and %s".formatted(op, first, input));
@@ -102,7 +103,8 @@ final class Checks {
   /// An attribute: `expected a drop probability in [0, 1), found 1.0`.
   static void attribute(boolean holds, String op, String expected, double found) {
     if (!holds) {
-      throw new IllegalArgumentException("[%s] expected %s, found %s".formatted(op, expected, found));
+      throw new IllegalArgumentException(
+          "[%s] expected %s, found %s".formatted(op, expected, found));
     }
   }
 }

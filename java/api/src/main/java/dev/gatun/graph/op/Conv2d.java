@@ -25,8 +25,7 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
     Checks.rank("conv2d", "w", TensorType.of(weights), 4, "[K,R,S,C]");
     int height = (int) weights.shape().dim(1);
     int width = (int) weights.shape().dim(2);
-    return new Conv2d(
-        new Window(height, width, stride, stride, pad, pad), false, Activation.NONE);
+    return new Conv2d(new Window(height, width, stride, stride, pad, pad), false, Activation.NONE);
   }
 
   @Override
@@ -85,7 +84,8 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
     Checks.rank(op, "w", w, 4, "[K,R,S,C]");
     if (w.shape().dim(1) != window.height() || w.shape().dim(2) != window.width()) {
       throw new ShapeException(
-          "[%s] expected weights of %dx%d, found %s".formatted(op, window.height(), window.width(), w));
+          "[%s] expected weights of %dx%d, found %s"
+              .formatted(op, window.height(), window.width(), w));
     }
     if (w.shape().dim(3) != x.shape().dim(3)) {
       throw new ShapeException(
@@ -148,8 +148,7 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
       Checks.rank(name(), "dy", dy, 4, "[N,P,Q,K]");
       long channels = dy.shape().dim(3);
       Checks.shape(name(), "dy", dy, Checks.windowed(name(), x, window, channels));
-      return List.of(
-          x.with(Shape.of(channels, window.height(), window.width(), x.shape().dim(3))));
+      return List.of(x.with(Shape.of(channels, window.height(), window.width(), x.shape().dim(3))));
     }
 
     @Override

@@ -39,7 +39,10 @@ public record MatMul(boolean transposeA, boolean transposeB, boolean bias, Activ
       throw new ShapeException(
           "[matmul] inner dimensions differ: %s%s x %s%s"
               .formatted(
-                  a.shape(), transposeA ? " transposed" : "", b.shape(), transposeB ? " transposed" : ""));
+                  a.shape(),
+                  transposeA ? " transposed" : "",
+                  b.shape(),
+                  transposeB ? " transposed" : ""));
     }
     Shape shape = Shape.of(a.shape().dim(transposeA ? 1 : 0), b.shape().dim(transposeB ? 0 : 1));
     if (bias) {
@@ -66,8 +69,10 @@ public record MatMul(boolean transposeA, boolean transposeB, boolean bias, Activ
     Tensor a = at.input(0);
     Tensor b = at.input(1);
     List<@Nullable Tensor> gradients = new ArrayList<>();
-    gradients.add(transposeA ? product(transposeB, true, b, dy) : product(false, !transposeB, dy, b));
-    gradients.add(transposeB ? product(true, transposeA, dy, a) : product(!transposeA, false, a, dy));
+    gradients.add(
+        transposeA ? product(transposeB, true, b, dy) : product(false, !transposeB, dy, b));
+    gradients.add(
+        transposeB ? product(true, transposeA, dy, a) : product(!transposeA, false, a, dy));
     if (bias) {
       gradients.add(dy.sum(0));
     }

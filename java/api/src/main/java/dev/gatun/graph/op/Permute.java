@@ -28,9 +28,11 @@ public record Permute(List<Integer> axes) implements Op {
     boolean inRange = axes.stream().allMatch(axis -> axis >= 0 && axis < rank);
     if (axes.size() != rank || !inRange || new HashSet<>(axes).size() != rank) {
       throw new ShapeException(
-          "[permute] expected a permutation of the %d axes of %s, found %s".formatted(rank, x, axes));
+          "[permute] expected a permutation of the %d axes of %s, found %s"
+              .formatted(rank, x, axes));
     }
-    return List.of(x.with(Shape.of(axes.stream().mapToLong(axis -> x.shape().dim(axis)).toArray())));
+    return List.of(
+        x.with(Shape.of(axes.stream().mapToLong(axis -> x.shape().dim(axis)).toArray())));
   }
 
   @Override

@@ -58,7 +58,8 @@ public record Reduce(Reduction op, int axes) implements Op {
     for (int i = 0; i < dims.length; i++) {
       if ((axes & 1 << i) != 0) {
         if (dims[i] == 0 && op == Reduction.MAX) {
-          throw new ShapeException("[reduce] the maximum of nothing is not defined: %s".formatted(x));
+          throw new ShapeException(
+              "[reduce] the maximum of nothing is not defined: %s".formatted(x));
         }
         dims[i] = 1;
       }

@@ -24,7 +24,8 @@ public record Reshape(Shape shape) implements Op {
       if (dims[i] == -1 && open < 0) {
         open = i;
       } else if (dims[i] < 0) {
-        throw new ShapeException("[reshape] one extent at most may be -1, found " + Arrays.toString(dims));
+        throw new ShapeException(
+            "[reshape] one extent at most may be -1, found " + Arrays.toString(dims));
       } else {
         known *= dims[i];
       }
@@ -33,7 +34,8 @@ public record Reshape(Shape shape) implements Op {
       long count = tensor.shape().count();
       if (known == 0 || count % known != 0) {
         throw new ShapeException(
-            "[reshape] cannot make %s of %s".formatted(Arrays.toString(dims), TensorType.of(tensor)));
+            "[reshape] cannot make %s of %s"
+                .formatted(Arrays.toString(dims), TensorType.of(tensor)));
       }
       resolved[open] = count / known;
     }
