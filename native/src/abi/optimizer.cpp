@@ -1,0 +1,85 @@
+#include "kernels/optimizer.h"
+
+#include <cmath>
+
+#include "abi/aliasing.h"
+#include "abi/handles.h"
+
+using namespace gatun;
+
+gt_status gt_norm(gt_stream stream, gt_tensor norm, gt_tensor x) {
+  constexpr auto op = "norm";
+  return instruction(op, stream, {norm}, {x}, [&](Launcher& launcher) {
+    const Tensor& to = tensor(op, "norm", norm);
+    const Tensor& from = tensor(op, "x", x);
+    check_real(op, {{"norm", to}, {"x", from}});
+    check_shape(op, "norm", to, {});
+    check_no_overlap(op, "norm", to, "x", from);
+    kernels::norm(launcher, to, from);
+  });
+}
+
+gt_status gt_clip_by_norm(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor norm,
+                          double max_norm) {
+  constexpr auto op = "clip_by_norm";
+  return instruction(op, stream, {y}, {x, norm}, [&](Launcher& launcher) {
+    const Tensor& to = tensor(op, "y", y);
+    const Tensor& from = tensor(op, "x", x);
+    const Tensor& length = tensor(op, "norm", norm);
+    check_real(op, {{"y", to}, {"x", from}, {"norm", length}});
+    check_same_shape(op, "y", to, "x", from);
+    check_shape(op, "norm", length, {});
+    require(max_norm > 0 && std::isfinite(max_norm), "[", op,
+            "] max_norm must be positive and finite, but is ", max_norm);
+    check_in_place_or_disjoint(op, "y", to, "x", from);
+    check_no_overlap(op, "y", to, "norm", length);
+    kernels::clip_by_norm(launcher, to, from, length, max_norm);
+  });
+}
+
+gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity,
+                      gt_tensor parameter, gt_tensor velocity, gt_tensor gradient,
+                      gt_tensor learning_rate, double momentum, double dampening,
+                      double weight_decay, int32_t nesterov) {
+  constexpr auto op = "sgd_step";
+  return instruction(
+      op, stream, {new_parameter, new_velocity}, {parameter, velocity, gradient, learning_rate},
+      [&](Launcher& launcher) {
+        const Named to{"new_parameter", tensor(op, "new_parameter", new_parameter)};
+        const Named to_velocity{"new_velocity", nullable(new_velocity)};
+        const Named from{"parameter", tensor(op, "parameter", parameter)};
+        const Named from_velocity{"velocity", nullable(velocity)};
+        const Named slope{"gradient", tensor(op, "gradient", gradient)};
+        const Named rate{"learning_rate", tensor(op, "learning_rate", learning_rate)};
+
+        check_real(op, {from, to, to_velocity, from_velocity, slope, rate});
+        for (const Named& t : {to, to_velocity, from_velocity, slope}) {
+          check_same_shape(op, t.name, t.operand, from.name, from.operand);
+        }
+        check_shape(op, rate.name, rate.operand, {});
+        require(momentum >= 0 && std::isfinite(momentum), "[", op,
+                "] momentum must be finite and not negative, but is ", momentum);
+        require(std::isfinite(dampening), "[", op, "] dampening must be finite, but is ",
+                dampening);
+        require(std::isfinite(weight_decay), "[", op, "] weight_decay must be finite, but is ",
+                weight_decay);
+        require(nesterov == 0 || nesterov == 1, "[", op, "] nesterov must be 0 or 1, but is ",
+                nesterov);
+        const bool with_momentum = momentum > 0;
+        for (const Named& t : {to_velocity, from_velocity}) {
+          require((t.operand.tensor != nullptr) == with_momentum, "[", op, "] momentum is ",
+                  momentum, ", so ", t.name, with_momentum ? " must not be NULL" : " must be NULL");
+        }
+        require(with_momentum || nesterov == 0, "[", op, "] nesterov needs momentum, which is 0");
+
+        check_disjoint(op, {to}, {from_velocity, slope, rate});
+        check_disjoint(op, {to_velocity}, {from, slope, rate});
+        check_in_place_or_disjoint(op, to.name, to.operand, from.name, from.operand);
+        check_in_place_or_disjoint(op, to_velocity.name, to_velocity.operand, from_velocity.name,
+                                   from_velocity.operand);
+
+        kernels::sgd_step(launcher, *to.operand.tensor, to_velocity.operand.tensor,
+                          *from.operand.tensor, from_velocity.operand.tensor, *slope.operand.tensor,
+                          *rate.operand.tensor, {momentum, dampening, weight_decay, nesterov != 0});
+      });
+}

@@ -1,0 +1,86 @@
+#include "kernels/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/optimizer_naive.h"
+#include "kernels/optimizer_simd.h"
+#include "kernels/ranges.h"
+
+namespace gatun::kernels {
+namespace {
+
+double scalar(const Tensor& t) { return t.dtype == DType::F64 ? *t.as<double>() : *t.as<float>(); }
+
+template <typename T>
+T* data_of(const Tensor* tensor) {
+  return tensor == nullptr ? nullptr : tensor->as<T>();
+}
+
+template <typename T>
+T* at(T* data, int64_t i) {
+  return data == nullptr ? nullptr : data + i;
+}
+
+}  // namespace
+
+void norm(Launcher& launcher, const Tensor& norm, const Tensor& x) {
+  const int64_t parts = (x.count + ELEMENTS_PER_TASK - 1) / ELEMENTS_PER_TASK;
+  const auto partials = launcher.scratch<double>(parts);
+  launcher.parallel(parts, [=](const Context& context, int64_t task) {
+    const int64_t begin = task * ELEMENTS_PER_TASK;
+    const int64_t count = std::min(ELEMENTS_PER_TASK, x.count - begin);
+    context.at(partials)[task] = x.dtype == DType::F64
+                                     ? naive::sum_squares(x.as<double>() + begin, count)
+                                     : sum_squares(x.as<float>() + begin, count);
+  });
+  launcher.parallel(1, [=](const Context& context, int64_t) {
+    double sum = 0;
+    for (int64_t i = 0; i < parts; ++i) sum += context.at(partials)[i];
+    if (norm.dtype == DType::F64) {
+      *norm.as<double>() = std::sqrt(sum);
+    } else {
+      *norm.as<float>() = static_cast<float>(std::sqrt(sum));
+    }
+  });
+}
+
+void clip_by_norm(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& norm,
+                  double max_norm) {
+  parallel_ranges(launcher, x.count, ELEMENTS_PER_TASK, [=](int64_t begin, int64_t end) {
+    const double length = scalar(norm);
+    const double by = std::isfinite(length) && length > max_norm ? max_norm / length : 1;
+    if (by == 1 && y.data == x.data) return;
+    if (x.dtype == DType::F64) {
+      naive::scale(y.as<double>() + begin, x.as<double>() + begin, end - begin, by);
+    } else {
+      scale(y.as<float>() + begin, x.as<float>() + begin, end - begin, static_cast<float>(by));
+    }
+  });
+}
+
+void sgd_step(Launcher& launcher, const Tensor& new_parameter, const Tensor* new_velocity,
+              const Tensor& parameter, const Tensor* velocity, const Tensor& gradient,
+              const Tensor& learning_rate, const SgdRule& rule) {
+  if (parameter.dtype == DType::F64) {
+    parallel_ranges(launcher, parameter.count, ELEMENTS_PER_TASK,
+                    [=, v_new = data_of<double>(new_velocity), v = data_of<double>(velocity)](
+                        int64_t begin, int64_t end) {
+                      naive::sgd_step(new_parameter.as<double>() + begin, at(v_new, begin),
+                                      parameter.as<double>() + begin, at(v, begin),
+                                      gradient.as<double>() + begin, end - begin,
+                                      scalar(learning_rate), rule);
+                    });
+  } else {
+    parallel_ranges(launcher, parameter.count, ELEMENTS_PER_TASK,
+                    [=, v_new = data_of<float>(new_velocity), v = data_of<float>(velocity)](
+                        int64_t begin, int64_t end) {
+                      sgd_range(new_parameter.as<float>() + begin, at(v_new, begin),
+                                parameter.as<float>() + begin, at(v, begin),
+                                gradient.as<float>() + begin, end - begin, scalar(learning_rate),
+                                rule);
+                    });
+  }
+}
+
+}  // namespace gatun::kernels

@@ -1,0 +1,36 @@
+// The optimizer's passes as plain loops: the f64 path, and the oracle of the fast one.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/optimizer.h"
+
+namespace gatun::kernels::naive {
+
+template <typename T>
+double sum_squares(const T* x, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(x[i]) * x[i];
+  return sum;
+}
+
+template <typename T>
+void scale(T* y, const T* x, int64_t count, double by) {
+  for (int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(by * x[i]);
+}
+
+template <typename T>
+void sgd_step(T* new_parameter, T* new_velocity, const T* parameter, const T* velocity,
+              const T* gradient, int64_t count, double learning_rate, const SgdRule& rule) {
+  for (int64_t i = 0; i < count; ++i) {
+    double step = gradient[i] + rule.weight_decay * parameter[i];
+    if (velocity != nullptr) {
+      const double v = rule.momentum * velocity[i] + (1 - rule.dampening) * step;
+      step = rule.nesterov ? step + rule.momentum * v : v;
+      new_velocity[i] = static_cast<T>(v);
+    }
+    new_parameter[i] = static_cast<T>(parameter[i] - learning_rate * step);
+  }
+}
+
+}  // namespace gatun::kernels::naive

@@ -1,0 +1,100 @@
+#include "kernels/optimizer_simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/optimizer_simd.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernels/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gatun::kernels::HWY_NAMESPACE {
+namespace {
+
+double squares(const float* x, int64_t count) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> narrow;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto add_at = [=](int64_t at, hn::Vec<decltype(d)>& sum) HWY_ATTR {
+    const auto v = hn::PromoteTo(d, hn::LoadU(narrow, x + at));
+    sum = hn::MulAdd(v, v, sum);
+  };
+  auto s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    add_at(i, s0);
+    add_at(i + lanes, s1);
+    add_at(i + 2 * lanes, s2);
+    add_at(i + 3 * lanes, s3);
+  }
+  for (; i + lanes <= count; i += lanes) add_at(i, s0);
+  double sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+  for (; i < count; ++i) sum += static_cast<double>(x[i]) * x[i];
+  return sum;
+}
+
+void multiply(float* y, const float* x, int64_t count, float by) {
+  for_lanes(count, [=](auto d, int64_t i) HWY_ATTR {
+    hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, by)), d, y + i);
+  });
+}
+
+enum class Kind { PLAIN, MOMENTUM, NESTEROV };
+
+template <Kind kKind>
+void sgd_loop(float* new_parameter, float* new_velocity, const float* parameter,
+              const float* velocity, const float* gradient, int64_t count, float learning_rate,
+              float momentum, float share, float weight_decay) {
+  for_lanes(count, [=](auto d, int64_t i) HWY_ATTR {
+    const auto p = hn::LoadU(d, parameter + i);
+    auto step = hn::MulAdd(hn::Set(d, weight_decay), p, hn::LoadU(d, gradient + i));
+    if constexpr (kKind != Kind::PLAIN) {
+      const auto m = hn::Set(d, momentum);
+      const auto v = hn::MulAdd(m, hn::LoadU(d, velocity + i), hn::Mul(hn::Set(d, share), step));
+      hn::StoreU(v, d, new_velocity + i);
+      step = kKind == Kind::NESTEROV ? hn::MulAdd(m, v, step) : v;
+    }
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, learning_rate), step, p), d, new_parameter + i);
+  });
+}
+
+void sgd(float* new_parameter, float* new_velocity, const float* parameter, const float* velocity,
+         const float* gradient, int64_t count, double learning_rate, const SgdRule& rule) {
+  const auto loop = velocity == nullptr ? sgd_loop<Kind::PLAIN>
+                    : rule.nesterov     ? sgd_loop<Kind::NESTEROV>
+                                        : sgd_loop<Kind::MOMENTUM>;
+  loop(new_parameter, new_velocity, parameter, velocity, gradient, count,
+       static_cast<float>(learning_rate), static_cast<float>(rule.momentum),
+       static_cast<float>(1 - rule.dampening), static_cast<float>(rule.weight_decay));
+}
+
+}  // namespace
+}  // namespace gatun::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gatun::kernels {
+namespace {
+
+HWY_EXPORT(squares);
+HWY_EXPORT(multiply);
+HWY_EXPORT(sgd);
+
+}  // namespace
+
+double sum_squares(const float* x, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(squares)(x, count);
+}
+
+void scale(float* y, const float* x, int64_t count, float by) {
+  HWY_DYNAMIC_DISPATCH(multiply)(y, x, count, by);
+}
+
+void sgd_range(float* new_parameter, float* new_velocity, const float* parameter,
+               const float* velocity, const float* gradient, int64_t count, double learning_rate,
+               const SgdRule& rule) {
+  HWY_DYNAMIC_DISPATCH(sgd)
+  (new_parameter, new_velocity, parameter, velocity, gradient, count, learning_rate, rule);
+}
+
+}  // namespace gatun::kernels
+#endif  // HWY_ONCE

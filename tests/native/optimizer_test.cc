@@ -1,0 +1,215 @@
+#include "kernels/optimizer.h"
+
+#include "kernels/optimizer_naive.h"
+#include "support.h"
+
+namespace gatun::test {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+const std::vector<int64_t> kCounts = {0, 1, 3, 15, 16, 63, 64, 65, 1000, 16384, 16385, 100001};
+
+TEST(Optimizer, NormAgreesWithNaive) {
+  SerialLauncher launcher(2);
+  for_each_simd_level([&](const char*) {
+    for (const int64_t n : kCounts) {
+      SCOPED_TRACE(n);
+      Array<float> x = random_array<float>({n}), y({}, 7);
+      kernels::norm(launcher, y.tensor(), x.tensor());
+      // Squares of f32 are exact in f64; what is left is the rounding to f32.
+      const double expected = std::sqrt(kernels::naive::sum_squares(x.data(), n));
+      EXPECT_NEAR(y[0], expected, 1e-7 * expected);
+    }
+  });
+}
+
+// Squares that overflow f32, or vanish in it.
+TEST(Optimizer, NormOfVeryLargeAndSmallValues) {
+  for_each_simd_level([](const char*) {
+    SerialLauncher launcher;
+    for (const float size : {1e30f, 1e-30f}) {
+      Array<float> x({100}, size), y({});
+      kernels::norm(launcher, y.tensor(), x.tensor());
+      EXPECT_NEAR(y[0] / size, 10, 1e-6);
+    }
+  });
+}
+
+TEST(Optimizer, ClipAgreesWithNaive) {
+  SerialLauncher launcher(2);
+  for_each_simd_level([&](const char*) {
+    for (const int64_t n : kCounts) {
+      for (const float length : {10.0f, 1.0f, 0.5f, 0.0f, kNaN, kInfinity}) {
+        SCOPED_TRACE(testing::Message() << n << " elements, norm " << length);
+        Array<float> x = random_array<float>({n}), y({n}, 7), expected({n}), norm({}, length);
+        kernels::clip_by_norm(launcher, y.tensor(), x.tensor(), norm.tensor(), 1);
+        kernels::naive::scale(expected.data(), x.data(), n, length == 10 ? 0.1 : 1);
+        expect_close(y, expected, 1.3e-7, 0);  // the factor and the product round
+        kernels::clip_by_norm(launcher, x.tensor(), x.tensor(), norm.tensor(), 1);
+        expect_same_bits(x, y);
+      }
+    }
+  });
+}
+
+const std::vector<kernels::SgdRule> kRules = {
+    {0, 0, 0, false},     {0, 0, 0.01, false},     {0.9, 0, 0, false},      {0.9, 0, 0.01, false},
+    {0.9, 0, 0.01, true}, {0.9, 0.3, 0.01, false}, {0.5, 0.25, 0.01, true},
+};
+
+TEST(Optimizer, SgdStepAgreesWithNaive) {
+  SerialLauncher launcher(2);
+  for_each_simd_level([&](const char*) {
+    for (const int64_t n : kCounts) {
+      for (const kernels::SgdRule& rule : kRules) {
+        Array<float> p = random_array<float>({n}, 1), v = random_array<float>({n}, 2);
+        Array<float> g = random_array<float>({n}, 3), rate({}, 0.1f);
+        Array<float> new_p({n}, 7), new_v({n}, 7), expected_p({n}), expected_v({n}, 7);
+        const bool with_momentum = rule.momentum > 0;
+        const Tensor to_velocity = new_v.tensor(), velocity = v.tensor();
+        kernels::sgd_step(launcher, new_p.tensor(), with_momentum ? &to_velocity : nullptr,
+                          p.tensor(), with_momentum ? &velocity : nullptr, g.tensor(),
+                          rate.tensor(), rule);
+        kernels::naive::sgd_step(expected_p.data(), with_momentum ? expected_v.data() : nullptr,
+                                 p.data(), with_momentum ? v.data() : nullptr, g.data(), n, rate[0],
+                                 rule);
+        // Up to four roundings of values up to 2.
+        expect_close(new_p, expected_p, 0, 4e-7);
+        expect_close(new_v, expected_v, 0, 4e-7);
+      }
+    }
+  });
+}
+
+// ---- Through the C ABI
+
+// Three steps of PyTorch's formulas, written out for each rule on one parameter.
+TEST(Optimizer, SgdStepsFollowPyTorch) {
+  TestDevice device;
+  for (const kernels::SgdRule& rule : kRules) {
+    SCOPED_TRACE(testing::Message()
+                 << "momentum " << rule.momentum << ", dampening " << rule.dampening
+                 << ", weight decay " << rule.weight_decay << ", nesterov " << rule.nesterov);
+    const bool with_momentum = rule.momentum > 0;
+    TestTensor<double> p(device, Array<double>({1}, 1.5)), v(device, Dims{1}), g(device, Dims{1});
+    TestTensor<double> rate(device, Dims{});
+    double parameter = 1.5, buffer = 0;
+    for (const double gradient : {0.3, -0.7, 0.2}) {
+      const double lr = 0.1 + gradient;
+      g.write(Array<double>({1}, gradient));
+      rate.write(Array<double>({}, lr));
+      ASSERT_OK(gt_sgd_step(device.stream(), p, with_momentum ? v : gt_tensor{}, p,
+                            with_momentum ? v : gt_tensor{}, g, rate, rule.momentum, rule.dampening,
+                            rule.weight_decay, rule.nesterov));
+      double d = gradient + rule.weight_decay * parameter;
+      if (with_momentum) {
+        buffer = rule.momentum * buffer + (1 - rule.dampening) * d;
+        d = rule.nesterov ? d + rule.momentum * buffer : buffer;
+        EXPECT_DOUBLE_EQ(v.read()[0], buffer);
+      }
+      parameter -= lr * d;
+      EXPECT_DOUBLE_EQ(p.read()[0], parameter);
+    }
+  }
+}
+
+// With a constant gradient of 1, momentum 0.9 and rate 0.01 the step tends to -0.1, ten times one
+// without momentum.
+TEST(Optimizer, MomentumReachesItsTerminalStep) {
+  TestDevice device;
+  TestTensor<float> p(device, Dims{1}), v(device, Dims{1}), g(device, Array<float>({1}, 1.0f));
+  TestTensor<float> rate(device, Array<float>({}, 0.01f));
+  float before = 0, after = 0;
+  for (int i = 0; i < 200; ++i) {
+    before = p.read()[0];
+    ASSERT_OK(gt_sgd_step(device.stream(), p, v, p, v, g, rate, 0.9, 0, 0, 0));
+    after = p.read()[0];
+  }
+  EXPECT_NEAR(after - before, -0.1, 1e-5);
+}
+
+TEST(Optimizer, ScalarsAreReadWhenTheProgramRuns) {
+  TestDevice device;
+  const gt_stream s = device.stream();
+  TestTensor<float> p(device, Array<float>({2}, {1, 2})), g(device, Array<float>({2}, {3, 4}));
+  TestTensor<float> rate(device, Dims{}), length(device, Dims{});
+  gt_program program = nullptr;
+  ASSERT_OK(gt_stream_begin_recording(s));
+  ASSERT_OK(gt_norm(s, length, g));
+  ASSERT_OK(gt_clip_by_norm(s, g, g, length, 1));
+  ASSERT_OK(gt_sgd_step(s, p, nullptr, p, nullptr, g, rate, 0, 0, 0, 0));
+  ASSERT_OK(gt_stream_end_recording(&program, s));
+  rate.write(Array<float>({}, 1.0f));
+  ASSERT_OK(gt_program_run(program));
+  EXPECT_EQ(length.read()[0], 5);
+  expect_close(p.read(), Array<float>({2}, {0.4f, 1.2f}), 1e-6, 0);
+  rate.write(Array<float>({}, 0.0f));
+  ASSERT_OK(gt_program_run(program));
+  expect_close(p.read(), Array<float>({2}, {0.4f, 1.2f}), 1e-6, 0);
+  gt_program_destroy(program);
+}
+
+TEST(Optimizer, InPlaceAndForEveryNumberOfThreads) {
+  const Dims dims{50001};
+  std::vector<Array<float>> first;
+  for (const int threads : {1, 2, 3}) {
+    TestDevice device(threads);
+    const gt_stream s = device.stream();
+    TestTensor<float> p(device, random_array<float>(dims, 1)), new_p(device, dims);
+    TestTensor<float> v(device, random_array<float>(dims, 2)), new_v(device, dims);
+    TestTensor<float> g(device, random_array<float>(dims, 3)), clipped(device, dims);
+    TestTensor<float> rate(device, Array<float>({}, 0.1f)), length(device, Dims{});
+    ASSERT_OK(gt_norm(s, length, g));
+    ASSERT_OK(gt_clip_by_norm(s, clipped, g, length, 0.5));
+    ASSERT_OK(gt_clip_by_norm(s, g, g, length, 0.5));
+    expect_same_bits(g.read(), clipped.read());
+    ASSERT_OK(gt_sgd_step(s, new_p, new_v, p, v, g, rate, 0.9, 0, 1e-4, 1));
+    ASSERT_OK(gt_sgd_step(s, p, v, p, v, g, rate, 0.9, 0, 1e-4, 1));
+    expect_same_bits(p.read(), new_p.read());
+    expect_same_bits(v.read(), new_v.read());
+    const std::vector<Array<float>> all = {length.read(), g.read(), p.read(), v.read()};
+    if (first.empty()) first = all;
+    for (size_t i = 0; i < all.size(); ++i) expect_same_bits(all[i], first[i]);
+  }
+}
+
+TEST(Optimizer, RefusesWhatItsContractDoesNotAllow) {
+  TestDevice device;
+  const gt_stream s = device.stream();
+  TestTensor<float> p(device, Dims{4}), v(device, Dims{4}), g(device, Dims{4}),
+      few(device, Dims{3});
+  TestTensor<float> scalar(device, Dims{});
+  TestTensor<double> wide(device, Dims{});
+  const auto refused = [](gt_status status, const char* part) {
+    EXPECT_REFUSED(status, GT_INVALID_ARGUMENT, part);
+  };
+  refused(gt_norm(s, p, g), "[norm] norm must be f32 ()");
+  refused(gt_norm(s, wide, g), "dtypes differ");
+  refused(gt_norm(s, scalar, scalar), "norm and x share memory");
+  refused(gt_clip_by_norm(s, p, g, scalar, 0), "[clip_by_norm] max_norm must be positive");
+  refused(gt_clip_by_norm(s, p, g, scalar, NAN), "max_norm must be positive");
+  refused(gt_clip_by_norm(s, p, g, p, 1), "norm must be f32 ()");
+  refused(gt_clip_by_norm(s, p, few, scalar, 1), "shapes differ: y is f32 (4), x is f32 (3)");
+
+  const auto sgd = [&](gt_tensor new_v, gt_tensor old_v, gt_tensor gradient, gt_tensor rate,
+                       double momentum, double dampening, double decay, int32_t nesterov) {
+    return gt_sgd_step(s, p, new_v, p, old_v, gradient, rate, momentum, dampening, decay, nesterov);
+  };
+  refused(sgd(v, v, few, scalar, 0.9, 0, 0, 0), "[sgd_step] shapes differ: gradient is f32 (3)");
+  refused(sgd(v, v, g, p, 0.9, 0, 0, 0), "learning_rate must be f32 ()");
+  refused(sgd(v, v, g, wide, 0.9, 0, 0, 0), "learning_rate is f64 ()");
+  refused(sgd(v, v, g, scalar, -1, 0, 0, 0), "momentum must be finite and not negative");
+  refused(sgd(v, v, g, scalar, 0.9, NAN, 0, 0), "dampening must be finite");
+  refused(sgd(v, v, g, scalar, 0.9, 0, INFINITY, 0), "weight_decay must be finite");
+  refused(sgd(v, v, g, scalar, 0.9, 0, 0, 2), "nesterov must be 0 or 1");
+  refused(sgd(v, nullptr, g, scalar, 0.9, 0, 0, 0), "velocity must not be NULL");
+  refused(sgd(nullptr, v, g, scalar, 0.9, 0, 0, 0), "new_velocity must not be NULL");
+  refused(sgd(v, v, g, scalar, 0, 0, 0, 0), "new_velocity must be NULL");
+  refused(sgd(nullptr, nullptr, g, scalar, 0, 0, 0, 1), "nesterov needs momentum");
+  refused(sgd(g, v, g, scalar, 0.9, 0, 0, 0), "new_velocity and gradient share memory");
+}
+
+}  // namespace
+}  // namespace gatun::test
