@@ -2,21 +2,16 @@
 
 #include "kernels/pool_naive.h"
 #include "kernels/pool_simd.h"
+#include "kernels/ranges.h"
 
 namespace gatun::kernels {
 namespace {
 
-// About this many elements are read or written by one task.
-constexpr int64_t kTaskElements = 32768;
-
-// Runs row(image, place) for all rows of all images, several in a task.
+// Runs row(image, place) for all rows of all images.
 template <typename Row>
 void for_rows(Launcher& launcher, int64_t images, int64_t rows, int64_t elements_per_row, Row row) {
-  const int64_t all = images * rows;
-  const int64_t some = std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, elements_per_row));
-  launcher.parallel((all + some - 1) / some, [=](const Context&, int64_t task) {
-    const int64_t end = std::min(all, (task + 1) * some);
-    for (int64_t i = task * some; i < end; ++i) row(i / rows, i % rows);
+  parallel_rows(launcher, images * rows, elements_per_row, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) row(i / rows, i % rows);
   });
 }
 
