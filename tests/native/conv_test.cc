@@ -49,6 +49,7 @@ const Case kCases[] = {
     {9, 8, 8, 64, 64, 3, 3, {1, 1, 1, 1}},    //
     {40, 4, 4, 8, 16, 3, 3, {1, 1, 1, 1}},    // many small images
     {1, 7, 7, 130, 150, 3, 3, {1, 1, 1, 1}},  // one image, many channels
+    {2, 3, 3, 600, 500, 1, 1, {1, 1, 0, 0}},  // a gradient too large for several groups
     {2, 1, 60, 5, 16, 1, 31, {1, 1, 0, 15}},  // one dimension
 };
 
@@ -117,7 +118,7 @@ TEST(Conv, AgreesWithPlainLoopsAndDoesNotDependOnWorkers) {
       expect_close(fast.dx, plain.dx, 0, tolerance(c.taps() * c.K));
       expect_close(fast.dw, plain.dw, 0, tolerance(c.N * c.P() * c.Q()));
       expect_close(run<float>(c, inputs, true, 1).y, fused.y, 0, tolerance(c.taps() * c.C));
-      for (const int workers : {2, 3}) {
+      for (const int workers : {2, 3, 16}) {
         const auto again = run<float>(c, inputs, false, workers);
         expect_same_bits(again.y, fast.y);
         expect_same_bits(again.dx, fast.dx);

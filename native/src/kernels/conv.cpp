@@ -121,6 +121,7 @@ void run_region(const Plan& plan, const Dense& part, const Region& region, int64
   const bool reads = tile.run_count > 0;
   const int64_t h0 = region.rows.tap_begin - part.pad_h, w0 = region.columns.tap_begin - part.pad_w;
   int64_t n = image_begin, i = row_begin, j = region.columns.begin;
+  // The rows of x below come from memory for the first time: ask for them while this tile computes.
   const int64_t lines = plan.channels * part.stride_w;
   const int64_t ahead = part.R * plan.W * plan.channels;
   const bool prefetch = reads && panel == 0 && part.S > 1 && plan.channels >= 8;

@@ -23,7 +23,8 @@ struct Plan {
   // kernel row and their channels lie side by side, S * C of them, and fill a tile.
   bool copy_x = false;
   bool pack_dy = false;  // rows of dy end inside a vector
-  int64_t groups = 1, panels_per_task = 1, kernel_rows_per_task = 1, rows_per_chunk = 1;
+  int64_t groups = 1, panels_per_task = 1, kernel_rows_per_task = 1, channel_parts = 1;
+  int64_t rows_per_chunk = 1;
   Scratch<float> partials = {}, copied_x = {}, packed_dy = {};
 
   int64_t rows() const { return d.N * d.P; }  // of dy
@@ -32,6 +33,8 @@ struct Plan {
   int64_t kernel_row_tasks() const {
     return (d.R + kernel_rows_per_task - 1) / kernel_rows_per_task;
   }
+  int64_t channels() const { return copy_x ? d.S * d.C : d.C; }  // that lie side by side
+  int64_t tasks() const { return groups * kernel_row_tasks() * panel_tasks() * channel_parts; }
   int64_t padded_row() const { return (d.W + 2 * g.pad_w) * d.C; }
   int64_t copied_size() const { return rows_per_chunk * d.R * padded_row(); }
   int64_t packed_size() const { return rows_per_chunk * d.Q * panels.padded_columns(); }
@@ -63,6 +66,7 @@ struct Chunk {
   const float *x, *dy;  // copies of the chunk's rows, or the tensors
   int64_t begin, end;   // rows of dy
   bool first;           // of its group: sums start at zero
+  int64_t channel_begin, channel_end;
   float* partial;
 };
 
@@ -71,7 +75,6 @@ struct Chunk {
 void add_kernel_row(const Plan& plan, const Chunk& chunk, int64_t r, int64_t s, int64_t panel) {
   const auto& d = plan.d;
   const int64_t stride = plan.g.stride_w;
-  const int64_t channels = plan.copy_x ? d.S * d.C : d.C;
   int64_t q_begin = 0, q_end = d.Q;  // pixels whose tap s lies inside x
   if (!plan.copy_x) {
     const int64_t shift = plan.g.pad_w - s;
@@ -103,12 +106,14 @@ void add_kernel_row(const Plan& plan, const Chunk& chunk, int64_t r, int64_t s, 
   tile.y = y_rows;
   tile.columns = plan.panels.width(panel);
   tile.accumulate = !chunk.first;
-  const Pieces pieces(channels, plan.kernels->adjacent.max_rows[vectors]);
+  const Pieces pieces(chunk.channel_end - chunk.channel_begin,
+                      plan.kernels->adjacent.max_rows[vectors]);
   for (int64_t piece = 0; piece < pieces.count(); ++piece) {
     const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
-    a = chunk.x + pieces.begin(piece);
+    const int64_t channel = chunk.channel_begin + pieces.begin(piece);
+    a = chunk.x + channel;
     float* y = chunk.partial + plan.panels.start(panel) +
-               ((r * d.S + s) * d.C + pieces.begin(piece)) * plan.panels.padded_columns();
+               ((r * d.S + s) * d.C + channel) * plan.panels.padded_columns();
     for (int i = 0; i < count; ++i) y_rows[i] = y + i * plan.panels.padded_columns();
     plan.kernels->adjacent.of[vectors][count](tile);
   }
@@ -121,7 +126,8 @@ void group_task(const Plan& plan, const Context& context, int64_t task) {
   task /= plan.panel_tasks();
   const int64_t r_begin = task % plan.kernel_row_tasks() * plan.kernel_rows_per_task;
   const int64_t r_end = std::min(d.R, r_begin + plan.kernel_rows_per_task);
-  const int64_t group = task / plan.kernel_row_tasks();
+  task /= plan.kernel_row_tasks();
+  const int64_t part = task % plan.channel_parts, group = task / plan.channel_parts;
   const Pieces rows(plan.rows(), (plan.rows() + plan.groups - 1) / plan.groups);
   const Pieces chunks(rows.end(group) - rows.begin(group), plan.rows_per_chunk);
   float* copied_x = context.at(plan.copied_x) + context.worker * plan.copied_size();
@@ -132,6 +138,8 @@ void group_task(const Plan& plan, const Context& context, int64_t task) {
                       .begin = rows.begin(group) + chunks.begin(i),
                       .end = rows.begin(group) + chunks.end(i),
                       .first = i == 0,
+                      .channel_begin = plan.channels() * part / plan.channel_parts,
+                      .channel_end = plan.channels() * (part + 1) / plan.channel_parts,
                       .partial = context.at(plan.partials) + group * plan.partial_size()};
     if (plan.copy_x) copy_rows(plan, copied_x, chunk.begin, chunk.end, r_begin, r_end);
     if (plan.pack_dy) {
@@ -186,9 +194,20 @@ void choose_tasks(Plan& plan, int workers) {
   plan.groups = rows.count();
   const int64_t wanted = 4 * workers;
   const auto divide = [](int64_t n, int64_t parts) { return std::max<int64_t>(1, n / parts); };
-  plan.panels_per_task = divide(plan.panels.count(), (wanted + plan.groups - 1) / plan.groups);
-  const int64_t tasks = plan.groups * plan.panel_tasks();
-  plan.kernel_rows_per_task = divide(d.R, (wanted + tasks - 1) / tasks);
+  plan.panels_per_task = plan.panels.count();
+  plan.kernel_rows_per_task = divide(d.R, (wanted + plan.groups - 1) / plan.groups);
+  // Panels apart read x again, channels apart read dy again: the wider side is cut.
+  const int64_t least_channels = 2 * plan.kernels->adjacent.max_rows[plan.panels.vectors(0)];
+  while (plan.tasks() < wanted) {
+    if (plan.channels() / plan.channel_parts >=
+        std::max(plan.panels_per_task * plan.panels.width(0), least_channels)) {
+      plan.channel_parts *= 2;
+    } else if (plan.panels_per_task > 1) {
+      plan.panels_per_task = (plan.panels_per_task + 1) / 2;
+    } else {
+      break;
+    }
+  }
   // A small gradient is cheap to load and store again, and leaves L1 to the pixels.
   const int64_t chunk_bytes = partial_bytes <= (16 << 10) ? 24 << 10 : 192 << 10;
   const int64_t row_bytes = (d.Q * d.K + std::min(plan.g.stride_h, d.R) * d.W * d.C) * kFloat;
@@ -231,9 +250,9 @@ void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor&
   if (plan.pack_dy) {
     plan.packed_dy = launcher.scratch<float>(launcher.workers() * plan.packed_size());
   }
-  launcher.parallel(
-      plan.groups * plan.kernel_row_tasks() * plan.panel_tasks(),
-      [plan](const Context& context, int64_t task) { group_task(plan, context, task); });
+  launcher.parallel(plan.tasks(), [plan](const Context& context, int64_t task) {
+    group_task(plan, context, task);
+  });
   launcher.parallel(
       (d.R * d.S * d.C + kSumRows - 1) / kSumRows,
       [plan](const Context& context, int64_t task) { sum_task(plan, context, task); });

@@ -10,9 +10,9 @@ namespace {
 
 // Depth per pass over a block of y, so that the rows of one tile stay in L1 beside B's panel.
 constexpr int64_t kDepthBlock = 384;
-// Rows per block of A: 168 x 384 floats are 252 KiB of L2, and 168 is a multiple of 14, 12 and 6.
+// Rows per block of A: 168 x 384 floats are 252 KiB of L2, and 168 is a multiple of 14 and 6.
 constexpr int64_t kRowBlock = 168;
-// Distance of copied rows: 49 cache lines spread 14 rows over L1's sets.
+// Distance of copied rows: 25 cache lines spread 14 rows over L1's sets.
 constexpr int64_t kCopyStride = kDepthBlock + 16;
 
 struct Plan {
