@@ -31,6 +31,17 @@ class DropoutTest {
   }
 
   @Test
+  void anElementAtTheThresholdIsKept() {
+    View x = t.of(shape(1), 1);
+    View y = t.zeros(1);
+    double bits = 0xe8d5; // of the first element
+    t.backend.dropout(y, x, null, bits / 65536, 0, 0);
+    t.assertElements(y, 65536 / (65536 - bits));
+    t.backend.dropout(y, x, null, (bits + 1) / 65536, 0, 0);
+    t.assertElements(y, 0);
+  }
+
+  @Test
   void theMaskIsAddressedBySeedStepLayerAndElement() {
     long seed = 0x123456789abcdefL;
     View x = t.of(shape(COUNT), Tensors.fill(COUNT, () -> 1));
