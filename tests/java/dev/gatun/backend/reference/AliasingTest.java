@@ -60,7 +60,7 @@ class AliasingTest {
             t.backend.permute(x, x, new int[] {1, 0});
           }),
       new Case(
-          overlapping("[binary] y and b"),
+          shared("[binary] y and b"),
           t -> {
             View y = t.zeros(2, 2);
             t.backend.binary(y, t.zeros(2, 2), t.alias(y, 0, 2), Binary.ADD);

@@ -96,6 +96,17 @@ class LossTest {
   }
 
   @Test
+  void aRowWithNaNIsNeverRight() {
+    Tensors t = new Tensors(DType.F32);
+    View loss = t.zeros();
+    View correct = t.of(DType.I32, shape(), 9);
+    View logits = t.of(shape(3, 2), NAN, 1, 1, NAN, NAN, NAN);
+    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(0, 0, 1));
+    t.assertElements(loss, NAN);
+    t.assertElements(correct, 0);
+  }
+
+  @Test
   void hugeLogitsGiveAFiniteLoss() {
     Tensors t = new Tensors(DType.F32);
     View loss = t.zeros();

@@ -90,7 +90,7 @@ class RefusalTest {
           "[argmax] x must have at least one axis, but is f32 ()",
           t -> t.backend.argmax(t.zeros(DType.I32), t.zeros())),
       new Case(
-          "[argmax] the last axis of x must not be empty, but x is f32 (2, 0)",
+          "[argmax] the last axis of x must have 1..2147483647 elements, but x is f32 (2, 0)",
           t -> t.backend.argmax(t.zeros(DType.I32, 2, 1), t.zeros(2, 0))),
       new Case(
           "[matmul] inner dimensions differ: (64, 784) x (512, 10)",
@@ -158,7 +158,7 @@ class RefusalTest {
           "[batch_norm_training] mean must be f32 (2), but is f32 (3)",
           t -> train(t, t.zeros(2, 2), t.zeros(2, 2), t.zeros(3), 0.1, 0)),
       new Case(
-          "[batch_norm_inference] shapes differ: x is f32 (3, 2), residual is f32 (2, 3)",
+          "[batch_norm_inference] shapes differ: residual is f32 (2, 3), x is f32 (3, 2)",
           t -> {
             View c = t.zeros(2);
             t.backend.batchNormInference(
@@ -251,7 +251,7 @@ class RefusalTest {
           "[clip_by_norm] dtypes differ: y is f32 (3), norm is f64 ()",
           t -> t.backend.clipByNorm(t.zeros(3), t.zeros(3), t.zeros(DType.F64), 1)),
       new Case(
-          "[sgd_step] shapes differ: parameter is f32 (3), gradient is f32 (4)",
+          "[sgd_step] shapes differ: gradient is f32 (4), parameter is f32 (3)",
           t ->
               t.backend.sgdStep(
                   t.zeros(3),
@@ -298,17 +298,17 @@ class RefusalTest {
           "[subsample_pad] stride must be at least 1, but is 0",
           t -> t.backend.subsamplePad(t.zeros(1, 2, 2, 1), t.zeros(1, 2, 2, 1), 0)),
       new Case(
-          "[reduce] axes must only have bits of the 2 axes of x, but are 0x5",
+          "[reduce] axes must have bits of x's 2 axes only, but is 5",
           t -> t.backend.reduce(t.zeros(1, 1), t.zeros(2, 2), Reduction.SUM, 0b101)),
       new Case(
-          "[reduce] there is no maximum along an empty axis, x is f32 (2, 0)",
+          "[reduce] there is no maximum along an empty axis: x is f32 (2, 0)",
           t -> t.backend.reduce(t.zeros(2, 1), t.zeros(2, 0), Reduction.MAX, 0b10)),
       new Case(
           "[batch_norm_training] needs at least 2 values per channel for a variance, but x is f32"
               + " (1, 1, 2)",
           t -> train(t, t.zeros(1, 1, 2), t.zeros(1, 1, 2), t.zeros(2), 0.1, 0)),
       new Case(
-          "[batch_norm_training] momentum must be in [0, 1], but is 1.5",
+          "[batch_norm_training] momentum must be in 0..1, but is 1.5",
           t -> train(t, t.zeros(2, 2), t.zeros(2, 2), t.zeros(2), 1.5, 0)),
       new Case(
           "[batch_norm_training] epsilon must be finite and not negative, but is NaN",
@@ -348,17 +348,16 @@ class RefusalTest {
                   t.zeros(1, 16, 16, 1),
                   Window.square(16, 1, 0))),
       new Case(
-          "[dropout] drop_probability must be in [0, 1), but is 1.0",
+          "[dropout] drop_probability must be at least 0 and less than 1, but is 1.0",
           t -> t.backend.dropout(t.zeros(2), t.zeros(2), null, 1, 1, 1)),
       new Case(
-          "[dropout] drop_probability must be in [0, 1), but is NaN",
+          "[dropout] drop_probability must be at least 0 and less than 1, but is NaN",
           t -> t.backend.dropout(t.zeros(2), t.zeros(2), null, Double.NaN, 1, 1)),
       new Case(
-          "[clip_by_norm] max_norm must be greater than 0, but is 0.0",
+          "[clip_by_norm] max_norm must be positive and finite, but is 0.0",
           t -> t.backend.clipByNorm(t.zeros(2), t.zeros(2), t.zeros(), 0)),
       new Case(
-          "[sgd_step] with momentum both velocities are needed, without it none; momentum is 0.9,"
-              + " velocity is null, new_velocity is null",
+          "[sgd_step] momentum is 0.9, so new_velocity must not be null",
           t ->
               t.backend.sgdStep(
                   t.zeros(2),
@@ -369,8 +368,18 @@ class RefusalTest {
                   t.zeros(),
                   new Sgd(0.9, 0, 0, false))),
       new Case(
-          "[sgd_step] with momentum both velocities are needed, without it none; momentum is 0.0,"
-              + " velocity is f32 (2), new_velocity is f32 (2)",
+          "[sgd_step] momentum is 0.9, so velocity must not be null",
+          t ->
+              t.backend.sgdStep(
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(2),
+                  null,
+                  t.zeros(2),
+                  t.zeros(),
+                  new Sgd(0.9, 0, 0, false))),
+      new Case(
+          "[sgd_step] momentum is 0.0, so new_velocity must be null",
           t ->
               t.backend.sgdStep(
                   t.zeros(2),
@@ -380,6 +389,39 @@ class RefusalTest {
                   t.zeros(2),
                   t.zeros(),
                   new Sgd(0, 0, 0, false))),
+      new Case(
+          "[sgd_step] nesterov needs momentum, which is 0",
+          t ->
+              t.backend.sgdStep(
+                  t.zeros(2),
+                  null,
+                  t.zeros(2),
+                  null,
+                  t.zeros(2),
+                  t.zeros(),
+                  new Sgd(0, 0, 0, true))),
+      new Case(
+          "[sgd_step] momentum must be finite and not negative, but is -0.9",
+          t ->
+              t.backend.sgdStep(
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(),
+                  new Sgd(-0.9, 0, 0, false))),
+      new Case(
+          "[sgd_step] weight_decay must be finite, but is NaN",
+          t ->
+              t.backend.sgdStep(
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(2),
+                  t.zeros(),
+                  new Sgd(0.9, 0, Double.NaN, false))),
     };
   }
 

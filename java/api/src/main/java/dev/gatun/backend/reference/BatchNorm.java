@@ -51,8 +51,7 @@ final class BatchNorm {
         runningMean,
         runningVariance);
     x.requireAxis();
-    y.requireSameShape(x);
-    x.requireSameShape(residual);
+    operands.requireShapeOf(x, y, residual);
     requireChannels(
         x.dim(-1),
         mean,
@@ -66,7 +65,7 @@ final class BatchNorm {
     requireEpsilon(operands, epsilon);
     operands.require(
         momentum >= 0 && momentum <= 1,
-        () -> "momentum must be in [0, 1], but is %s".formatted(momentum));
+        () -> "momentum must be in 0..1, but is %s".formatted(momentum));
     double m = perChannel(x);
     operands.require(
         m >= 2,
@@ -179,10 +178,7 @@ final class BatchNorm {
     Operand gamma = operands.input("gamma", gammaView);
     operands.requireReal(dx, dgamma, dbeta, dresidual, dy, x, y, mean, invStd, gamma);
     x.requireAxis();
-    dx.requireSameShape(x);
-    dy.requireSameShape(x);
-    x.requireSameShape(dresidual);
-    x.requireSameShape(y);
+    operands.requireShapeOf(x, dx, dresidual, dy, y);
     requireChannels(x.dim(-1), dgamma, dbeta, mean, invStd, gamma);
     operands.require(
         activation == Activation.NONE || y != null,
@@ -299,8 +295,7 @@ final class BatchNorm {
     Operand runningVariance = operands.input("running_variance", runningVarianceView);
     operands.requireReal(y, x, gamma, beta, residual, runningMean, runningVariance);
     x.requireAxis();
-    y.requireSameShape(x);
-    x.requireSameShape(residual);
+    operands.requireShapeOf(x, y, residual);
     requireChannels(x.dim(-1), gamma, beta, runningMean, runningVariance);
     requireEpsilon(operands, epsilon);
     operands.allowInPlace(y, x);

@@ -23,14 +23,16 @@ final class Dropout {
     Operand x = operands.input("x", xView);
     Operand step = operands.optionalInput("step", stepView);
     operands.requireReal(y, x);
-    y.requireSameShape(x);
+    operands.requireShapeOf(x, y);
     if (step != null) {
       step.requireDtype(DType.I64);
       step.requireShape();
     }
     operands.require(
         dropProbability >= 0 && dropProbability < 1,
-        () -> "drop_probability must be in [0, 1), but is %s".formatted(dropProbability));
+        () ->
+            "drop_probability must be at least 0 and less than 1, but is %s"
+                .formatted(dropProbability));
     operands.allowInPlace(y, x);
     Integers steps = step == null ? null : step.integers();
     long threshold = Math.round(65536 * dropProbability);

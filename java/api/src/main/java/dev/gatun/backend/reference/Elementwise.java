@@ -15,7 +15,7 @@ final class Elementwise {
     Operand y = operands.output("y", yView);
     Operand x = operands.input("x", xView);
     operands.requireReal(y, x);
-    y.requireSameShape(x);
+    operands.requireShapeOf(x, y);
     operands.allowInPlace(y, x);
     return operands.instruction(() -> unary(y.reals(), x.reals(), op, y.count()));
   }
@@ -61,8 +61,12 @@ final class Elementwise {
     operands.requireReal(y, a, b);
     Strided aWalk = broadcast(operands, a, y);
     Strided bWalk = broadcast(operands, b, y);
-    operands.allowInPlace(y, a);
-    operands.allowInPlace(y, b);
+    if (a.count() == y.count()) {
+      operands.allowInPlace(y, a);
+    }
+    if (b.count() == y.count()) {
+      operands.allowInPlace(y, b);
+    }
     boolean equalShapes = a.shape().equals(y.shape()) && b.shape().equals(y.shape());
     Strided one = Strided.row(y.count());
     return operands.instruction(
@@ -118,7 +122,7 @@ final class Elementwise {
     Operand y = operands.output("y", yView);
     Operand x = operands.input("x", xView);
     operands.requireReal(y, x);
-    y.requireSameShape(x);
+    operands.requireShapeOf(x, y);
     operands.allowInPlace(y, x);
     return operands.instruction(() -> affine(y.reals(), x.reals(), scale, shift, y.count()));
   }

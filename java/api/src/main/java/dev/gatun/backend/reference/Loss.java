@@ -15,7 +15,7 @@ final class Loss {
     Operand x = operands.input("x", xView);
     operands.requireReal(y, x);
     x.requireAxis();
-    y.requireSameShape(x);
+    operands.requireShapeOf(x, y);
     operands.allowInPlace(y, x);
     return operands.instruction(() -> softmax(y.reals(), x.reals(), x.count(), x.dim(-1)));
   }
@@ -72,7 +72,9 @@ final class Loss {
       double max = max(logits, row, classes);
       double logSum = max + Math.log(sumOfExps(logits, row, classes, max));
       sum += logSum - logits.get(row + label);
-      if (Reductions.argmax(logits, row, classes) == label) {
+      // A row with a NaN is never right.
+      if (Reductions.argmax(logits, row, classes) == label
+          && !Double.isNaN(logits.get(row + label))) {
         right++;
       }
     }
@@ -89,7 +91,7 @@ final class Loss {
     Operand dloss = operands.input("dloss", dlossView);
     operands.requireReal(dlogits, logits, dloss);
     requireLabels(logits, labels);
-    dlogits.requireSameShape(logits);
+    operands.requireShapeOf(logits, dlogits);
     dloss.requireShape();
     return operands.instruction(
         () ->

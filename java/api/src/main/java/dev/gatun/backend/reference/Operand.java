@@ -73,14 +73,6 @@ record Operand(String op, String name, ReferenceView view, Elements elements) {
     }
   }
 
-  void requireSameShape(@Nullable Operand other) {
-    if (other != null && !shape().equals(other.shape())) {
-      throw new ShapeException(
-          "[%s] shapes differ: %s is %s, %s is %s"
-              .formatted(op, name, view, other.name, other.view));
-    }
-  }
-
   private ShapeException refusal(String reason) {
     return new ShapeException("[%s] %s %s".formatted(op, name, reason));
   }

@@ -63,6 +63,17 @@ final class Operands {
     }
   }
 
+  /// Checks that these have the shape of `like`.
+  void requireShapeOf(Operand like, @Nullable Operand... operands) {
+    for (Operand operand : operands) {
+      if (operand != null && !operand.shape().equals(like.shape())) {
+        throw refusal(
+            "shapes differ: %s is %s, %s is %s"
+                .formatted(operand.name(), operand.view(), like.name(), like.view()));
+      }
+    }
+  }
+
   /// Checks an attribute.
   void require(boolean condition, Supplier<String> message) {
     if (!condition) {

@@ -32,17 +32,19 @@ final class Optimizer {
     Operand x = operands.input("x", xView);
     Operand norm = operands.input("norm", normView);
     operands.requireReal(y, x, norm);
-    y.requireSameShape(x);
+    operands.requireShapeOf(x, y);
     norm.requireShape();
     operands.require(
-        maxNorm > 0, () -> "max_norm must be greater than 0, but is %s".formatted(maxNorm));
+        maxNorm > 0 && Double.isFinite(maxNorm),
+        () -> "max_norm must be positive and finite, but is %s".formatted(maxNorm));
     operands.allowInPlace(y, x);
     return operands.instruction(
         () -> clipByNorm(y.reals(), x.reals(), norm.reals(), maxNorm, x.count()));
   }
 
   private static void clipByNorm(Reals y, Reals x, Reals norm, double maxNorm, int count) {
-    double scale = Double.isFinite(norm.get(0)) ? Math.min(1, maxNorm / norm.get(0)) : 1;
+    double length = norm.get(0);
+    double scale = length > maxNorm && Double.isFinite(length) ? maxNorm / length : 1;
     for (int i = 0; i < count; i++) {
       y.set(i, x.get(i) * scale);
     }
@@ -64,20 +66,11 @@ final class Optimizer {
     Operand gradient = operands.input("gradient", gradientView);
     Operand learningRate = operands.input("learning_rate", learningRateView);
     operands.requireReal(newParameter, newVelocity, parameter, velocity, gradient, learningRate);
-    newParameter.requireSameShape(parameter);
-    parameter.requireSameShape(newVelocity);
-    parameter.requireSameShape(velocity);
-    parameter.requireSameShape(gradient);
+    operands.requireShapeOf(parameter, newParameter, newVelocity, velocity, gradient);
     learningRate.requireShape();
-    operands.require(
-        (velocity == null) == (newVelocity == null) && (velocity == null) == (sgd.momentum() == 0),
-        () ->
-            ("with momentum both velocities are needed, without it none; momentum is %s, velocity"
-                    + " is %s, new_velocity is %s")
-                .formatted(
-                    sgd.momentum(),
-                    velocity == null ? "null" : velocity.view(),
-                    newVelocity == null ? "null" : newVelocity.view()));
+    requireAttributes(operands, sgd);
+    requireVelocity(operands, "new_velocity", newVelocity, sgd);
+    requireVelocity(operands, "velocity", velocity, sgd);
     operands.allowInPlace(newParameter, parameter);
     operands.allowInPlace(newVelocity, velocity);
     Reals velocities = Operand.realsOrNull(velocity);
@@ -93,6 +86,30 @@ final class Optimizer {
                 learningRate.reals().get(0),
                 sgd,
                 parameter.count()));
+  }
+
+  private static void requireAttributes(Operands operands, Sgd sgd) {
+    operands.require(
+        sgd.momentum() >= 0 && Double.isFinite(sgd.momentum()),
+        () -> "momentum must be finite and not negative, but is %s".formatted(sgd.momentum()));
+    operands.require(
+        Double.isFinite(sgd.dampening()),
+        () -> "dampening must be finite, but is %s".formatted(sgd.dampening()));
+    operands.require(
+        Double.isFinite(sgd.weightDecay()),
+        () -> "weight_decay must be finite, but is %s".formatted(sgd.weightDecay()));
+    operands.require(
+        sgd.momentum() > 0 || !sgd.nesterov(), () -> "nesterov needs momentum, which is 0");
+  }
+
+  private static void requireVelocity(
+      Operands operands, String name, @Nullable Operand velocity, Sgd sgd) {
+    boolean needed = sgd.momentum() > 0;
+    operands.require(
+        (velocity != null) == needed,
+        () ->
+            "momentum is %s, so %s must %sbe null"
+                .formatted(sgd.momentum(), name, needed ? "not " : ""));
   }
 
   private static void sgdStep(

@@ -184,7 +184,7 @@ final class Pooling {
 
   private static void requireTaps(Operands operands, Operand taps, Operand y, Window window) {
     taps.requireDtype(DType.U8);
-    taps.requireSameShape(y);
+    operands.requireShapeOf(y, taps);
     operands.require(
         (long) window.height() * window.width() <= MAX_TAPS,
         () ->

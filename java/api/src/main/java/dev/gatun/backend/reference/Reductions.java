@@ -19,7 +19,7 @@ final class Reductions {
     int rank = x.rank();
     operands.require(
         axes >>> rank == 0,
-        () -> "axes must only have bits of the %d axes of x, but are 0x%x".formatted(rank, axes));
+        () -> "axes must have bits of x's %d axes only, but is %d".formatted(rank, axes));
     int[] dims = new int[rank];
     int[] strides = new int[rank]; // of y along the axes of x
     long[] kept = new long[rank];
@@ -33,7 +33,7 @@ final class Reductions {
     y.requireShape(kept);
     operands.require(
         op != Reduction.MAX || reduced > 0,
-        () -> "there is no maximum along an empty axis, x is %s".formatted(x.view()));
+        () -> "there is no maximum along an empty axis: x is %s".formatted(x.view()));
     int[] dense = Strided.dense(y);
     for (int axis = 0; axis < rank; axis++) {
       strides[axis] = (axes >>> axis & 1) == 1 ? 0 : dense[axis];
@@ -86,7 +86,7 @@ final class Reductions {
     int length = x.dim(-1);
     if (length == 0) {
       throw operands.refusal(
-          "the last axis of x must not be empty, but x is %s".formatted(x.view()));
+          "the last axis of x must have 1..2147483647 elements, but x is %s".formatted(x.view()));
     }
     y.requireShape(x.shape().with(-1, 1));
     return operands.instruction(() -> argmax(y.integers(), x.reals(), y.count(), length));
