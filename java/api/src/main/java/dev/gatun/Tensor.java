@@ -330,8 +330,8 @@ public abstract class Tensor implements AutoCloseable {
     return apply(new Softmax(), this);
   }
 
-  /// The mean over rows of -log softmax(this)[label], a scalar. This is logits `[N,C]`, `labels` is
-  /// `[N]` of [DType#I32]; rows with a negative label are ignored.
+  /// The mean over rows of `-log softmax(this)[label]`, a scalar. This is logits `[N,C]`, `labels`
+  /// is `[N]` of [DType#I32]; rows with a negative label are ignored.
   public final Tensor softmaxCrossEntropy(Tensor labels) {
     return apply(new SoftmaxCrossEntropy(), this, labels);
   }
