@@ -9,7 +9,7 @@ public interface Loss {
   /// @param labels `[N]` of [DType#I32]; negative ones mark rows that do not count
   Tensor apply(Tensor outputs, Tensor labels);
 
-  /// The mean of -log softmax(outputs)[label]. ln C for C classes at the start of training.
+  /// The mean of `-log softmax(outputs)[label]`, ln C for C classes at the start of training.
   static Loss softmaxCrossEntropy() {
     return Tensor::softmaxCrossEntropy;
   }

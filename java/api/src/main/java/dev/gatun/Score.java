@@ -24,12 +24,10 @@ record Score(Value loss, Value correct) {
           "[loss] expected a scalar, found " + value.type() + "; reduce it by mean()");
     }
     Node producer = value.producer();
-    boolean counted =
-        producer != null
-            && producer.op() instanceof SoftmaxCrossEntropy
-            && producer.inputs().getFirst() == outputs;
     List<Value> judged =
-        counted
+        producer != null
+                && producer.op() instanceof SoftmaxCrossEntropy
+                && producer.inputs().equals(List.of(outputs, labels))
             ? producer.outputs()
             : graph.apply(new SoftmaxCrossEntropy(), List.of(outputs, labels));
     return new Score(value, judged.get(1));

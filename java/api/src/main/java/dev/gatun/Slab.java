@@ -77,14 +77,21 @@ final class Slab implements AutoCloseable {
   private Shape shape(String name) {
     Shape shape = shapes.get(name);
     if (shape == null) {
-      throw new IllegalArgumentException("there is no " + name + "; there are " + shapes.keySet());
+      throw unknown(name);
     }
     return shape;
   }
 
   private long offset(String name) {
-    shape(name);
-    return offsets.get(name);
+    Long offset = offsets.get(name);
+    if (offset == null) {
+      throw unknown(name);
+    }
+    return offset;
+  }
+
+  private IllegalArgumentException unknown(String name) {
+    return new IllegalArgumentException("there is no " + name + "; there are " + shapes.keySet());
   }
 
   private static ByteBuffer buffer(Shape shape) {

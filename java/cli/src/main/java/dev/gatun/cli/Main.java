@@ -36,10 +36,10 @@ public final class Main {
   private static IExecutionExceptionHandler explain() {
     return (exception, command, parsed) -> {
       PrintWriter err = command.getErr();
-      switch (exception) {
-        case UsageException usage -> {
-          err.println("gatun: " + usage.getMessage());
-          return ExitCode.USAGE;
+      return switch (exception) {
+        case UsageException _ -> {
+          err.println("gatun: " + exception.getMessage());
+          yield ExitCode.USAGE;
         }
         case DivergedException _,
             DeviceUnavailableException _,
@@ -48,14 +48,14 @@ public final class Main {
             DataFormatException _,
             UncheckedIOException _ -> {
           err.println("gatun: " + exception.getMessage());
-          return ExitCode.SOFTWARE;
+          yield ExitCode.SOFTWARE;
         }
         default -> {
           err.println("gatun: this is a bug; please report it with the lines below");
           exception.printStackTrace(err);
-          return ExitCode.SOFTWARE;
+          yield ExitCode.SOFTWARE;
         }
-      }
+      };
     };
   }
 }

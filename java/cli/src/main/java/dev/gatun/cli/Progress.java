@@ -29,6 +29,7 @@ final class Progress implements Watcher, AutoCloseable {
   private double loss = Double.NaN;
   private double accuracy = Double.NaN;
 
+  @SuppressWarnings("SystemConsoleNull") // it is null again, from JDK 25 on, without a terminal
   Progress(PrintWriter out) {
     this.out = out;
     Console console = System.console();
