@@ -5,6 +5,8 @@ import dev.gatun.graph.Graph;
 import dev.gatun.graph.Node;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
+import dev.gatun.graph.op.Copy;
+import dev.gatun.graph.op.Reshape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
@@ -57,13 +59,15 @@ public final class Functions {
     if (inputs.length == 0) {
       throw new IllegalArgumentException("[grad] needs at least one input");
     }
-    if (inputs[0] instanceof Value value) {
-      return symbolic(function, value.graph(), inputs);
+    for (Tensor input : inputs) {
+      if (input instanceof Value value) {
+        return differentiate(function, value.graph(), variables(value.graph(), inputs));
+      }
     }
     Device device = inputs[0].device();
     Graph graph = new Graph();
     Value[] leaves = leaves(graph, inputs);
-    List<Tensor> results = symbolic(function, graph, leaves);
+    List<Tensor> results = differentiate(function, graph, leaves);
     Map<Value, Tensor> known = new IdentityHashMap<>(graph.constants());
     for (int i = 0; i < inputs.length; i++) {
       known.put(leaves[i], inputs[i]);
@@ -71,18 +75,27 @@ public final class Functions {
     return interpret(device, graph, known, results);
   }
 
-  private static List<Tensor> symbolic(TensorFunction function, Graph graph, Tensor... inputs) {
-    Tensor value = function.apply(inputs);
+  private static List<Tensor> differentiate(
+      TensorFunction function, Graph graph, Value... variables) {
+    Tensor value = function.apply(variables);
     if (!(value instanceof Value scalar) || scalar.graph() != graph) {
       throw new IllegalArgumentException(
           "[grad] the function's result does not depend on its inputs: " + value);
     }
     List<Tensor> results = new ArrayList<>();
     results.add(scalar);
-    List<Value> variables =
-        Arrays.stream(inputs).filter(input -> input.dtype().isReal()).map(graph::value).toList();
-    results.addAll(Gradients.of(scalar, variables));
+    List<Value> real =
+        Arrays.stream(variables).filter(variable -> variable.dtype().isReal()).toList();
+    results.addAll(Gradients.of(scalar, real));
     return results;
+  }
+
+  /// Values that nothing else knows, equal to `inputs`: one input may be computed from another, or
+  /// be used by the function without being handed to it, and neither counts for its gradient.
+  private static Value[] variables(Graph graph, Tensor... inputs) {
+    return Arrays.stream(inputs)
+        .map(input -> graph.apply(new Reshape(input.shape()), List.of(input)).getFirst())
+        .toArray(Value[]::new);
   }
 
   static Value[] leaves(Graph graph, Tensor... inputs) {
@@ -113,7 +126,7 @@ public final class Functions {
       for (Tensor result : results) {
         Tensor tensor = known.get((Value) result);
         if (kept.contains(tensor) || !scope.owns(tensor)) {
-          tensor = tensor.plus(0);
+          tensor = ConcreteTensor.run(new Copy(), List.of(tensor)).getFirst();
         }
         kept.add(scope.keep(tensor));
       }
