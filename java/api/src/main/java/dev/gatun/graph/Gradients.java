@@ -47,20 +47,7 @@ public final class Gradients {
       if (!reached || node.inputs().stream().noneMatch(active::contains)) {
         continue;
       }
-      graph.enter(node.path());
-      List<@Nullable Tensor> inputGradients =
-          node.op()
-              .gradient(
-                  new Op.Local(
-                      List.copyOf(node.inputs()), List.copyOf(node.outputs()), outputGradients));
-      for (int k = 0; k < node.inputs().size(); k++) {
-        Tensor gradient = inputGradients.get(k);
-        Value input = node.inputs().get(k);
-        if (gradient != null && active.contains(input)) {
-          gradients.merge(input, gradient, Tensor::plus);
-        }
-      }
-      graph.leave();
+      graph.at(node.path(), () -> flow(node, outputGradients, active, gradients));
     }
 
     List<Value> results = new ArrayList<>();
@@ -72,6 +59,25 @@ public final class Gradients {
               : full(graph, variable.dtype(), variable.shape(), 0));
     }
     return results;
+  }
+
+  /// Adds what `node` sends back to the gradients of its inputs.
+  private static void flow(
+      Node node,
+      List<@Nullable Tensor> outputGradients,
+      Set<Value> active,
+      Map<Value, Tensor> gradients) {
+    List<Tensor> inputs = List.copyOf(node.inputs());
+    List<Tensor> outputs = List.copyOf(node.outputs());
+    List<@Nullable Tensor> inputGradients =
+        node.op().gradient(new Op.Local(inputs, outputs, outputGradients));
+    for (int k = 0; k < inputs.size(); k++) {
+      Tensor gradient = inputGradients.get(k);
+      Value input = node.inputs().get(k);
+      if (gradient != null && active.contains(input)) {
+        gradients.merge(input, gradient, Tensor::plus);
+      }
+    }
   }
 
   private static Set<Value> dependents(List<Node> nodes, List<Value> variables) {

@@ -105,6 +105,19 @@ public final class Graph {
     path.pop();
   }
 
+  /// Runs `body`, whose nodes get `whole` for their path wherever the graph stands now.
+  void at(String whole, Runnable body) {
+    List<String> outer = List.copyOf(path);
+    path.clear();
+    path.push(whole);
+    try {
+      body.run();
+    } finally {
+      path.clear();
+      path.addAll(outer);
+    }
+  }
+
   /// Removes the nodes that `results` do not depend on.
   void removeDead(List<Value> results) {
     Set<Value> needed = new HashSet<>(results);
