@@ -9,6 +9,7 @@ import dev.gatun.graph.Placement;
 import dev.gatun.graph.Slot;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
+import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -39,6 +40,12 @@ public final class CompiledFunction implements Functions.TensorsFunction, AutoCl
       return function.apply(inputs);
     }
     Device device = inputs[0].device();
+    for (Tensor input : inputs) {
+      if (input.device() != device) {
+        throw new IllegalArgumentException(
+            "[compile] inputs live on different devices: %s, and %s".formatted(inputs[0], input));
+      }
+    }
     Key key = new Key(device, Arrays.stream(inputs).map(TensorType::of).toList());
     return compiled.computeIfAbsent(key, any -> new Compiled(device, function, inputs)).run(inputs);
   }
@@ -56,6 +63,7 @@ public final class CompiledFunction implements Functions.TensorsFunction, AutoCl
   private static final class Compiled {
     private final Device device;
     private final List<Memory> memories = new ArrayList<>();
+    private final List<View> views = new ArrayList<>();
     private final List<View> inputs = new ArrayList<>();
     private final List<View> results = new ArrayList<>();
     private final List<TensorType> types = new ArrayList<>();
@@ -63,31 +71,37 @@ public final class CompiledFunction implements Functions.TensorsFunction, AutoCl
 
     Compiled(Device device, Functions.TensorsFunction function, Tensor... examples) {
       this.device = device;
+      try {
+        this.executable = compile(function, examples);
+      } catch (RuntimeException | Error e) {
+        free();
+        throw e;
+      }
+    }
+
+    private Executable compile(Functions.TensorsFunction function, Tensor... examples) {
       Graph graph = new Graph();
       Value[] leaves = Functions.leaves(graph, examples);
       List<Tensor> outputs = function.apply(leaves);
       List<Placement> given = new ArrayList<>();
       List<Placement> wanted = new ArrayList<>();
       for (Value leaf : leaves) {
-        given.add(place(leaf, inputs));
+        inputs.add(place(leaf, given));
       }
       graph
           .constants()
           .forEach(
-              (leaf, tensor) -> {
-                Placement constant = place(leaf, new ArrayList<>());
-                copy(constant, (ConcreteTensor) tensor);
-                given.add(constant);
-              });
+              (leaf, tensor) ->
+                  device.backend().copy(place(leaf, given), ((ConcreteTensor) tensor).view()));
       for (Tensor output : outputs) {
         if (!(output instanceof Value value) || value.graph() != graph) {
           throw new IllegalArgumentException(
               "[compile] a result does not depend on the inputs: " + output);
         }
-        wanted.add(place(value, results));
+        results.add(place(value, wanted));
         types.add(value.type());
       }
-      this.executable = Executable.compile(device.backend(), graph, given, wanted);
+      return Executable.compile(device.backend(), graph, given, wanted);
     }
 
     List<Tensor> run(Tensor... values) {
@@ -95,6 +109,7 @@ public final class CompiledFunction implements Functions.TensorsFunction, AutoCl
       for (int i = 0; i < values.length; i++) {
         backend.copy(inputs.get(i), ((ConcreteTensor) values[i]).view());
       }
+      Reference.reachabilityFence(values);
       executable.run();
       List<Tensor> outputs = new ArrayList<>();
       for (int i = 0; i < results.size(); i++) {
@@ -107,23 +122,22 @@ public final class CompiledFunction implements Functions.TensorsFunction, AutoCl
 
     void close() {
       executable.close();
-      inputs.forEach(View::close);
-      results.forEach(View::close);
+      free();
+    }
+
+    private void free() {
+      views.forEach(View::close);
       memories.forEach(Memory::close);
     }
 
-    private Placement place(Value value, List<View> views) {
+    /// Memory for `value`, noted in `placements`.
+    private View place(Value value, List<Placement> placements) {
       Memory memory = device.backend().allocate(value.type().bytes(), Memory.Kind.DEVICE);
       memories.add(memory);
-      views.add(memory.view(0, value.dtype(), value.shape()));
-      return new Placement(value, new Slot(memory, 0));
-    }
-
-    private void copy(Placement target, ConcreteTensor source) {
-      try (View view =
-          target.slot().memory().view(0, target.value().dtype(), target.value().shape())) {
-        device.backend().copy(view, source.view());
-      }
+      View view = memory.view(0, value.dtype(), value.shape());
+      views.add(view);
+      placements.add(new Placement(value, new Slot(memory, 0)));
+      return view;
     }
   }
 }
