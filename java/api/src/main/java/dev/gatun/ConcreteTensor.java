@@ -5,6 +5,7 @@ import dev.gatun.backend.View;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;
 import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -21,8 +22,7 @@ final class ConcreteTensor extends Tensor {
   private ConcreteTensor(Device device, TensorType type) {
     super(type.dtype(), type.shape());
     this.device = device;
-    Memory memory = device.backend().allocate(type.bytes(), Memory.Kind.DEVICE);
-    this.storage = new Storage(memory, memory.view(0, type.dtype(), type.shape()), type.toString());
+    this.storage = Storage.allocate(device, type);
     this.cleanable = Leaks.watch(this, storage);
     Scope.adopt(this);
   }
@@ -94,11 +94,16 @@ final class ConcreteTensor extends Tensor {
     } catch (RuntimeException e) {
       outputs.forEach(Tensor::close);
       throw e;
+    } finally {
+      // Or a tensor whose last use this is could be taken for forgotten in the middle of it.
+      Reference.reachabilityFence(inputs);
     }
     return outputs;
   }
 
+  /// For an instruction; the caller keeps this tensor reachable until it has run.
   View view() {
+    requireOpen();
     return storage.view;
   }
 
@@ -181,6 +186,7 @@ final class ConcreteTensor extends Tensor {
         ByteBuffer.allocateDirect(Math.toIntExact(TensorType.of(this).bytes()))
             .order(ByteOrder.nativeOrder());
     storage.memory.read(0, bytes);
+    Reference.reachabilityFence(this);
     return bytes.flip();
   }
 
@@ -213,10 +219,20 @@ final class ConcreteTensor extends Tensor {
     private final String type;
     private volatile boolean closed;
 
-    Storage(Memory memory, View view, String type) {
+    private Storage(Memory memory, View view, String type) {
       this.memory = memory;
       this.view = view;
       this.type = type;
+    }
+
+    static Storage allocate(Device device, TensorType type) {
+      Memory memory = device.backend().allocate(type.bytes(), Memory.Kind.DEVICE);
+      try {
+        return new Storage(memory, memory.view(0, type.dtype(), type.shape()), type.toString());
+      } catch (RuntimeException e) {
+        memory.close();
+        throw e;
+      }
     }
 
     @Override
