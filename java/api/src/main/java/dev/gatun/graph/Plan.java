@@ -60,7 +60,7 @@ final class Plan {
       if (root.producer() != null && taken.add(root)) {
         wanted.put(root, result.slot());
       } else {
-        Node copy = graph.node(new Copy(), List.of(result.value()), "");
+        Node copy = graph.node(new Copy(), List.of(root), "");
         graph.nodes().add(1 + graph.nodes().indexOf(root.producer()), copy);
         wanted.put(copy.outputs().getFirst(), result.slot());
       }
