@@ -157,12 +157,12 @@ TEST(Buffer, ReadsAndWritesInsideItsBounds) {
   EXPECT_OK(gt_buffer_read(buffer, 4, back, 4));
   EXPECT_EQ(std::string(back), "bcd");
   EXPECT_OK(gt_buffer_read(buffer, 8, nullptr, 0));
-  constexpr auto MAX = std::numeric_limits<int64_t>::max();
+  constexpr auto kMax = std::numeric_limits<int64_t>::max();
   EXPECT_REFUSED(gt_buffer_read(buffer, 5, back, 4), GT_INVALID_ARGUMENT,
                  "4 bytes from offset 5 do not lie inside a buffer of 8 bytes");
   EXPECT_REFUSED(gt_buffer_write(buffer, -1, text, 4), GT_INVALID_ARGUMENT, "offset");
   EXPECT_REFUSED(gt_buffer_write(buffer, 1, text, -4), GT_INVALID_ARGUMENT, "bytes");
-  EXPECT_REFUSED(gt_buffer_write(buffer, MAX, text, MAX), GT_INVALID_ARGUMENT, "inside");
+  EXPECT_REFUSED(gt_buffer_write(buffer, kMax, text, kMax), GT_INVALID_ARGUMENT, "inside");
   EXPECT_REFUSED(gt_buffer_read(buffer, 0, nullptr, 1), GT_INVALID_ARGUMENT, "out is NULL");
   EXPECT_REFUSED(gt_buffer_write(buffer, 0, nullptr, 1), GT_INVALID_ARGUMENT, "source is NULL");
   gt_buffer_destroy(buffer);
@@ -190,10 +190,10 @@ TEST(Tensor, LiesInsideItsBuffer) {
                  "rank");
   EXPECT_REFUSED(gt_tensor_create(&tensor, buffer, 0, GT_U8, 1, nullptr), GT_INVALID_ARGUMENT,
                  "dims is NULL");
-  constexpr int64_t BIG = int64_t{1} << 32;
-  EXPECT_REFUSED(create(0, GT_U8, {BIG, BIG}), GT_INVALID_ARGUMENT, "too many elements");
-  EXPECT_REFUSED(create(0, GT_F64, {BIG, BIG / 4}), GT_INVALID_ARGUMENT, "too many elements");
-  EXPECT_REFUSED(create(0, GT_U8, {0, BIG, BIG}), GT_INVALID_ARGUMENT, "too many elements");
+  constexpr int64_t kBig = int64_t{1} << 32;
+  EXPECT_REFUSED(create(0, GT_U8, {kBig, kBig}), GT_INVALID_ARGUMENT, "too many elements");
+  EXPECT_REFUSED(create(0, GT_F64, {kBig, kBig / 4}), GT_INVALID_ARGUMENT, "too many elements");
+  EXPECT_REFUSED(create(0, GT_U8, {0, kBig, kBig}), GT_INVALID_ARGUMENT, "too many elements");
   EXPECT_EQ(tensor, nullptr);
   for (const Dims& dims : {Dims{}, Dims{6}, Dims{2, 3}, Dims{0}, Dims{1, 0, 7}}) {
     ASSERT_OK(create(0, GT_F32, dims));
@@ -251,9 +251,9 @@ TEST(ThreadPool, RunsEveryTaskOnce) {
 }
 
 TEST(ThreadPool, GivesAWorkerOneTaskAtATime) {
-  constexpr int WORKERS = 4;
-  ThreadPool pool(WORKERS);
-  std::atomic<int> busy[WORKERS] = {};
+  constexpr int kWorkers = 4;
+  ThreadPool pool(kWorkers);
+  std::atomic<int> busy[kWorkers] = {};
   for (int repeat = 0; repeat < 200; ++repeat) {
     ThreadPool::Turn(pool).run(
         64,

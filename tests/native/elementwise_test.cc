@@ -17,12 +17,12 @@ namespace {
 using kernels::Binary;
 using kernels::Unary;
 
-constexpr float INF = std::numeric_limits<float>::infinity();
-constexpr float NOT_A_NUMBER = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNotANumber = std::numeric_limits<float>::quiet_NaN();
 
-const Unary ALL_UNARY[] = {Unary::NEGATE, Unary::ABS,  Unary::SQUARE,  Unary::SQRT, Unary::EXP,
+const Unary kAllUnary[] = {Unary::NEGATE, Unary::ABS,  Unary::SQUARE,  Unary::SQRT, Unary::EXP,
                            Unary::LOG,    Unary::RELU, Unary::SIGMOID, Unary::TANH, Unary::SIGN};
-const Binary ALL_BINARY[] = {Binary::ADD,     Binary::SUBTRACT, Binary::MULTIPLY, Binary::DIVIDE,
+const Binary kAllBinary[] = {Binary::ADD,     Binary::SUBTRACT, Binary::MULTIPLY, Binary::DIVIDE,
                              Binary::MAXIMUM, Binary::MINIMUM,  Binary::GATE};
 
 // All others are a single correctly rounded operation.
@@ -40,10 +40,10 @@ int64_t ulps_allowed(Unary op) {
 
 // Numbers of every magnitude and sign, the ends of the ranges, and what is not a number.
 Array<float> numbers_of_every_size() {
-  std::vector<float> numbers = {0.0f,       -0.0f,   1.0f,     -1.0f,        1000.0f,
-                                -1000.0f,   INF,     -INF,     NOT_A_NUMBER, FLT_MAX,
-                                -FLT_MAX,   FLT_MIN, -FLT_MIN, 88.72283f,    88.72284f,
-                                -87.33654f, -103.9f, 9.0f,     -9.0f,        10.0f};
+  std::vector<float> numbers = {0.0f,       -0.0f,   1.0f,     -1.0f,       1000.0f,
+                                -1000.0f,   kInf,    -kInf,    kNotANumber, FLT_MAX,
+                                -FLT_MAX,   FLT_MIN, -FLT_MIN, 88.72283f,   88.72284f,
+                                -87.33654f, -103.9f, 9.0f,     -9.0f,       10.0f};
   for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += 2039) {
     const float x = std::bit_cast<float>(static_cast<uint32_t>(bits));
     if (std::isnormal(x)) numbers.push_back(x);
@@ -56,7 +56,7 @@ TEST(Unary, IsAccurateOnEveryLevel) {
   const Array<float> x = numbers_of_every_size();
   TestTensor<float> input(device, x), output(device, x.dims());
   for_each_simd_level([&](const char*) {
-    for (const Unary op : ALL_UNARY) {
+    for (const Unary op : kAllUnary) {
       ASSERT_OK(gt_unary(device.stream(), output, input, static_cast<int32_t>(op)));
       const Array<float> y = output.read();
       int64_t worst = 0;
@@ -75,7 +75,7 @@ TEST(Unary, IsAccurateOnEveryLevel) {
 
 TEST(Unary, IsStableFarOut) {
   TestDevice device(1);
-  const std::vector<float> x = {-INF, -1000, -0.0f, 1000, INF, NOT_A_NUMBER};
+  const std::vector<float> x = {-kInf, -1000, -0.0f, 1000, kInf, kNotANumber};
   TestTensor<float> input(device, Array<float>({6}, x)), output(device, Dims{6});
   const auto expect = [&](Unary op, const std::vector<float>& expected) {
     ASSERT_OK(gt_unary(device.stream(), output, input, static_cast<int32_t>(op)));
@@ -83,13 +83,13 @@ TEST(Unary, IsStableFarOut) {
     for (int i = 0; i < 6; ++i) EXPECT_EQ(ulps(y[i], expected[i]), 0) << x[i] << " gives " << y[i];
   };
   for_each_simd_level([&](const char*) {
-    expect(Unary::EXP, {0, 0, 1, INF, INF, NOT_A_NUMBER});
-    expect(Unary::SIGMOID, {0, 0, 0.5f, 1, 1, NOT_A_NUMBER});
-    expect(Unary::TANH, {-1, -1, 0, 1, 1, NOT_A_NUMBER});
-    expect(Unary::LOG, {NOT_A_NUMBER, NOT_A_NUMBER, -INF, 6.9077554f, INF, NOT_A_NUMBER});
-    expect(Unary::RELU, {0, 0, 0, 1000, INF, NOT_A_NUMBER});
-    expect(Unary::SIGN, {-1, -1, 0, 1, 1, NOT_A_NUMBER});
-    expect(Unary::SQRT, {NOT_A_NUMBER, NOT_A_NUMBER, 0, 31.622776f, INF, NOT_A_NUMBER});
+    expect(Unary::EXP, {0, 0, 1, kInf, kInf, kNotANumber});
+    expect(Unary::SIGMOID, {0, 0, 0.5f, 1, 1, kNotANumber});
+    expect(Unary::TANH, {-1, -1, 0, 1, 1, kNotANumber});
+    expect(Unary::LOG, {kNotANumber, kNotANumber, -kInf, 6.9077554f, kInf, kNotANumber});
+    expect(Unary::RELU, {0, 0, 0, 1000, kInf, kNotANumber});
+    expect(Unary::SIGN, {-1, -1, 0, 1, 1, kNotANumber});
+    expect(Unary::SQRT, {kNotANumber, kNotANumber, 0, 31.622776f, kInf, kNotANumber});
   });
 }
 
@@ -97,7 +97,7 @@ TEST(Unary, IsStableFarOut) {
 TEST(Unary, TouchesItsElementsOnly) {
   for_each_simd_level([&](const char*) {
     for (const int64_t count : {0, 1, 2, 3, 4, 5, 7, 15, 16, 17, 33, 16'384, 40'007}) {
-      for (const Unary op : ALL_UNARY) {
+      for (const Unary op : kAllUnary) {
         const Array<float> x = random_array<float>({count + 1}, 7, 0.1, 3);
         Array<float> y = x;
         Tensor part = y.tensor();
@@ -118,7 +118,7 @@ TEST(Unary, RunsInF64) {
   TestDevice device(3);
   const Array<double> x = random_array<double>({33'000}, 3, 0.1, 4);
   TestTensor<double> input(device, x), output(device, x.dims());
-  for (const Unary op : ALL_UNARY) {
+  for (const Unary op : kAllUnary) {
     ASSERT_OK(gt_unary(device.stream(), output, input, static_cast<int32_t>(op)));
     const Array<double> y = output.read();
     for (int64_t i = 0; i < x.count(); ++i) {
@@ -131,7 +131,7 @@ struct Shapes {
   Dims y, a, b;
 };
 
-const Shapes BROADCASTS[] = {
+const Shapes kBroadcasts[] = {
     {{}, {}, {}},
     {{0}, {0}, {1}},
     {{5}, {5}, {}},
@@ -155,10 +155,10 @@ const Shapes BROADCASTS[] = {
 // One correctly rounded operation per element: the same bits at every level.
 template <typename T>
 void check_binary(const TestDevice& device) {
-  for (const Shapes& shapes : BROADCASTS) {
+  for (const Shapes& shapes : kBroadcasts) {
     Array<T> a = random_array<T>(shapes.a, 11), b = random_array<T>(shapes.b, 12);
     TestTensor<T> left(device, a), right(device, b), output(device, shapes.y);
-    for (const Binary op : ALL_BINARY) {
+    for (const Binary op : kAllBinary) {
       Array<T> expected(shapes.y);
       kernels::naive::binary<T>(expected.tensor(), a.tensor(), b.tensor(), op, 0, expected.count());
       ASSERT_OK(gt_binary(device.stream(), output, left, right, static_cast<int32_t>(op)));
@@ -193,8 +193,8 @@ TEST(Binary, IsInPlaceWithEitherOperand) {
 
 TEST(Binary, LetsNanWinAndGateShut) {
   TestDevice device(1);
-  const Array<float> a({6}, {NOT_A_NUMBER, 1, 2, -INF, NOT_A_NUMBER, 3});
-  const Array<float> b({6}, {1, NOT_A_NUMBER, 1, INF, -1, 0});
+  const Array<float> a({6}, {kNotANumber, 1, 2, -kInf, kNotANumber, 3});
+  const Array<float> b({6}, {1, kNotANumber, 1, kInf, -1, 0});
   TestTensor<float> left(device, a), right(device, b), y(device, Dims{6});
   for_each_simd_level([&](const char*) {
     const auto expect = [&](int32_t op, const std::vector<float>& expected) {
@@ -202,9 +202,9 @@ TEST(Binary, LetsNanWinAndGateShut) {
       const Array<float> actual = y.read();
       for (int i = 0; i < 6; ++i) EXPECT_EQ(ulps(actual[i], expected[i]), 0) << op << ": " << i;
     };
-    expect(GT_BINARY_MAXIMUM, {NOT_A_NUMBER, NOT_A_NUMBER, 2, INF, NOT_A_NUMBER, 3});
-    expect(GT_BINARY_MINIMUM, {NOT_A_NUMBER, NOT_A_NUMBER, 1, -INF, NOT_A_NUMBER, 0});
-    expect(GT_BINARY_GATE, {NOT_A_NUMBER, 0, 2, -INF, 0, 0});
+    expect(GT_BINARY_MAXIMUM, {kNotANumber, kNotANumber, 2, kInf, kNotANumber, 3});
+    expect(GT_BINARY_MINIMUM, {kNotANumber, kNotANumber, 1, -kInf, kNotANumber, 0});
+    expect(GT_BINARY_GATE, {kNotANumber, 0, 2, -kInf, 0, 0});
   });
 }
 

@@ -33,8 +33,8 @@ TYPED_TEST(MovementOf, FillsEveryElement) {
 }
 
 TEST_F(MovementTest, SaturatesToIntegers) {
-  constexpr double INF = std::numeric_limits<double>::infinity();
-  const std::vector<double> from = {0.9, -0.9, 1e300,      -1e300,       INF,           -INF,
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const std::vector<double> from = {0.9, -0.9, 1e300,      -1e300,       kInf,          -kInf,
                                     NAN, 255,  2147483647, 2147483648.0, -2147483648.0, 300.5};
   TestTensor<double> x(device, Array<double>({12}, from));
   TestTensor<int32_t> i32(device, Dims{12});
@@ -43,13 +43,13 @@ TEST_F(MovementTest, SaturatesToIntegers) {
   ASSERT_OK(gt_copy(device.stream(), i32, x));
   ASSERT_OK(gt_copy(device.stream(), i64, x));
   ASSERT_OK(gt_copy(device.stream(), u8, x));
-  constexpr int32_t MAX = std::numeric_limits<int32_t>::max(), MIN = -MAX - 1;
+  constexpr int32_t kMax = std::numeric_limits<int32_t>::max(), kMin = -kMax - 1;
   EXPECT_EQ(i32.read().to_vector(),
-            (std::vector<int32_t>{0, 0, MAX, MIN, MAX, MIN, 0, 255, MAX, MAX, MIN, 300}));
-  constexpr int64_t LMAX = std::numeric_limits<int64_t>::max(), LMIN = -LMAX - 1;
+            (std::vector<int32_t>{0, 0, kMax, kMin, kMax, kMin, 0, 255, kMax, kMax, kMin, 300}));
+  constexpr int64_t kMax64 = std::numeric_limits<int64_t>::max(), kMin64 = -kMax64 - 1;
   EXPECT_EQ(i64.read().to_vector(),
-            (std::vector<int64_t>{0, 0, LMAX, LMIN, LMAX, LMIN, 0, 255, 2147483647, 2147483648,
-                                  -2147483648, 300}));
+            (std::vector<int64_t>{0, 0, kMax64, kMin64, kMax64, kMin64, 0, 255, 2147483647,
+                                  2147483648, -2147483648, 300}));
   EXPECT_EQ(u8.read().to_vector(),
             (std::vector<uint8_t>{0, 0, 255, 0, 255, 0, 0, 255, 255, 255, 0, 255}));
   ASSERT_OK(gt_fill(device.stream(), u8, -3.5));
@@ -57,8 +57,8 @@ TEST_F(MovementTest, SaturatesToIntegers) {
 }
 
 TEST_F(MovementTest, SaturatesAmongIntegers) {
-  constexpr int64_t MAX = std::numeric_limits<int64_t>::max();
-  TestTensor<int64_t> x(device, Array<int64_t>({6}, {MAX, -MAX - 1, -1, 0, 256, 2147483648}));
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  TestTensor<int64_t> x(device, Array<int64_t>({6}, {kMax, -kMax - 1, -1, 0, 256, 2147483648}));
   TestTensor<int32_t> i32(device, Dims{6});
   TestTensor<uint8_t> u8(device, Dims{6});
   ASSERT_OK(gt_copy(device.stream(), i32, x));

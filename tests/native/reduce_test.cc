@@ -13,8 +13,8 @@ namespace {
 
 using kernels::Reduction;
 
-constexpr float INF = std::numeric_limits<float>::infinity();
-constexpr float NOT_A_NUMBER = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNotANumber = std::numeric_limits<float>::quiet_NaN();
 
 struct Case {
   Dims x;
@@ -31,7 +31,7 @@ Dims reduced_dims(const Case& c) {
 
 // All; first axes; last axes; middle ones; several separate ones; none; tails of vectors, blocks
 // and units; large and tiny.
-const Case CASES[] = {
+const Case kCases[] = {
     {{}, 0},
     {{1}, 1},
     {{7}, 1},
@@ -70,7 +70,7 @@ const Case CASES[] = {
 // the partial sum; the rest is f64 and one final rounding: far below 2e-6 of the result, 70 units.
 template <typename T>
 void check_reduce(const TestDevice& device, Reduction op, double relative) {
-  for (const Case& c : CASES) {
+  for (const Case& c : kCases) {
     SCOPED_TRACE("x " + TestTensor<T>(device, c.x).read().tensor().to_string() + " axes " +
                  std::to_string(c.axes));
     Array<T> x = random_array<T>(c.x, 21, -0.5, 1.5);
@@ -112,7 +112,7 @@ TEST(Reduce, SumsManyEqualValuesExactly) {
 }
 
 TEST(Reduce, RunsTasksInAnyOrder) {
-  for (const Case& c : CASES) {
+  for (const Case& c : kCases) {
     Array<float> x = random_array<float>(c.x, 5), y(reduced_dims(c), 9.0f), expected = y;
     SerialLauncher launcher(3);
     kernels::reduce(launcher, y.tensor(), x.tensor(), Reduction::MAX, c.axes);
@@ -122,7 +122,7 @@ TEST(Reduce, RunsTasksInAnyOrder) {
 }
 
 TEST(Reduce, GivesTheSameBitsForEveryNumberOfThreads) {
-  for (const Case& c : CASES) {
+  for (const Case& c : kCases) {
     const Array<float> x = random_array<float>(c.x, 5);
     std::vector<Array<float>> results;
     for (const int threads : {1, 2, 3}) {
@@ -142,20 +142,20 @@ TEST(Reduce, LetsNanWinTheMaximum) {
   for_each_simd_level([&](const char*) {
     for (int64_t at = 0; at < 150; ++at) {
       Array<float> x({150}, 1.0f);
-      x[at] = NOT_A_NUMBER;
-      x[(at + 75) % 150] = INF;
+      x[at] = kNotANumber;
+      x[(at + 75) % 150] = kInf;
       TestTensor<float> row(device, x), y(device, Dims{1});
       ASSERT_OK(gt_reduce(device.stream(), y, row, GT_REDUCE_MAX, 1));
       ASSERT_TRUE(std::isnan(y.read()[0])) << "NaN at " << at;
-      Array<float> columns({150, 70}, -INF);
-      columns[at * 70 + at % 70] = NOT_A_NUMBER;
+      Array<float> columns({150, 70}, -kInf);
+      columns[at * 70 + at % 70] = kNotANumber;
       TestTensor<float> matrix(device, columns), maxima(device, Dims{1, 70});
       ASSERT_OK(gt_reduce(device.stream(), maxima, matrix, GT_REDUCE_MAX, 1));
       for (int64_t c = 0; c < 70; ++c) {
         if (c == at % 70) {
           ASSERT_TRUE(std::isnan(maxima.read()[c])) << "NaN at " << at;
         } else {
-          ASSERT_EQ(maxima.read()[c], -INF);
+          ASSERT_EQ(maxima.read()[c], -kInf);
         }
       }
     }
@@ -198,7 +198,7 @@ TEST(Argmax, FindsTheFirstGreatest) {
   check_argmax<double>();
   TestDevice device(1);
   const Array<float> x(
-      {4, 3}, {1, 3, 3, NOT_A_NUMBER, 5, NOT_A_NUMBER, 7, NOT_A_NUMBER, 8, -INF, -INF, -INF});
+      {4, 3}, {1, 3, 3, kNotANumber, 5, kNotANumber, 7, kNotANumber, 8, -kInf, -kInf, -kInf});
   TestTensor<float> input(device, x);
   TestTensor<int32_t> y(device, Dims{4, 1});
   ASSERT_OK(gt_argmax(device.stream(), y, input));

@@ -44,7 +44,7 @@ template <typename T>
 class Array {
  public:
   explicit Array(Dims dims, T value = T{})
-      : dims_(std::move(dims)), values_(count_of(dims_) + PAD, value) {}
+      : dims_(std::move(dims)), values_(count_of(dims_) + kPad, value) {}
   Array(Dims dims, const std::vector<T>& values) : Array(std::move(dims)) {
     EXPECT_EQ(count(), static_cast<int64_t>(values.size()));
     std::copy(values.begin(), values.end(), data());
@@ -76,7 +76,7 @@ class Array {
   }
 
  private:
-  static constexpr int64_t PAD = 64 / sizeof(T);
+  static constexpr int64_t kPad = 64 / sizeof(T);
   static T* align(T* p) {
     return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(p) + 63) & ~uintptr_t{63});
   }

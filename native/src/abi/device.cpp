@@ -15,10 +15,10 @@ gt_status gt_device_create(gt_device* out, int32_t kind, int32_t index, int32_t 
     if (kind != GT_DEVICE_CPU)
       fail(GT_UNSUPPORTED, "[", op, "] this build has no devices of kind ", kind);
     require(index == 0, "[", op, "] there is one CPU device, index 0, but index is ", index);
-    require(threads >= 0 && threads <= ThreadPool::MAX_WORKERS, "[", op, "] threads must be 0..",
-            ThreadPool::MAX_WORKERS, ", but is ", threads);
+    require(threads >= 0 && threads <= ThreadPool::kMaxWorkers, "[", op, "] threads must be 0..",
+            ThreadPool::kMaxWorkers, ", but is ", threads);
     const int workers =
-        threads > 0 ? threads : std::min(available_processors(), ThreadPool::MAX_WORKERS);
+        threads > 0 ? threads : std::min(available_processors(), ThreadPool::kMaxWorkers);
     *out = new gt_device_s{.device = std::make_shared<Device>(workers)};
   });
 }

@@ -32,33 +32,33 @@ enum class HandleKind : uint64_t {
 }  // namespace gatun
 
 struct gt_device_s {
-  static constexpr auto KIND = gatun::HandleKind::DEVICE;
-  gatun::HandleKind kind = KIND;
+  static constexpr auto kKind = gatun::HandleKind::DEVICE;
+  gatun::HandleKind kind = kKind;
   std::shared_ptr<gatun::Device> device;
 };
 
 struct gt_buffer_s {
-  static constexpr auto KIND = gatun::HandleKind::BUFFER;
-  gatun::HandleKind kind = KIND;
+  static constexpr auto kKind = gatun::HandleKind::BUFFER;
+  gatun::HandleKind kind = kKind;
   std::shared_ptr<gatun::Buffer> buffer;
 };
 
 struct gt_tensor_s {
-  static constexpr auto KIND = gatun::HandleKind::TENSOR;
-  gatun::HandleKind kind = KIND;
+  static constexpr auto kKind = gatun::HandleKind::TENSOR;
+  gatun::HandleKind kind = kKind;
   gatun::Tensor view;
   std::shared_ptr<gatun::Buffer> buffer;
 };
 
 struct gt_stream_s {
-  static constexpr auto KIND = gatun::HandleKind::STREAM;
-  gatun::HandleKind kind = KIND;
+  static constexpr auto kKind = gatun::HandleKind::STREAM;
+  gatun::HandleKind kind = kKind;
   std::shared_ptr<gatun::Stream> stream;
 };
 
 struct gt_program_s {
-  static constexpr auto KIND = gatun::HandleKind::PROGRAM;
-  gatun::HandleKind kind = KIND;
+  static constexpr auto kKind = gatun::HandleKind::PROGRAM;
+  gatun::HandleKind kind = kKind;
   std::shared_ptr<gatun::Program> program;
 };
 
@@ -67,7 +67,7 @@ namespace gatun {
 template <typename Handle>
 Handle* check_handle(const char* op, const char* argument, Handle* handle) {
   require(handle != nullptr, "[", op, "] ", argument, " is NULL");
-  require(handle->kind == Handle::KIND, "[", op, "] ", argument,
+  require(handle->kind == Handle::kKind, "[", op, "] ", argument,
           " is not a live handle of its type (destroyed, or of another kind)");
   return handle;
 }
@@ -80,7 +80,7 @@ void check_out(const char* op, const char* argument, Out* out) {
 // Destroyers never fail: NULL and what is not a live handle are left alone.
 template <typename Handle>
 void destroy_handle(Handle* handle) noexcept {
-  if (handle == nullptr || handle->kind != Handle::KIND) return;
+  if (handle == nullptr || handle->kind != Handle::kKind) return;
   *const_cast<volatile HandleKind*>(&handle->kind) = HandleKind{};
   delete handle;
 }

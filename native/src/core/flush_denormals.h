@@ -13,18 +13,18 @@ namespace gatun {
 
 class FlushDenormals {
  public:
-  FlushDenormals() : saved_(read()) { write(saved_ | FLUSH); }
+  FlushDenormals() : saved_(read()) { write(saved_ | kFlush); }
   ~FlushDenormals() { write(saved_); }
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;
 
  private:
 #if defined(__SSE2__)
-  static constexpr uint64_t FLUSH = 0x8040;  // MXCSR: flush to zero, denormals are zero
+  static constexpr uint64_t kFlush = 0x8040;  // MXCSR: flush to zero, denormals are zero
   static uint64_t read() { return _mm_getcsr(); }
   static void write(uint64_t mode) { _mm_setcsr(static_cast<uint32_t>(mode)); }
 #elif defined(__aarch64__)
-  static constexpr uint64_t FLUSH = uint64_t{1} << 24;  // FPCR.FZ
+  static constexpr uint64_t kFlush = uint64_t{1} << 24;  // FPCR.FZ
   static uint64_t read() {
     uint64_t mode;
     asm volatile("mrs %0, fpcr" : "=r"(mode));
@@ -32,7 +32,7 @@ class FlushDenormals {
   }
   static void write(uint64_t mode) { asm volatile("msr fpcr, %0" ::"r"(mode)); }
 #else
-  static constexpr uint64_t FLUSH = 0;
+  static constexpr uint64_t kFlush = 0;
   static uint64_t read() { return 0; }
   static void write(uint64_t) {}
 #endif

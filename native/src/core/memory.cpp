@@ -14,11 +14,11 @@
 namespace gatun {
 namespace {
 
-bool is_large(int64_t bytes) { return bytes >= HostMemory::LARGE_ALIGNMENT; }
+bool is_large(int64_t bytes) { return bytes >= HostMemory::kLargeAlignment; }
 
 std::align_val_t alignment_of(int64_t bytes) {
-  return std::align_val_t(is_large(bytes) ? HostMemory::LARGE_ALIGNMENT
-                                          : HostMemory::SMALL_ALIGNMENT);
+  return std::align_val_t(is_large(bytes) ? HostMemory::kLargeAlignment
+                                          : HostMemory::kSmallAlignment);
 }
 
 // Never empty, so that the memory of an empty tensor has an address too.
@@ -28,17 +28,17 @@ size_t size_to_allocate(int64_t bytes) { return static_cast<size_t>(std::max<int
 size_t mapped_size(int64_t bytes) { return (static_cast<size_t>(bytes) + 4095) & ~size_t{4095}; }
 
 void* map_pages(int64_t bytes) {
-  constexpr size_t ALIGNMENT = HostMemory::LARGE_ALIGNMENT;
+  constexpr size_t kAlignment = HostMemory::kLargeAlignment;
   const size_t size = mapped_size(bytes);
-  void* whole = mmap(nullptr, size + ALIGNMENT, PROT_READ | PROT_WRITE,
+  void* whole = mmap(nullptr, size + kAlignment, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (whole == MAP_FAILED) return nullptr;
   auto* begin = static_cast<std::byte*>(whole);
-  auto* data = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(begin) + ALIGNMENT - 1) &
-                                            ~uintptr_t{ALIGNMENT - 1});
+  auto* data = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(begin) + kAlignment - 1) &
+                                            ~uintptr_t{kAlignment - 1});
   const size_t before = data - begin;
   if (before > 0) munmap(begin, before);
-  if (before < ALIGNMENT) munmap(data + size, ALIGNMENT - before);
+  if (before < kAlignment) munmap(data + size, kAlignment - before);
   madvise(data, size, MADV_HUGEPAGE);  // only advice: it may fail where huge pages are switched off
   return data;
 }

@@ -33,8 +33,8 @@ class MemoryCounter {
 // bytes.
 class HostMemory {
  public:
-  static constexpr int64_t SMALL_ALIGNMENT = 64;
-  static constexpr int64_t LARGE_ALIGNMENT = int64_t{2} << 20;
+  static constexpr int64_t kSmallAlignment = 64;
+  static constexpr int64_t kLargeAlignment = int64_t{2} << 20;
 
   HostMemory() = default;
   // Throws GT_OUT_OF_MEMORY, named by `op`, if all that `counter` holds would no longer fit into

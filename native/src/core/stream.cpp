@@ -12,11 +12,11 @@ namespace {
 
 // Where the next scratch place of `bytes` begins is `used`; this is where the one after it begins.
 int64_t advance(int64_t used, int64_t bytes) {
-  constexpr int64_t ALIGNMENT = HostMemory::SMALL_ALIGNMENT;
-  if (bytes < 0 || bytes > std::numeric_limits<int64_t>::max() - used - ALIGNMENT) {
+  constexpr int64_t kAlignment = HostMemory::kSmallAlignment;
+  if (bytes < 0 || bytes > std::numeric_limits<int64_t>::max() - used - kAlignment) {
     fail(GT_INTERNAL, "[device] a kernel asks for ", bytes, " bytes of scratch");
   }
-  return (used + bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  return (used + bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 class EagerLauncher final : public Launcher {

@@ -21,11 +21,11 @@ namespace {
 // Between the sections of a step there are a few microseconds; a sleeping thread needs tens of them
 // to come back. A worker whose spinning was in vain spins for half the time next, so that an idle
 // or crowded machine is left alone.
-constexpr int64_t LONGEST_SPIN_NANOS = 50'000;
-constexpr int64_t SHORTEST_SPIN_NANOS = 2'000;
+constexpr int64_t kLongestSpinNanos = 50'000;
+constexpr int64_t kShortestSpinNanos = 2'000;
 // The caller waits for the end of tasks that are running: longer, since the next section begins
 // right after.
-constexpr int64_t CALLER_SPIN_NANOS = 100'000;
+constexpr int64_t kCallerSpinNanos = 100'000;
 
 int64_t now_nanos() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -112,7 +112,7 @@ void ThreadPool::start_threads() {
 
 void ThreadPool::run(int64_t tasks, const Body& body, std::byte* scratch) {
   if (tasks <= 0) return;
-  require(tasks <= MAX_TASKS, "[device] a section has ", tasks, " tasks, more than ", MAX_TASKS);
+  require(tasks <= kMaxTasks, "[device] a section has ", tasks, " tasks, more than ", kMaxTasks);
   if (tasks == 1 || workers_ == 1) {
     const Context context{scratch, 0, workers_};
     for (int64_t task = 0; task < tasks; ++task) body(context, task);
@@ -181,7 +181,7 @@ void ThreadPool::run_tasks(Claim claim, int worker) {
 void ThreadPool::work(int worker) {
   name_this_thread("gatun-" + std::to_string(worker));
   const FlushDenormals flush;
-  int64_t spin_nanos = LONGEST_SPIN_NANOS;
+  int64_t spin_nanos = kLongestSpinNanos;
   while (wait_for_work(spin_nanos)) {
     for (Claim mine = claim(); mine.count > 0; mine = claim()) {
       run_tasks(mine, worker);
@@ -197,9 +197,9 @@ bool ThreadPool::wait_for_work(int64_t& spin_nanos) {
     return (unclaimed_.load() & 0xffff'ffff) != 0 || stop_.load(std::memory_order_relaxed);
   };
   if (spin(spin_nanos, ready)) {
-    spin_nanos = std::min(2 * spin_nanos, LONGEST_SPIN_NANOS);
+    spin_nanos = std::min(2 * spin_nanos, kLongestSpinNanos);
   } else {
-    spin_nanos = std::max(spin_nanos / 2, SHORTEST_SPIN_NANOS);
+    spin_nanos = std::max(spin_nanos / 2, kShortestSpinNanos);
     sleepers_.fetch_add(1);
     while (true) {
       const int alarm = alarm_.load();
@@ -213,7 +213,7 @@ bool ThreadPool::wait_for_work(int64_t& spin_nanos) {
 
 void ThreadPool::wait_for_workers(int64_t tasks) {
   const auto done = [&] { return finished_.load(std::memory_order_acquire) == tasks; };
-  if (spin(CALLER_SPIN_NANOS, done)) return;
+  if (spin(kCallerSpinNanos, done)) return;
   // As above: either the worker sees that the caller sleeps, or the caller sees that the worker has
   // finished.
   caller_sleeps_.store(true);

@@ -17,8 +17,8 @@ namespace gatun {
 
 class ThreadPool {
  public:
-  static constexpr int MAX_WORKERS = 1024;
-  static constexpr int64_t MAX_TASKS = (int64_t{1} << 31) - 1;
+  static constexpr int kMaxWorkers = 1024;
+  static constexpr int64_t kMaxTasks = (int64_t{1} << 31) - 1;
 
   // Threads start with the first section that needs them.
   explicit ThreadPool(int workers);

@@ -14,8 +14,8 @@ HWY_BEFORE_NAMESPACE();
 namespace gatun::kernels::HWY_NAMESPACE {
 namespace {
 
-constexpr float INFINITE = std::numeric_limits<float>::infinity();
-constexpr float NOT_A_NUMBER = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNotANumber = std::numeric_limits<float>::quiet_NaN();
 
 // ---- Functions that Highway's library leaves open at the ends of their range
 
@@ -24,16 +24,16 @@ HWY_INLINE V exp_of(D d, V x) {
   // Highway's is right from -104 to 89; conversion to an integer is undefined far outside.
   const V inside = hn::Min(hn::Max(x, hn::Set(d, -110.0f)), hn::Set(d, 88.9f));
   const V y =
-      hn::IfThenElse(hn::Gt(x, hn::Set(d, 88.722839f)), hn::Set(d, INFINITE), hn::Exp(d, inside));
+      hn::IfThenElse(hn::Gt(x, hn::Set(d, 88.722839f)), hn::Set(d, kInfinity), hn::Exp(d, inside));
   return hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
 template <typename D, typename V>
 HWY_INLINE V log_of(D d, V x) {
   V y = hn::Log(d, x);
-  y = hn::IfThenElse(hn::Eq(x, hn::Set(d, INFINITE)), x, y);
-  y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Set(d, -INFINITE), y);
-  return hn::IfThenElse(hn::Ge(x, hn::Zero(d)), y, hn::Set(d, NOT_A_NUMBER));
+  y = hn::IfThenElse(hn::Eq(x, hn::Set(d, kInfinity)), x, y);
+  y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Set(d, -kInfinity), y);
+  return hn::IfThenElse(hn::Ge(x, hn::Zero(d)), y, hn::Set(d, kNotANumber));
 }
 
 template <typename D, typename V>
@@ -166,17 +166,17 @@ void unary_loop(Op op, float* y, const float* x, int64_t count) {
             [=](auto d, int64_t i) HWY_ATTR { hn::StoreU(op(d, hn::LoadU(d, x + i)), d, y + i); });
 }
 
-template <bool DENSE, typename D>
+template <bool kDense, typename D>
 HWY_INLINE hn::Vec<D> load(D d, const float* p, int64_t i) {
-  if constexpr (DENSE) return hn::LoadU(d, p + i);
+  if constexpr (kDense) return hn::LoadU(d, p + i);
   return hn::Set(d, *p);
 }
 
-template <bool A_IS_DENSE, bool B_IS_DENSE, typename Op>
+template <bool kADense, bool kBDense, typename Op>
 void binary_rows(Op op, float* y, const float* a, const float* b, const RowBlock& block) {
   for (int64_t row = 0; row < block.rows; ++row) {
     for_lanes(block.columns, [=](auto d, int64_t i) HWY_ATTR {
-      hn::StoreU(op(d, load<A_IS_DENSE>(d, a, i), load<B_IS_DENSE>(d, b, i)), d, y + i);
+      hn::StoreU(op(d, load<kADense>(d, a, i), load<kBDense>(d, b, i)), d, y + i);
     });
     y += block.columns;
     a += block.a_row_stride;

@@ -78,16 +78,16 @@ void permute_rows(Launcher& launcher, const Tensor& y, const Tensor& x, AxisList
 template <typename T>
 void permute_planes(Launcher& launcher, const Tensor& y, const Tensor& x, AxisList outer, Axis row,
                     Axis column) {
-  constexpr int64_t TILE = 32;
-  const int64_t row_tiles = (row.dim + TILE - 1) / TILE;
-  const int64_t column_tiles = (column.dim + TILE - 1) / TILE;
+  constexpr int64_t kTile = 32;
+  const int64_t row_tiles = (row.dim + kTile - 1) / kTile;
+  const int64_t column_tiles = (column.dim + kTile - 1) / kTile;
   const int64_t planes = y.count / (row.dim * column.dim);
   parallel_rows(
-      launcher, planes * row_tiles * column_tiles, TILE * TILE, [=](int64_t begin, int64_t end) {
+      launcher, planes * row_tiles * column_tiles, kTile * kTile, [=](int64_t begin, int64_t end) {
         for (int64_t tile = begin; tile < end; ++tile) {
-          const int64_t c0 = tile % column_tiles * TILE, c1 = std::min(column.dim, c0 + TILE);
-          const int64_t r0 = tile / column_tiles % row_tiles * TILE,
-                        r1 = std::min(row.dim, r0 + TILE);
+          const int64_t c0 = tile % column_tiles * kTile, c1 = std::min(column.dim, c0 + kTile);
+          const int64_t r0 = tile / column_tiles % row_tiles * kTile,
+                        r1 = std::min(row.dim, r0 + kTile);
           const auto [in_y, in_x] = locate(outer, tile / column_tiles / row_tiles);
           for (int64_t r = r0; r < r1; ++r) {
             T* to = y.as<T>() + in_y + r * row.y_stride;

@@ -78,7 +78,7 @@ struct Plan {
       (is_reduced[i] ? reduced : kept).push(merged.dims[i], merged.strides[i]);
     }
 
-    block_columns = std::min(columns, REDUCE_COLUMNS);
+    block_columns = std::min(columns, kReduceColumns);
     block_rows = std::min(rows, std::max<int64_t>(64, ELEMENTS_PER_TASK / block_columns));
     row_blocks = (rows + block_rows - 1) / block_rows;
     column_blocks = (columns + block_columns - 1) / block_columns;
@@ -128,7 +128,7 @@ void reduce_real(Launcher& launcher, const Tensor& y, const Tensor& x, Reduction
     const int64_t kept = i / plan.column_blocks / plan.units;
     const T* from = x.as<T>() + plan.kept.offset(kept);
     if (one_pass) {
-      double results[REDUCE_COLUMNS];
+      double results[kReduceColumns];
       reduce_unit(plan, op, results, from, column, columns, number);
       T* to = y.as<T>() + kept * plan.columns + column;
       for (int64_t c = 0; c < columns; ++c) to[c] = static_cast<T>(results[c] / divisor);

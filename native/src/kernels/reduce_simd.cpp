@@ -18,10 +18,10 @@ namespace {
 
 // Rows, or vectors of a dense row, that are summed in f32 before they join the sum in f64. The
 // error of a run is some 2^-24 of its largest partial sum, whatever the length of the whole.
-constexpr int64_t RUN = 64;
+constexpr int64_t kRun = 64;
 
 struct Sum {
-  static constexpr float START = 0.0f;
+  static constexpr float kStart = 0.0f;
   template <typename V>
   HWY_INLINE V operator()(V a, V b) const {
     return hn::Add(a, b);
@@ -34,7 +34,7 @@ struct Sum {
 };
 
 struct Max {
-  static constexpr float START = -std::numeric_limits<float>::infinity();
+  static constexpr float kStart = -std::numeric_limits<float>::infinity();
   template <typename V>
   HWY_INLINE V operator()(V a, V b) const {
     return hn::IfThenElse(hn::Or(hn::Gt(b, a), hn::IsNaN(b)), b, a);
@@ -55,11 +55,11 @@ template <typename Op>
 double reduce_dense(Op op, double result, const float* x, int64_t count) {
   const Floats d;
   const auto n = static_cast<int64_t>(hn::Lanes(d));
-  const auto start = hn::Set(d, Op::START);
+  const auto start = hn::Set(d, Op::kStart);
   int64_t i = 0;
   while (count - i >= 4 * n) {
     auto v0 = start, v1 = start, v2 = start, v3 = start;
-    const int64_t end = i + std::min((count - i) / (4 * n), RUN / 4) * 4 * n;
+    const int64_t end = i + std::min((count - i) / (4 * n), kRun / 4) * 4 * n;
     for (; i < end; i += 4 * n) {
       v0 = op(v0, hn::LoadU(d, x + i));
       v1 = op(v1, hn::LoadU(d, x + i + n));
@@ -84,7 +84,7 @@ HWY_INLINE void reduce_run(Op op, float* run, const float* x, int64_t rows, int6
   int64_t done = 0;
   for (; done + 4 * n <= columns; done += 4 * n) {
     const float* p = x + done;
-    const auto start = hn::Set(whole, Op::START);
+    const auto start = hn::Set(whole, Op::kStart);
     auto v0 = start, v1 = start, v2 = start, v3 = start;
     for (int64_t i = 0; i < rows; ++i, p += row_stride) {
       v0 = op(v0, hn::LoadU(whole, p));
@@ -98,7 +98,7 @@ HWY_INLINE void reduce_run(Op op, float* run, const float* x, int64_t rows, int6
     hn::StoreU(v3, whole, run + done + 3 * n);
   }
   for_lanes(columns - done, [=](auto d, int64_t c) HWY_ATTR {
-    auto even = hn::Set(d, Op::START), odd = even;
+    auto even = hn::Set(d, Op::kStart), odd = even;
     const float* p = x + done + c;
     int64_t i = 0;
     for (; i + 2 <= rows; i += 2, p += 2 * row_stride) {
@@ -113,9 +113,9 @@ HWY_INLINE void reduce_run(Op op, float* run, const float* x, int64_t rows, int6
 template <typename Op>
 void reduce_columns(Op op, double* results, const float* x, int64_t rows, int64_t columns,
                     int64_t row_stride) {
-  float run[REDUCE_COLUMNS];
-  for (int64_t row = 0; row < rows; row += RUN) {
-    reduce_run(op, run, x + row * row_stride, std::min(RUN, rows - row), columns, row_stride);
+  float run[kReduceColumns];
+  for (int64_t row = 0; row < rows; row += kRun) {
+    reduce_run(op, run, x + row * row_stride, std::min(kRun, rows - row), columns, row_stride);
     for (int64_t c = 0; c < columns; ++c) results[c] = op.into(results[c], run[c]);
   }
 }

@@ -9,7 +9,7 @@
 namespace gatun::kernels {
 
 // At most this many columns in a call.
-constexpr int64_t REDUCE_COLUMNS = 2048;
+constexpr int64_t kReduceColumns = 2048;
 
 // Combines x[i * row_stride + c] over `rows` rows into results[c]. A single column has
 // row_stride 1.
