@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -13,6 +17,21 @@
 #include "core/device.h"
 #include "gatun.h"
 #include "support.h"
+
+namespace {
+std::atomic<int64_t> heap_allocations{0};
+}
+
+// Counts the allocations of the whole test program. Not inlined: GCC would take the pair for a
+// mistake.
+[[gnu::noinline]] void* operator new(size_t bytes) {
+  ++heap_allocations;
+  void* data = std::malloc(bytes > 0 ? bytes : 1);
+  if (data == nullptr) throw std::bad_alloc();
+  return data;
+}
+[[gnu::noinline]] void operator delete(void* data) noexcept { std::free(data); }
+[[gnu::noinline]] void operator delete(void* data, size_t) noexcept { std::free(data); }
 
 namespace gatun::test {
 namespace {
@@ -135,6 +154,31 @@ TEST_F(StreamTest, TakesTurnsWithOtherStreamsAndCallersOfOneProgram) {
   expect_same_bits(z.read(), Array<float>({50'000}, 2.0f));
   gt_program_destroy(program);
   gt_stream_destroy(second);
+}
+
+TEST_F(StreamTest, AllocatesNothingInAProgram) {
+  TestTensor<float> x(device, Dims{3, 100, 70}), y(device, Dims{3, 70, 100}),
+      sums(device, Dims{3, 1, 100});
+  TestTensor<int32_t> places(device, Dims{3, 70, 1});
+  const int32_t axes[] = {0, 2, 1};
+  gt_stream stream = device.stream();
+  gt_program program = record(device, [&] {
+    EXPECT_OK(gt_fill(stream, x, 2));
+    EXPECT_OK(gt_permute(stream, y, x, axes, 3));
+    EXPECT_OK(gt_unary(stream, y, y, GT_UNARY_EXP));
+    EXPECT_OK(gt_reduce(stream, sums, y, GT_REDUCE_SUM, 2));
+    EXPECT_OK(gt_binary(stream, y, y, sums, GT_BINARY_DIVIDE));
+    EXPECT_OK(gt_argmax(stream, places, y));
+  });
+  EXPECT_OK(gt_program_run(program));  // starts the threads
+  int64_t bytes, peak, before, after;
+  EXPECT_OK(gt_device_memory(device.device(), &bytes, &peak, &before));
+  const int64_t heap_before = heap_allocations;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(gt_program_run(program), GT_OK);
+  EXPECT_EQ(heap_allocations, heap_before);
+  EXPECT_OK(gt_device_memory(device.device(), &bytes, &peak, &after));
+  EXPECT_EQ(after, before);
+  gt_program_destroy(program);
 }
 
 // ---- Below the ABI: sections, scratch, failures
