@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.DoubleStream;
 
 /// A tensor with memory on a device.
 final class ConcreteTensor extends Tensor {
@@ -173,7 +174,16 @@ final class ConcreteTensor extends Tensor {
     if (storage.closed) {
       return type + ", closed";
     }
-    return shape().count() > 16 ? type : type + " " + Arrays.toString(toDoubleArray());
+    return shape().count() > 16 ? type : type + " " + elements();
+  }
+
+  private String elements() {
+    return switch (dtype()) {
+      case F32 -> Arrays.toString(toFloatArray());
+      case F64 -> Arrays.toString(toDoubleArray());
+      case I32, I64, U8 ->
+          Arrays.toString(DoubleStream.of(toDoubleArray()).mapToLong(x -> (long) x).toArray());
+    };
   }
 
   private int length() {
