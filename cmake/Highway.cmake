@@ -8,6 +8,7 @@ mark_as_advanced(HWY_INCLUDE_DIR HWY_STATIC_LIBRARY)
 
 add_library(gatun_highway INTERFACE)
 target_include_directories(gatun_highway SYSTEM INTERFACE "${HWY_INCLUDE_DIR}")
+target_compile_definitions(gatun_highway INTERFACE "HWY_DISABLED_TARGETS=(${GATUN_SIMD_OFF})")
 
 if(HWY_STATIC_LIBRARY)
   set(linked "${HWY_STATIC_LIBRARY}")
