@@ -38,7 +38,7 @@ public final class Model implements AutoCloseable {
       this.states = holdings.add(new Slab(device.backend(), stateShapes));
       long stream = 0;
       for (NetTrace.Parameter spec : trace.parameters()) {
-        parameters.write(spec.name(), spec.initializer().sample(spec.shape(), seed, stream++));
+        parameters.write(spec.name(), initial(spec, seed, stream++));
       }
       for (NetTrace.State state : trace.states()) {
         float[] initial = new float[Math.toIntExact(state.leaf().shape().count())];
@@ -141,6 +141,10 @@ public final class Model implements AutoCloseable {
     cleanable.clean();
   }
 
+  void requireOpen() {
+    holdings.requireOpen();
+  }
+
   Slab parameters() {
     return parameters;
   }
@@ -160,6 +164,14 @@ public final class Model implements AutoCloseable {
       places.add(new Placement(state.leaf(), states.slot(state.name())));
     }
     return places;
+  }
+
+  private static float[] initial(NetTrace.Parameter spec, long seed, long stream) {
+    try {
+      return spec.initializer().sample(spec.shape(), seed, stream);
+    } catch (ShapeException e) {
+      throw new ShapeException(spec.name() + ": " + e.getMessage());
+    }
   }
 
   private Slab slab(String name) {

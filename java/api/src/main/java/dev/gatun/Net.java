@@ -34,8 +34,13 @@ public final class Net {
 
   /// A network without layers for inputs of these extents, the batch axis left out: `input(32, 32,
   /// 3)` for pictures.
+  ///
+  /// @throws IllegalArgumentException if an extent is less than 1
   public static Net input(long... dims) {
     Shape shape = Shape.of(dims);
+    if (shape.count() < 1) {
+      throw new IllegalArgumentException("[input] expected extents of at least 1, found " + shape);
+    }
     return new Net("", shape, new Sequential(List.of()), batchOf(shape));
   }
 
@@ -154,11 +159,16 @@ public final class Net {
   }
 
   /// A group of layers under one name: `stage("stage1", s -> s.conv(16, 3).relu())`.
+  ///
+  /// @throws IllegalArgumentException if the name is taken, empty or has a dot
   public Net stage(String name, UnaryOperator<Net> part) {
+    requireName(name);
     return add(name, part(name, part));
   }
 
   /// Any layer. Its name is `kind` with a number behind it: `conv0`, `conv1`, ...
+  ///
+  /// @throws IllegalArgumentException if the kind has a dot
   public Net layer(String kind, Layer layer) {
     return add(next(kind), layer);
   }
@@ -174,6 +184,7 @@ public final class Net {
   }
 
   private Net add(String name, Layer layer) {
+    requireName(name);
     if (layers.parts().stream().anyMatch(part -> part.name().equals(name))) {
       throw new IllegalArgumentException(
           "[net] there is a layer called " + inside(name) + " already");
@@ -194,6 +205,14 @@ public final class Net {
   private String next(String kind) {
     Pattern numbered = Pattern.compile(Pattern.quote(kind) + "\\d+");
     return kind + layers.parts().stream().filter(p -> numbered.matcher(p.name()).matches()).count();
+  }
+
+  /// Names make paths, whose parts are divided by dots.
+  private static void requireName(String name) {
+    if (name.isEmpty() || name.contains(".")) {
+      throw new IllegalArgumentException(
+          "[net] expected a layer name that is not empty and has no dot, found \"" + name + "\"");
+    }
   }
 
   /// A batch of two: enough for batch statistics.

@@ -119,14 +119,22 @@ final class NetTrace implements LayerContext {
           "the parameter %s is %s, now asked for as %s"
               .formatted(parameter.name(), parameter.shape(), shape));
     }
+    requireOneKind(parameter.name());
     return parameter.leaf();
   }
 
   @Override
   public Tensor state(String name, double initialValue, long... dims) {
-    return states
-        .computeIfAbsent(full(name), key -> new State(key, initialValue, leaf(key, Shape.of(dims))))
-        .leaf();
+    Shape shape = Shape.of(dims);
+    State state =
+        states.computeIfAbsent(full(name), key -> new State(key, initialValue, leaf(key, shape)));
+    if (!state.leaf().shape().equals(shape)) {
+      throw new ShapeException(
+          "the state %s is %s, now asked for as %s"
+              .formatted(state.name(), state.leaf().shape(), shape));
+    }
+    requireOneKind(state.name());
+    return state.leaf();
   }
 
   @Override
@@ -173,6 +181,13 @@ final class NetTrace implements LayerContext {
     String message = String.valueOf(e.getMessage());
     String prefix = String.join(".", path);
     return message.startsWith("[") ? new ShapeException(prefix + ": " + message) : e;
+  }
+
+  private void requireOneKind(String name) {
+    if (parameters.containsKey(name) && states.containsKey(name)) {
+      throw new IllegalArgumentException(
+          "%s is asked for as a parameter and as a state; give one another name".formatted(name));
+    }
   }
 
   private Value leaf(String name, Shape shape) {
