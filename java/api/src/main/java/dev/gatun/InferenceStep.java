@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// A network compiled in inference mode for one batch size; with a loss, it also judges its
 /// outputs.
 final class InferenceStep implements AutoCloseable {
-  private final Staging staging = new Staging();
+  private final Holdings holdings = new Holdings("inference step");
   private final Executable executable;
   private final FloatBuffer inputs;
   private final FloatBuffer outputs;
@@ -36,6 +36,7 @@ final class InferenceStep implements AutoCloseable {
     Value x = graph.leaf("inputs", new TensorType(DType.F32, shape));
     NetTrace trace = new NetTrace(graph, Mode.INFERENCE, 0);
     Value y = trace.run(model.net(), x);
+    Staging staging = holdings.add(new Staging());
     int inputEntry = staging.place(x);
     int outputEntry = staging.place(y);
     List<Integer> given = new ArrayList<>(List.of(inputEntry, staging.place(trace.step())));
@@ -53,18 +54,16 @@ final class InferenceStep implements AutoCloseable {
       wanted.add(lossEntry);
       wanted.add(correctEntry);
     }
-    staging.allocate(model.device().backend());
     try {
+      staging.allocate(model.device().backend());
       List<Placement> leaves = new ArrayList<>(model.placements(trace));
       given.forEach(entry -> leaves.add(staging.placement(entry)));
+      leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
+      List<Placement> results = wanted.stream().map(staging::placement).toList();
       executable =
-          Executable.compile(
-              model.device().backend(),
-              graph,
-              leaves,
-              wanted.stream().map(staging::placement).toList());
+          holdings.add(Executable.compile(model.device().backend(), graph, leaves, results));
     } catch (RuntimeException e) {
-      staging.close();
+      holdings.release();
       throw e;
     }
     inputs = staging.floats(inputEntry);
@@ -101,8 +100,7 @@ final class InferenceStep implements AutoCloseable {
 
   @Override
   public void close() {
-    executable.close();
-    staging.close();
+    holdings.release();
   }
 
   private Judgement judgement() {

@@ -3,10 +3,13 @@ package dev.gatun;
 import dev.gatun.graph.Executable;
 import dev.gatun.graph.Gradients;
 import dev.gatun.graph.Graph;
+import dev.gatun.graph.Node;
 import dev.gatun.graph.Placement;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
+import dev.gatun.graph.op.BatchNormTraining;
 import dev.gatun.graph.op.ClipByNorm;
+import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Norm;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -56,12 +59,14 @@ final class TrainingStep implements AutoCloseable {
       List<Placement> results = new ArrayList<>();
       results.add(staging.placement(lossEntry));
       results.add(staging.placement(correctEntry));
-      for (NetTrace.State state : trace.states()) {
-        if (state.next() != state.leaf()) {
-          results.add(new Placement(state.next(), model.states().slot(state.name())));
-        }
-      }
+      Map<NetTrace.State, Value> updates = updates(graph, trace);
       optimize(model, graph, trace, score.loss(), rate, optimizer, maxNorm, leaves, results);
+      updates.forEach(
+          (state, next) -> {
+            Value last = overwrites(graph, state) ? next : copy(graph, next);
+            results.add(new Placement(last, model.states().slot(state.name())));
+          });
+      leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
       executable =
           holdings.add(Executable.compile(model.device().backend(), graph, leaves, results));
     } catch (RuntimeException e) {
@@ -107,6 +112,35 @@ final class TrainingStep implements AutoCloseable {
   @Override
   public void close() {
     holdings.release();
+  }
+
+  /// What becomes of each state that changes. One that takes the place of another, or of a
+  /// parameter, is saved before that changes too.
+  private static Map<NetTrace.State, Value> updates(Graph graph, NetTrace trace) {
+    Map<NetTrace.State, Value> updates = new LinkedHashMap<>();
+    for (NetTrace.State state : trace.states()) {
+      Value next = state.next();
+      Node producer = next.producer();
+      if (next != state.leaf()) {
+        boolean computed = producer != null && !producer.op().isAlias();
+        updates.put(state, computed ? next : copy(graph, next));
+      }
+    }
+    return updates;
+  }
+
+  /// Whether the new content may be computed over the old: batch norm can, and nobody else reads
+  /// it. Any other update is stored at the end of the step, for the old content is read until then.
+  private static boolean overwrites(Graph graph, NetTrace.State state) {
+    Node producer = state.next().producer();
+    return producer != null
+        && producer.op() instanceof BatchNormTraining
+        && graph.nodes().stream()
+            .allMatch(node -> node == producer || !node.inputs().contains(state.leaf()));
+  }
+
+  private static Value copy(Graph graph, Value value) {
+    return graph.apply(new Copy(), List.of(value)).getFirst();
   }
 
   /// Gradients are computed straight into a slab laid out as the parameters; the optimizer then
