@@ -145,6 +145,22 @@ TEST(BatchNorm, BackwardAgreesWithNaive) {
   });
 }
 
+// Long rows, and so many that groups of channels are wide and no longer whole rows.
+TEST(BatchNorm, LargeTensorAgreesWithNaive) {
+  Case<float> fast({1100, 2100}), naive({1100, 2100});
+  SerialLauncher launcher(2);
+  fast.train(launcher, true, Activation::RELU);
+  naive.train_naive(true, Activation::RELU);
+  expect_close(fast.inv_std, naive.inv_std, 3e-6, 0);
+  expect_close(fast.y, naive.y, 1e-5, 5e-6);
+  fast.y = naive.y, fast.mean = naive.mean, fast.inv_std = naive.inv_std;
+  fast.backward(launcher, true, Activation::RELU);
+  naive.backward_naive(true, Activation::RELU);
+  expect_close(fast.dgamma, naive.dgamma, 1e-6, 1e-4);
+  expect_close(fast.dx, naive.dx, 1e-5, 1e-5);
+  expect_same_bits(fast.dresidual, naive.dresidual);
+}
+
 TEST(BatchNorm, InferenceAgreesWithNaive) {
   SerialLauncher launcher(2);
   for_each_simd_level([&](const char*) {

@@ -12,7 +12,7 @@ namespace {
 
 // A channels-last tensor seen as a matrix whose rows are wide enough for vectors: with few channels
 // several rows are one ("folded"). The matrix is cut into tasks of a stretch of rows by a group of
-// channels; rows that do not fill a folded one are a task of their own. All of it depends on the
+// columns; rows that do not fill a folded one are a task of their own. All of it depends on the
 // shape alone.
 class Cut {
  public:
@@ -31,15 +31,15 @@ class Cut {
     columns_ = channels * fold_;
     rows_ = rows / fold_;
     rest_ = rows % fold_;
-    group_ = std::min(columns_, kBatchNormChannels);
-    stretch_ = std::max<int64_t>(8, kTaskElements / group_ / 8 * 8);
+    // Whole rows are read in the order of memory; a few long ones are shared by several tasks.
+    group_ = std::min(columns_, rows_ < 1024 ? 512 : kBatchNormChannels);
+    stretch_ = std::max<int64_t>(64, kTaskElements / group_ / 8 * 8);
     groups_ = (columns_ + group_ - 1) / group_;
     stretches_ = (rows_ + stretch_ - 1) / stretch_;
   }
 
   int64_t tasks() const { return stretches_ * groups_ + (rest_ > 0); }
   int64_t columns() const { return columns_; }
-  int64_t channels() const { return channels_; }
   int64_t partials() const { return stretches_ + (rest_ > 0); }
 
   Piece piece(int64_t task) const {
@@ -57,8 +57,8 @@ class Cut {
   // The pieces from last to first, for a second pass: what the first one read last is still cached.
   Piece piece_backwards(int64_t task) const { return piece(tasks() - 1 - task); }
 
-  // Calls each(index of the channel's first partial sum, count of values in it) for each of the
-  // partial sums that hold channel 0; those of channel c are c further.
+  // Calls each(index of channel 0's partial sum, count of values in it) for each of the partial
+  // sums that hold channel 0; those of channel c are c further.
   template <typename Each>
   void for_partials(Each each) const {
     for (int64_t s = 0; s < stretches_; ++s) {
@@ -68,12 +68,11 @@ class Cut {
     if (rest_ > 0) each(stretches_ * columns_, rest_);
   }
 
-  // Fills out[0 .. block.channels) with value(channel) for the columns of a piece.
-  template <typename Value>
-  void spread(float* out, const Piece& piece, Value value) const {
-    const int64_t n = std::min(piece.block.channels, channels_);
-    for (int64_t j = 0; j < n; ++j) out[j] = value(piece.column + j);
-    for (int64_t j = n; j < piece.block.channels; ++j) out[j] = out[j - n];
+  // Writes a channel's parameter to all columns that hold the channel.
+  void spread(float* columns, int64_t channel, double value) const {
+    for (int64_t f = 0; f < fold_; ++f) {
+      columns[f * channels_ + channel] = static_cast<float>(value);
+    }
   }
 
  private:
@@ -83,11 +82,33 @@ class Cut {
   int64_t channels_, fold_ = 1, columns_, rows_, rest_, group_, stretch_, groups_, stretches_;
 };
 
-// Channels that one task brings together.
+// Runs body(context, first channel, count of channels, at most kMerge) over all channels.
 constexpr int64_t kMerge = 64;
+template <typename F>
+void for_channels(Launcher& launcher, int64_t channels, F body) {
+  launcher.parallel((channels + kMerge - 1) / kMerge, [=](const Context& context, int64_t task) {
+    const int64_t begin = task * kMerge;
+    body(context, begin, std::min(kMerge, channels - begin));
+  });
+}
 
-struct Parameters {
-  alignas(64) float values[kBatchNormChannels];
+// y = activation((x - center) * scale + shift + residual), parameters per column in scratch.
+struct Affine {
+  Scratch<float> center, scale, shift;
+
+  Affine(Launcher& launcher, int64_t columns)
+      : center(launcher.scratch<float>(columns)),
+        scale(launcher.scratch<float>(columns)),
+        shift(launcher.scratch<float>(columns)) {}
+
+  void apply(const Context& context, float* y, const float* x, const float* residual, bool relu,
+             const Cut::Piece& piece) const {
+    batch_norm_apply(y + piece.offset, x + piece.offset,
+                     residual == nullptr ? nullptr : residual + piece.offset,
+                     {context.at(center) + piece.column, context.at(scale) + piece.column,
+                      context.at(shift) + piece.column},
+                     relu, piece.block);
+  }
 };
 
 template <typename T>
@@ -122,8 +143,7 @@ void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean
   const Cut cut(rows, channels);
   const auto means = launcher.scratch<double>(cut.partials() * cut.columns());
   const auto squares = launcher.scratch<double>(cut.partials() * cut.columns());
-  const auto scale = launcher.scratch<float>(channels);
-  const auto shift = launcher.scratch<float>(channels);
+  const Affine affine(launcher, cut.columns());
 
   launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
     const Cut::Piece piece = cut.piece(task);
@@ -131,15 +151,13 @@ void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean
                        x.as<float>() + piece.offset, piece.block);
   });
 
-  launcher.parallel((channels + kMerge - 1) / kMerge, [=](const Context& context, int64_t task) {
-    const int64_t begin = task * kMerge, n = std::min(kMerge, channels - begin);
+  for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
     double center[kMerge] = {}, m2[kMerge] = {};
     double count = 0;
     cut.for_partials([&](int64_t first, int64_t values) {
-      const int64_t at = first + begin;
       const auto more = static_cast<double>(values);
-      batch_norm_merge(count, center, m2, more, context.at(means) + at, context.at(squares) + at,
-                       n);
+      batch_norm_merge(count, center, m2, more, context.at(means) + first + begin,
+                       context.at(squares) + first + begin, n);
       count += more;
     });
     for (int64_t j = 0; j < n; ++j) {
@@ -156,24 +174,17 @@ void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean
           static_cast<float>((1 - momentum) * old_mean + momentum * center[j]);
       new_running_variance.as<float>()[c] = static_cast<float>(
           (1 - momentum) * old_variance + momentum * variance * (count / (count - 1)));
-      context.at(scale)[c] = slope;
-      // y = slope (x - rounded) + shift: no digit is lost where the mean is far from zero.
-      context.at(shift)[c] =
-          static_cast<float>(beta.as<float>()[c] + slope * (rounded - center[j]));
+      // The shift makes up for the rounding of the mean: no digit is lost where it is large.
+      cut.spread(context.at(affine.center), c, rounded);
+      cut.spread(context.at(affine.scale), c, slope);
+      cut.spread(context.at(affine.shift), c, beta.as<float>()[c] + slope * (rounded - center[j]));
     }
   });
 
-  launcher.parallel(
-      cut.tasks(), [=, added = data_of<float>(residual)](const Context& context, int64_t task) {
-        const Cut::Piece piece = cut.piece_backwards(task);
-        Parameters centers, scales, shifts;
-        cut.spread(centers.values, piece, [&](int64_t c) { return mean.as<float>()[c]; });
-        cut.spread(scales.values, piece, [&](int64_t c) { return context.at(scale)[c]; });
-        cut.spread(shifts.values, piece, [&](int64_t c) { return context.at(shift)[c]; });
-        batch_norm_apply(y.as<float>() + piece.offset, x.as<float>() + piece.offset,
-                         added == nullptr ? nullptr : added + piece.offset,
-                         {centers.values, scales.values, shifts.values}, relu, piece.block);
-      });
+  const float* added = data_of<float>(residual);
+  launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
+    affine.apply(context, y.as<float>(), x.as<float>(), added, relu, cut.piece_backwards(task));
+  });
 }
 
 void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dgamma,
@@ -198,24 +209,28 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
   const Cut cut(rows, channels);
   const auto sums = launcher.scratch<double>(cut.partials() * cut.columns());
   const auto products = launcher.scratch<double>(cut.partials() * cut.columns());
-  const auto by_g = launcher.scratch<float>(channels);
-  const auto by_x = launcher.scratch<float>(channels);
-  const auto shift = launcher.scratch<float>(channels);
+  const auto center = launcher.scratch<float>(cut.columns());
+  const auto by_g = launcher.scratch<float>(cut.columns());
+  const auto by_x = launcher.scratch<float>(cut.columns());
+  const auto shift = launcher.scratch<float>(cut.columns());
   const float* gated_by = data_of<float>(gate);
   float* passed = data_of<float>(dresidual);
 
+  for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
+    for (int64_t c = begin; c < begin + n; ++c) {
+      cut.spread(context.at(center), c, mean.as<float>()[c]);
+    }
+  });
+
   launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
     const Cut::Piece piece = cut.piece(task);
-    Parameters centers;
-    cut.spread(centers.values, piece, [&](int64_t c) { return mean.as<float>()[c]; });
     batch_norm_gradient_sums(context.at(sums) + piece.partial, context.at(products) + piece.partial,
                              dy.as<float>() + piece.offset, x.as<float>() + piece.offset,
                              gated_by == nullptr ? nullptr : gated_by + piece.offset,
-                             centers.values, piece.block);
+                             context.at(center) + piece.column, piece.block);
   });
 
-  launcher.parallel((channels + kMerge - 1) / kMerge, [=](const Context& context, int64_t task) {
-    const int64_t begin = task * kMerge, n = std::min(kMerge, channels - begin);
+  for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
     double sum[kMerge] = {}, product[kMerge] = {};
     cut.for_partials([&](int64_t first, int64_t) {
       for (int64_t j = 0; j < n; ++j) {
@@ -230,24 +245,21 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
       const double slope = gamma.as<float>()[c] * inverse;
       dbeta.as<float>()[c] = static_cast<float>(sum[j]);
       dgamma.as<float>()[c] = static_cast<float>(product[j] * inverse);
-      context.at(by_g)[c] = static_cast<float>(slope);
-      context.at(by_x)[c] = static_cast<float>(-slope * inverse * inverse * product[j] / m);
-      context.at(shift)[c] = static_cast<float>(-slope * sum[j] / m);
+      cut.spread(context.at(by_g), c, slope);
+      cut.spread(context.at(by_x), c, -slope * inverse * inverse * product[j] / m);
+      cut.spread(context.at(shift), c, -slope * sum[j] / m);
     }
   });
 
   launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
     const Cut::Piece piece = cut.piece_backwards(task);
-    Parameters centers, gs, xs, shifts;
-    cut.spread(centers.values, piece, [&](int64_t c) { return mean.as<float>()[c]; });
-    cut.spread(gs.values, piece, [&](int64_t c) { return context.at(by_g)[c]; });
-    cut.spread(xs.values, piece, [&](int64_t c) { return context.at(by_x)[c]; });
-    cut.spread(shifts.values, piece, [&](int64_t c) { return context.at(shift)[c]; });
     batch_norm_gradient(dx.as<float>() + piece.offset,
                         passed == nullptr ? nullptr : passed + piece.offset,
                         dy.as<float>() + piece.offset, x.as<float>() + piece.offset,
                         gated_by == nullptr ? nullptr : gated_by + piece.offset,
-                        {centers.values, gs.values, xs.values, shifts.values}, piece.block);
+                        {context.at(center) + piece.column, context.at(by_g) + piece.column,
+                         context.at(by_x) + piece.column, context.at(shift) + piece.column},
+                        piece.block);
   });
 }
 
@@ -266,20 +278,19 @@ void batch_norm_inference(Launcher& launcher, const Tensor& y, const Tensor& x, 
     return;
   }
   const Cut cut(rows, channels);
-  launcher.parallel(
-      cut.tasks(), [=, added = data_of<float>(residual)](const Context&, int64_t task) {
-        const Cut::Piece piece = cut.piece(task);
-        Parameters centers, scales, shifts;
-        cut.spread(centers.values, piece, [&](int64_t c) { return running_mean.as<float>()[c]; });
-        cut.spread(scales.values, piece, [&](int64_t c) {
-          return static_cast<float>(gamma.as<float>()[c] /
-                                    std::sqrt(running_variance.as<float>()[c] + epsilon));
-        });
-        cut.spread(shifts.values, piece, [&](int64_t c) { return beta.as<float>()[c]; });
-        batch_norm_apply(y.as<float>() + piece.offset, x.as<float>() + piece.offset,
-                         added == nullptr ? nullptr : added + piece.offset,
-                         {centers.values, scales.values, shifts.values}, relu, piece.block);
-      });
+  const Affine affine(launcher, cut.columns());
+  for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
+    for (int64_t c = begin; c < begin + n; ++c) {
+      cut.spread(context.at(affine.center), c, running_mean.as<float>()[c]);
+      cut.spread(context.at(affine.scale), c,
+                 gamma.as<float>()[c] / std::sqrt(running_variance.as<float>()[c] + epsilon));
+      cut.spread(context.at(affine.shift), c, beta.as<float>()[c]);
+    }
+  });
+  const float* added = data_of<float>(residual);
+  launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
+    affine.apply(context, y.as<float>(), x.as<float>(), added, relu, cut.piece(task));
+  });
 }
 
 }  // namespace gatun::kernels

@@ -4,6 +4,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/batch_norm_simd.cpp"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/lanes-inl.h"
@@ -15,23 +16,33 @@ namespace {
 // Rows that are summed in f32 before they join the f64 sums.
 constexpr int64_t kTileRows = 256;
 
+// Rows that are added in registers before they join a tile's sums, which are in memory.
+constexpr int kRowsAtOnce = 4;
+
 // Sums of one tile in f32, per channel: of `first`, and of `first * second`.
 struct TileSums {
   alignas(64) float first[kBatchNormChannels];
   alignas(64) float product[kBatchNormChannels];
 };
 
-// Adds kRows rows. pair(tag, row, channel, first, second) loads the two factors. Even and odd rows
-// have sums of their own, which shortens the chains of dependent additions.
+// Adds kRows rows from `row` on. pair(tag, i, ahead, channel, first, second) loads the two factors
+// at element i and prefetches element `ahead`. Even and odd rows have sums of their own, which
+// shortens the chains of dependent additions.
 template <int kRows, typename Pair>
-HWY_INLINE void add_rows(TileSums& sums, int64_t row, int64_t channels, Pair pair) {
-  for_lanes(channels, [&sums, row, pair](auto d, int64_t c) HWY_ATTR {
+HWY_INLINE void add_rows(TileSums& sums, int64_t row, const BatchNormBlock& block, Pair pair) {
+  // The processor's own prefetching fails where rows of one page are read in turns. There the next
+  // rows are fetched in the order of memory; elsewhere `ahead` is i.
+  const bool share_pages = block.channels == block.stride && block.stride < 1024;
+  const int64_t next = (share_pages ? row + kRows : row) * block.stride;
+  const int64_t channel_step = share_pages ? kRows : 1;
+  const auto row_step = share_pages ? static_cast<int64_t>(hn::Lanes(Floats())) : block.stride;
+  for_lanes(block.channels, [=, &sums, &block](auto d, int64_t c) HWY_ATTR {
     auto first = hn::Load(d, sums.first + c), first_odd = hn::Zero(d);
     auto product = hn::Load(d, sums.product + c), product_odd = hn::Zero(d);
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (int j = 0; j < kRows; ++j) {
       hn::Vec<decltype(d)> a, b;
-      pair(d, row + j, c, a, b);
+      pair(d, (row + j) * block.stride + c, next + c * channel_step + j * row_step, c, a, b);
       auto& sum = j % 2 == 0 ? first : first_odd;
       auto& sum_product = j % 2 == 0 ? product : product_odd;
       sum = hn::Add(sum, a);
@@ -43,33 +54,42 @@ HWY_INLINE void add_rows(TileSums& sums, int64_t row, int64_t channels, Pair pai
 }
 
 template <typename Pair>
-HWY_INLINE void sum_tile(TileSums& sums, int64_t begin, int64_t end, int64_t channels, Pair pair) {
-  std::fill_n(sums.first, channels, 0.0f);
-  std::fill_n(sums.product, channels, 0.0f);
+HWY_INLINE void sum_tile(TileSums& sums, int64_t begin, int64_t end, const BatchNormBlock& block,
+                         Pair pair) {
+  std::fill_n(sums.first, block.channels, 0.0f);
+  std::fill_n(sums.product, block.channels, 0.0f);
   int64_t row = begin;
-  for (; row + 8 <= end; row += 8) add_rows<8>(sums, row, channels, pair);
-  for (; row < end; ++row) add_rows<1>(sums, row, channels, pair);
+  for (; row + kRowsAtOnce <= end; row += kRowsAtOnce) {
+    add_rows<kRowsAtOnce>(sums, row, block, pair);
+  }
+  for (; row < end; ++row) add_rows<1>(sums, row, block, pair);
 }
 
-void merge(double count, double* HWY_RESTRICT mean, double* HWY_RESTRICT m2, double count_b,
-           const double* HWY_RESTRICT mean_b, const double* HWY_RESTRICT m2_b, int64_t channels) {
+// (count, mean, m2) takes in set b, which is a share of both together.
+HWY_INLINE void merge_one(double count, double& mean, double& m2, double mean_b, double m2_b,
+                          double share) {
+  const double delta = mean_b - mean;
+  mean += delta * share;
+  m2 += m2_b + delta * delta * (count * share);
+}
+
+void merge(double count, double* mean, double* m2, double count_b, const double* mean_b,
+           const double* m2_b, int64_t channels) {
   const double share = count_b / (count + count_b);
   for (int64_t c = 0; c < channels; ++c) {
-    const double delta = mean_b[c] - mean[c];
-    mean[c] += delta * share;
-    m2[c] += m2_b[c] + delta * delta * (count * share);
+    merge_one(count, mean[c], m2[c], mean_b[c], m2_b[c], share);
   }
 }
 
 // A value near the tile's: the mean of its first eight rows, or its first row if it has fewer.
 // Equal rows give exactly their value.
-HWY_INLINE void find_shift(float* shift, const float* x, int64_t rows, int64_t channels,
-                           int64_t stride) {
+HWY_INLINE void find_shift(float* shift, const float* x, int64_t rows,
+                           const BatchNormBlock& block) {
   if (rows < 8) {
-    std::copy_n(x, channels, shift);
+    std::copy_n(x, block.channels, shift);
     return;
   }
-  for_lanes(channels, [=](auto d, int64_t c) HWY_ATTR {
+  for_lanes(block.channels, [=, stride = block.stride](auto d, int64_t c) HWY_ATTR {
     const auto pair = [=](int64_t row) HWY_ATTR {
       const float* p = x + row * stride + c;
       return hn::Add(hn::LoadU(d, p), hn::LoadU(d, p + stride));
@@ -85,54 +105,40 @@ HWY_INLINE void find_shift(float* shift, const float* x, int64_t rows, int64_t c
 void moments(double* mean, double* m2, const float* x, const BatchNormBlock& block) {
   TileSums sums;
   alignas(64) float shift[kBatchNormChannels];
-  double tile_mean[kBatchNormChannels], tile_m2[kBatchNormChannels];
   std::fill_n(mean, block.channels, 0.0);
   std::fill_n(m2, block.channels, 0.0);
   for (int64_t begin = 0; begin < block.rows; begin += kTileRows) {
     const int64_t end = std::min(begin + kTileRows, block.rows);
-    find_shift(shift, x + begin * block.stride, end - begin, block.channels, block.stride);
-    sum_tile(sums, begin, end, block.channels,
-             [x, shift = &shift[0], stride = block.stride](auto d, int64_t row, int64_t c, auto& a,
-                                                           auto& b) HWY_ATTR {
-               a = b = hn::Sub(hn::LoadU(d, x + row * stride + c), hn::Load(d, shift + c));
-             });
-    const auto n = static_cast<double>(end - begin);
-    const double inverse = 1 / n;
+    find_shift(shift, x + begin * block.stride, end - begin, block);
+    sum_tile(sums, begin, end, block,
+             [x, shift = &shift[0]](auto d, int64_t i, int64_t ahead, int64_t c, auto& a, auto& b)
+                 HWY_ATTR {
+                   hwy::Prefetch(x + ahead);
+                   a = b = hn::Sub(hn::LoadU(d, x + i), hn::Load(d, shift + c));
+                 });
+    const auto before = static_cast<double>(begin), n = static_cast<double>(end - begin);
+    const double inverse = 1 / n, share = n / static_cast<double>(end);
     for (int64_t c = 0; c < block.channels; ++c) {
       const double sum = sums.first[c];
-      tile_mean[c] = shift[c] + sum * inverse;
-      tile_m2[c] = std::max(sums.product[c] - sum * sum * inverse, 0.0);
+      const double tile_m2 = std::max(sums.product[c] - sum * sum * inverse, 0.0);
+      merge_one(before, mean[c], m2[c], shift[c] + sum * inverse, tile_m2, share);
     }
-    merge(static_cast<double>(begin), mean, m2, n, tile_mean, tile_m2, block.channels);
   }
-}
-
-template <bool kResidual, bool kRelu, int kRows>
-HWY_INLINE void apply_rows(float* y, const float* x, const float* residual,
-                           const BatchNormAffine& p, int64_t begin, const BatchNormBlock& block) {
-  for_lanes(block.channels, [=, stride = block.stride](auto d, int64_t c) HWY_ATTR {
-    const auto center = hn::LoadU(d, p.center + c);
-    const auto scale = hn::LoadU(d, p.scale + c);
-    const auto shift = hn::LoadU(d, p.shift + c);
-#pragma GCC unroll 4
-    for (int j = 0; j < kRows; ++j) {
-      const int64_t i = (begin + j) * stride + c;
-      auto v = hn::MulAdd(hn::Sub(hn::LoadU(d, x + i), center), scale, shift);
-      if constexpr (kResidual) v = hn::Add(v, hn::LoadU(d, residual + i));
-      if constexpr (kRelu) v = hn::IfThenElse(hn::Lt(v, hn::Zero(d)), hn::Zero(d), v);
-      hn::StoreU(v, d, y + i);
-    }
-  });
 }
 
 template <bool kResidual, bool kRelu>
 void apply_block(float* y, const float* x, const float* residual, const BatchNormAffine& p,
                  const BatchNormBlock& block) {
-  int64_t r = 0;
-  for (; r + 4 <= block.rows; r += 4) {
-    apply_rows<kResidual, kRelu, 4>(y, x, residual, p, r, block);
+  for (int64_t row = 0; row < block.rows; ++row) {
+    for_lanes(block.channels, [=, begin = row * block.stride](auto d, int64_t c) HWY_ATTR {
+      const int64_t i = begin + c;
+      const auto centered = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, p.center + c));
+      auto v = hn::MulAdd(centered, hn::LoadU(d, p.scale + c), hn::LoadU(d, p.shift + c));
+      if constexpr (kResidual) v = hn::Add(v, hn::LoadU(d, residual + i));
+      if constexpr (kRelu) v = hn::IfThenElse(hn::Lt(v, hn::Zero(d)), hn::Zero(d), v);
+      hn::StoreU(v, d, y + i);
+    });
   }
-  for (; r < block.rows; ++r) apply_rows<kResidual, kRelu, 1>(y, x, residual, p, r, block);
 }
 
 void apply(float* y, const float* x, const float* residual, const BatchNormAffine& p, bool relu,
@@ -163,9 +169,11 @@ void gradient_sums_block(double* sum, double* product, const float* dy, const fl
   std::fill_n(product, block.channels, 0.0);
   for (int64_t begin = 0; begin < block.rows; begin += kTileRows) {
     const int64_t end = std::min(begin + kTileRows, block.rows);
-    sum_tile(sums, begin, end, block.channels,
-             [=, stride = block.stride](auto d, int64_t row, int64_t c, auto& a, auto& b) HWY_ATTR {
-               const int64_t i = row * stride + c;
+    sum_tile(sums, begin, end, block,
+             [=](auto d, int64_t i, int64_t ahead, int64_t c, auto& a, auto& b) HWY_ATTR {
+               hwy::Prefetch(dy + ahead);
+               hwy::Prefetch(x + ahead);
+               if constexpr (kGate) hwy::Prefetch(y + ahead);
                a = gated<kGate>(d, dy, y, i);
                b = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, center + c));
              });
@@ -182,36 +190,19 @@ void gradient_sums(double* sum, double* product, const float* dy, const float* x
                                                                           center, block);
 }
 
-template <bool kGate, bool kResidual, int kRows>
-HWY_INLINE void gradient_rows(float* dx, float* dresidual, const float* dy, const float* x,
-                              const float* y, const BatchNormGradient& p, int64_t begin,
-                              const BatchNormBlock& block) {
-  for_lanes(block.channels, [=, stride = block.stride](auto d, int64_t c) HWY_ATTR {
-    const auto center = hn::LoadU(d, p.center + c);
-    const auto by_g = hn::LoadU(d, p.by_g + c);
-    const auto by_x = hn::LoadU(d, p.by_x + c);
-    const auto shift = hn::LoadU(d, p.shift + c);
-#pragma GCC unroll 4
-    for (int j = 0; j < kRows; ++j) {
-      const int64_t i = (begin + j) * stride + c;
-      const auto g = gated<kGate>(d, dy, y, i);
-      const auto centered = hn::Sub(hn::LoadU(d, x + i), center);
-      const auto v = hn::MulAdd(by_g, g, hn::MulAdd(by_x, centered, shift));
-      if constexpr (kResidual) hn::StoreU(g, d, dresidual + i);
-      hn::StoreU(v, d, dx + i);
-    }
-  });
-}
-
 template <bool kGate, bool kResidual>
 void gradient_block(float* dx, float* dresidual, const float* dy, const float* x, const float* y,
                     const BatchNormGradient& p, const BatchNormBlock& block) {
-  int64_t r = 0;
-  for (; r + 4 <= block.rows; r += 4) {
-    gradient_rows<kGate, kResidual, 4>(dx, dresidual, dy, x, y, p, r, block);
-  }
-  for (; r < block.rows; ++r) {
-    gradient_rows<kGate, kResidual, 1>(dx, dresidual, dy, x, y, p, r, block);
+  for (int64_t row = 0; row < block.rows; ++row) {
+    for_lanes(block.channels, [=, begin = row * block.stride](auto d, int64_t c) HWY_ATTR {
+      const int64_t i = begin + c;
+      const auto g = gated<kGate>(d, dy, y, i);
+      const auto centered = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, p.center + c));
+      const auto by_x = hn::MulAdd(hn::LoadU(d, p.by_x + c), centered, hn::LoadU(d, p.shift + c));
+      const auto v = hn::MulAdd(hn::LoadU(d, p.by_g + c), g, by_x);
+      if constexpr (kResidual) hn::StoreU(g, d, dresidual + i);
+      hn::StoreU(v, d, dx + i);
+    });
   }
 }
 

@@ -6,8 +6,8 @@
 
 namespace gatun::kernels {
 
-// The most channels a block may have: its parameters and sums stay in the first-level cache.
-constexpr int64_t kBatchNormChannels = 512;
+// The most channels a block may have: its sums stay near the first-level cache.
+constexpr int64_t kBatchNormChannels = 2048;
 
 struct BatchNormBlock {
   int64_t rows = 0;
