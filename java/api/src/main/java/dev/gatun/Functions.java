@@ -125,7 +125,7 @@ public final class Functions {
       List<Tensor> kept = new ArrayList<>();
       for (Tensor result : results) {
         Tensor tensor = known.get((Value) result);
-        if (kept.contains(tensor) || !scope.owns(tensor)) {
+        if (!scope.owns(tensor)) {
           tensor = ConcreteTensor.run(new Copy(), List.of(tensor)).getFirst();
         }
         kept.add(scope.keep(tensor));

@@ -114,17 +114,12 @@ final class Plan {
     return node.inputs().stream().filter(input -> block(input) == block).count() == 1;
   }
 
-  /// The last node that reads each value or anything that shares its memory by a reshape.
+  /// The last node that reads each value.
   private static Map<Value, Integer> lastUses(List<Node> nodes) {
     Map<Value, Integer> last = new HashMap<>();
-    for (int i = nodes.size() - 1; i >= 0; i--) {
-      Node node = nodes.get(i);
-      int reach = i;
-      if (node.op().isAlias()) {
-        reach = last.getOrDefault(node.outputs().getFirst(), i);
-      }
-      for (Value input : node.inputs()) {
-        last.merge(input, reach, Math::max);
+    for (int i = 0; i < nodes.size(); i++) {
+      for (Value input : nodes.get(i).inputs()) {
+        last.put(input, i);
       }
     }
     return last;
