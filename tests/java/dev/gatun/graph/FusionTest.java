@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Tensor;
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.reference.ReferenceBackend;
+import dev.gatun.graph.op.BatchNormTraining;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -172,6 +174,17 @@ class FusionTest {
             n -> {
               List<Value> outputs = n.batchNorm(n.leaf(6, 5));
               return one(outputs.get(0).plus(outputs.get(1).expand(6, 5)));
+            }),
+        fits(
+            new FuseBatchNormGate(),
+            0,
+            "a batch norm whose input comes after the gate",
+            n -> {
+              Value gated = n.gate(n.leaf(6, 5), n.leaf(6, 5));
+              Value late = (Value) n.leaf(6, 5).exp();
+              return n.graph.apply(
+                  new BatchNormTraining.Backward(false, Activation.NONE),
+                  List.of(gated, late, n.leaf(5), n.positive(5), n.leaf(5)));
             }),
         fits(
             new FuseBatchNormGate(),

@@ -62,6 +62,15 @@ class GradientsTest {
         tensor(4, 5));
   }
 
+  /// Both gradients are the same node; each caller closes its own.
+  @Test
+  void equalGradientsAreTensorsOfTheirOwn() {
+    List<Tensor> results =
+        Functions.grad(in -> in[0].plus(in[1]).sum()).apply(tensor(1, 2), tensor(3, 4));
+    results.get(0).close();
+    assertArrayEquals(new double[] {1, 1}, results.get(1).toDoubleArray());
+  }
+
   @Test
   void anUnusedInputHasZeros() {
     assertGradients(

@@ -62,7 +62,7 @@ class BackendsAgreeTest {
     // Kernels may flush what is smaller than the smallest normal number.
     double smallest =
         dtype == DType.F32 ? Float.MIN_NORMAL : dtype == DType.F64 ? Double.MIN_NORMAL : 0;
-    double ulps = example.row().ulps();
+    double ulps = example.row().ulps(dtype);
     double typical = rootMeanSquare(expected);
     for (int i = 0; i < expected.length; i++) {
       double allowed =

@@ -16,7 +16,7 @@ import java.util.List;
 /// Batch normalisation.
 final class NormalisationRows {
   private static final String SUMS =
-      "means of up to 2,048 values in f32, whose error the inverse standard deviation carries on";
+      "means of up to 8,192 values in f32, whose error the inverse standard deviation carries on";
   private static final Fill OFF_CENTRE =
       Fill.each("off-centre", random -> 30 + random.nextGaussian());
 
@@ -28,12 +28,12 @@ final class NormalisationRows {
             .on(training(NORMAL, false, 2, 5, 7, 11))
             .on(training(NORMAL, false, 13, 3))
             .on(training(NORMAL, false, 2, 1, 1, 1))
-            .on(training(NORMAL, false, 8, 16, 16, 16))
+            .on(training(NORMAL, false, 8, 32, 32, 16))
             .on(training(OFF_CENTRE, false, 4, 7, 5, 3))
             .on(training(false, Activation.RELU), training(NORMAL, false, 3, 5, 2, 7))
             .on(training(true, Activation.NONE), training(NORMAL, true, 3, 5, 2, 7))
             .on(training(true, Activation.RELU), training(NORMAL, true, 3, 5, 2, 7))
-            .on(training(true, Activation.RELU), training(NORMAL, true, 8, 16, 16, 16))
+            .on(training(true, Activation.RELU), training(NORMAL, true, 8, 32, 32, 16))
             .on(
                 new BatchNormTraining(1, 1e-3, false, Activation.NONE),
                 training(NORMAL, false, 7, 13))
@@ -82,13 +82,13 @@ final class NormalisationRows {
             .on(backward(false, 2, 5, 7, 11))
             .on(backward(false, 13, 3))
             .on(backward(false, 2, 1, 1, 1))
-            .on(backward(false, 8, 16, 16, 16))
+            .on(backward(false, 8, 32, 32, 16))
             .on(new BatchNormTraining.Backward(false, Activation.RELU), backward(true, 3, 5, 2, 7))
             .on(new BatchNormTraining.Backward(true, Activation.NONE), backward(false, 3, 5, 2, 7))
             .on(new BatchNormTraining.Backward(true, Activation.RELU), backward(true, 3, 5, 2, 7))
             .on(
                 new BatchNormTraining.Backward(true, Activation.RELU),
-                backward(true, 8, 16, 16, 16))
+                backward(true, 8, 32, 32, 16))
             .ulps(256, SUMS)
             .alsoInPlace(0, 0)
             .alsoInPlace(3, 0)
@@ -121,7 +121,7 @@ final class NormalisationRows {
             .on(training(NORMAL, false, 13, 3))
             .on(training(NORMAL, false, 1, 1))
             .on(training(NORMAL, false, 0, 3))
-            .on(training(NORMAL, false, 8, 16, 16, 16))
+            .on(training(NORMAL, false, 8, 32, 32, 16))
             .on(inference(false, Activation.RELU), training(NORMAL, false, 3, 5, 2, 7))
             .on(inference(true, Activation.NONE), training(NORMAL, true, 3, 5, 2, 7))
             .on(inference(true, Activation.RELU), training(NORMAL, true, 3, 5, 2, 7))

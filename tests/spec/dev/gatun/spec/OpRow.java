@@ -31,7 +31,8 @@ public final class OpRow {
   private final List<InPlace> inPlace = new ArrayList<>();
   private Set<Integer> differentiable = Set.of();
   private boolean everyRealInput;
-  private double ulps;
+  private double ulpsInF32;
+  private double ulpsInF64;
   private Acceptance acceptance = OpRow::fits;
 
   private OpRow(Op op) {
@@ -96,10 +97,16 @@ public final class OpRow {
   ///
   /// @param reason where the error comes from
   public OpRow ulps(double units, String reason) {
-    if (reason.isBlank() || !(units > 0)) {
+    return ulps(units, units, reason);
+  }
+
+  /// The same, with another number for F64, where the reference rounds as coarsely as the backend.
+  public OpRow ulps(double unitsInF32, double unitsInF64, String reason) {
+    if (reason.isBlank() || !(unitsInF32 > 0) || !(unitsInF64 > 0)) {
       throw new IllegalArgumentException("a tolerance is greater than 0 and has a reason");
     }
-    this.ulps = units;
+    this.ulpsInF32 = unitsInF32;
+    this.ulpsInF64 = unitsInF64;
     return this;
   }
 
@@ -169,9 +176,13 @@ public final class OpRow {
     return List.copyOf(refusals);
   }
 
-  /// The tolerance in units of rounding; 0 for the same values.
-  public double ulps() {
-    return ulps;
+  /// The tolerance for elements of type `dtype` in units of rounding; 0 for the same values.
+  public double ulps(DType dtype) {
+    return switch (dtype) {
+      case F32 -> ulpsInF32;
+      case F64 -> ulpsInF64;
+      case I32, I64, U8 -> 0;
+    };
   }
 
   /// The inputs of `sample` with respect to which the first output has a gradient.

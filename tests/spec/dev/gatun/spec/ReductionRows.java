@@ -15,18 +15,19 @@ import java.util.List;
 
 /// Sums, means, maxima and the place of the maximum.
 final class ReductionRows {
-  private static final String SUM = "sums of up to 300,000 terms in lanes, of either sign";
+  private static final String SUM =
+      "100,000 terms of either sign; in F64 the reference adds one by one";
 
   private ReductionRows() {}
 
   static List<OpRow> rows() {
     return List.of(
         reduce(Reduction.SUM)
-            .ulps(64, SUM)
+            .ulps(32, 512, SUM)
             .values(over(Reduction.SUM, 0b01), real(0, 3))
             .gradient(),
         reduce(Reduction.MEAN)
-            .ulps(64, SUM)
+            .ulps(32, 512, SUM)
             .values(over(Reduction.MEAN, 0b01), real(0, 3))
             .gradient(),
         reduce(Reduction.MAX)
@@ -41,7 +42,7 @@ final class ReductionRows {
             .values(real(0, 3))
             .values(real(TIES, 5, 7, 11))
             .values(real(SPECIAL, 7, 9))
-            .values(real(3000, 33))
+            .values(real(3001, 33))
             .refuses("expected a last axis with elements, found f32 ()", real())
             .refuses("found f32 (3, 0)", real(3, 0))
             .refuses("real tensor", typed(DType.I32, Fill.integers(0, 9), 3)));
@@ -63,9 +64,9 @@ final class ReductionRows {
         .on(over(op, 0b0111), real(5, 7, 11, 13))
         .on(over(op, 0b1010), real(5, 7, 11, 13))
         .on(over(op, 0b0110), real(5, 7, 11, 13))
-        .on(over(op, 0b01), real(300, 1001))
-        .on(over(op, 0b10), real(300, 1001))
-        .on(over(op, 0b11), real(300, 1001))
+        .on(over(op, 0b01), real(97, 1031))
+        .on(over(op, 0b10), real(97, 1031))
+        .on(over(op, 0b11), real(97, 1031))
         .values(real(SPECIAL, 3, 13))
         .refuses("axes 100 do not exist in f32 (7, 13)", () -> over(op, 0b100), real(7, 13))
         .refuses("do not exist", () -> over(op, Integer.MIN_VALUE), real(7, 13))
