@@ -38,12 +38,20 @@ final class Holdings implements Leaks.Resource {
   @Override
   public synchronized void release() {
     closed = true;
+    IllegalStateException failure = null;
     while (!held.isEmpty()) {
       try {
         held.pop().close();
-      } catch (Exception e) {
-        throw new IllegalStateException("closing the " + owner + " failed", e);
+      } catch (Exception e) { // the rest is given back all the same
+        if (failure == null) {
+          failure = new IllegalStateException("closing the " + owner + " failed", e);
+        } else {
+          failure.addSuppressed(e);
+        }
       }
+    }
+    if (failure != null) {
+      throw failure;
     }
   }
 
