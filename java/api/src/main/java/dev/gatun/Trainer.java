@@ -27,10 +27,10 @@ import org.jspecify.annotations.Nullable;
 /// }
 /// ```
 ///
-/// The methods before [#fit] configure and return the trainer itself; after the first fit the
-/// configuration is fixed. The whole run depends on the seed only: the same seed gives the same
-/// losses bit for bit on a device, for any number of threads. Used by one thread at a time; several
-/// trainers may run in several threads.
+/// The methods before [#fit] configure and return the trainer itself; once it has made its model,
+/// at the first fit or call of [#model], the configuration is fixed. The whole run depends on the
+/// seed only: the same seed gives the same losses bit for bit on a device, for any number of
+/// threads. Used by one thread at a time; several trainers may run in several threads.
 public final class Trainer implements AutoCloseable {
   private final Net net;
   private @Nullable Device device;
@@ -164,7 +164,7 @@ public final class Trainer implements AutoCloseable {
   /// goes on where the first ended, with its own schedule.
   ///
   /// @throws ShapeException if the pictures do not fit the network
-  /// @throws DivergedException if the loss becomes infinite or NaN
+  /// @throws DivergedException if the loss becomes infinite or NaN, in training or on `test`
   public History fit(Batches train, Batches test, Span length) {
     return run(train, test, length);
   }
@@ -173,21 +173,19 @@ public final class Trainer implements AutoCloseable {
   /// optimizer. Returns the mean loss before the step. The batch size is that of the first step.
   ///
   /// @param images `[N, H, W, C]`, standardised
-  /// @param labels `[N]`, negative to be ignored
+  /// @param labels `[N]`, below the number of classes; negative to be ignored
   /// @param learningRate for this step
-  /// @throws ShapeException if the images are not N inputs of the network
+  /// @throws ShapeException if the images are not N inputs of the network, or N is 0
+  /// @throws IllegalArgumentException if a label is too large, N has changed, or the rate is not
+  ///   finite
   public float step(float[] images, int[] labels, double learningRate) {
     holdings.requireOpen();
-    if (images.length != labels.length * net.inputShape().count()) {
-      throw new ShapeException(
-          "[step] expected %d inputs %s (%d elements), found %d elements"
-              .formatted(
-                  labels.length,
-                  net.inputShape(),
-                  labels.length * net.inputShape().count(),
-                  images.length));
+    requireBatch(images, labels);
+    if (!Double.isFinite(learningRate)) {
+      throw new IllegalArgumentException(
+          "[step] expected a finite learning rate, found " + learningRate);
     }
-    TrainingStep compiled = step(labels.length);
+    TrainingStep compiled = step("step", labels.length);
     compiled.run(images, labels, learningRate, stepsDone++);
     return compiled.loss();
   }
@@ -199,10 +197,12 @@ public final class Trainer implements AutoCloseable {
     Standardizer standard = standardizer;
     if (standard == null) {
       throw new IllegalStateException(
-          "[evaluate] the pictures' standardisation is not known: call fit first, or standardize(...)");
+          "[evaluate] the pictures' standardisation is not known: call fit first, or"
+              + " standardize(...)");
     }
-    requireFits(test, test.dataset().image());
+    requireFits("evaluate", test, test.dataset().image());
     Model present = model();
+    present.requireOpen();
     InferenceStep judge =
         judges.computeIfAbsent(
             test.size(), size -> holdings.add(InferenceStep.judging(present, size, loss)));
@@ -238,16 +238,16 @@ public final class Trainer implements AutoCloseable {
     Batches batches = train.shuffled().dropRemainder();
     long stepsPerEpoch = batches.count();
     long totalSteps = length.toSteps(stepsPerEpoch);
-    requireFits(train, augmentation.output(train.dataset().image()));
+    requireFits("fit", train, augmentation.output(train.dataset().image()));
     if (test != null) {
-      requireFits(test, test.dataset().image());
+      requireFits("fit", test, test.dataset().image());
     }
     Standardizer standard = standardizer;
     if (standard == null) {
       standard = Standardizer.fit(train.dataset());
       standardizer = standard;
     }
-    TrainingStep compiled = step(train.size());
+    TrainingStep compiled = step("fit", train.size());
     Watcher.Start begin =
         new Watcher.Start(net.parameterCount(), train.size(), stepsPerEpoch, totalSteps);
     watchers.forEach(watcher -> watcher.start(begin));
@@ -281,6 +281,7 @@ public final class Trainer implements AutoCloseable {
     double lossSum = 0;
     long correct = 0;
     long images = 0;
+    double rate = Double.NaN;
     for (long i = 0; i < steps; i++) {
       Batch batch = loader.next();
       if (batch == null) {
@@ -288,7 +289,7 @@ public final class Trainer implements AutoCloseable {
             "the loader ended after " + i + " of " + steps + " batches");
       }
       long number = first.step() + i;
-      double rate =
+      rate =
           optimizer.learningRate()
               * schedule.factor(
                   new Schedule.Moment(number, first.stepsPerEpoch(), first.totalSteps()));
@@ -297,7 +298,7 @@ public final class Trainer implements AutoCloseable {
       double seconds = (System.nanoTime() - begin) * 1e-9;
       stepsDone++;
       float batchLoss = compiled.loss();
-      requireFinite(batchLoss, number + 1, rate, history);
+      requireFinite("loss", batchLoss, number + 1, rate, history);
       history.add(batchLoss, seconds);
       lossSum += batchLoss;
       correct += compiled.correct();
@@ -312,6 +313,9 @@ public final class Trainer implements AutoCloseable {
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
     Evaluation evaluation = test == null ? null : evaluate(test);
+    if (evaluation != null) {
+      requireFinite("test loss", evaluation.loss(), first.step() + steps, rate, history);
+    }
     History.Epoch epoch =
         new History.Epoch(
             epochsDone, lossSum / steps, (double) correct / images, evaluation, seconds);
@@ -319,47 +323,72 @@ public final class Trainer implements AutoCloseable {
     watchers.forEach(watcher -> watcher.epoch(epoch));
   }
 
-  private TrainingStep step(int batch) {
+  private TrainingStep step(String caller, int batch) {
+    Model trained = model();
+    trained.requireOpen();
     TrainingStep present = step;
     if (present == null) {
-      present = holdings.add(new TrainingStep(model(), batch, loss, optimizer, maxNorm, seed));
+      present = holdings.add(new TrainingStep(trained, batch, loss, optimizer, maxNorm, seed));
       step = present;
       stepBatch = batch;
     } else if (stepBatch != batch) {
       throw new IllegalArgumentException(
-          "[fit] this trainer is compiled for batches of %d, found %d".formatted(stepBatch, batch));
+          "[%s] this trainer is compiled for batches of %d, found %d"
+              .formatted(caller, stepBatch, batch));
     }
     return present;
   }
 
-  private void requireFits(Batches batches, ImageShape image) {
+  private void requireBatch(float[] images, int[] labels) {
+    if (labels.length == 0) {
+      throw new ShapeException("[step] expected at least one input, found none");
+    }
+    long elements = labels.length * net.inputShape().count();
+    if (images.length != elements) {
+      throw new ShapeException(
+          "[step] expected %d inputs %s (%d elements), found %d elements"
+              .formatted(labels.length, net.inputShape(), elements, images.length));
+    }
+    long classes = net.outputShape().rank() == 1 ? net.outputShape().dim(0) : Long.MAX_VALUE;
+    for (int i = 0; i < labels.length; i++) {
+      if (labels[i] >= classes) {
+        throw new IllegalArgumentException(
+            "[step] expected labels below %d, found %d for input %d"
+                .formatted(classes, labels[i], i));
+      }
+    }
+  }
+
+  private void requireFits(String caller, Batches batches, ImageShape image) {
     Shape shape = Shape.of(image.height(), image.width(), image.channels());
     if (!shape.equals(net.inputShape())) {
       throw new ShapeException(
-          "[fit] the network expects inputs %s, the pictures of %s are %s"
-              .formatted(net.inputShape(), batches.dataset().name(), shape));
+          "[%s] the network expects inputs %s, the pictures of %s are %s"
+              .formatted(caller, net.inputShape(), batches.dataset().name(), shape));
     }
     long classes = net.outputShape().rank() == 1 ? net.outputShape().dim(0) : -1;
     if (classes >= 0 && classes < batches.dataset().classes()) {
       throw new ShapeException(
-          "[fit] the network tells %d classes apart, %s has %d"
-              .formatted(classes, batches.dataset().name(), batches.dataset().classes()));
+          "[%s] the network tells %d classes apart, %s has %d"
+              .formatted(caller, classes, batches.dataset().name(), batches.dataset().classes()));
     }
   }
 
-  private static void requireFinite(float loss, long step, double rate, History history) {
-    if (!Float.isFinite(loss)) {
+  private static void requireFinite(
+      String what, double loss, long step, double rate, History history) {
+    if (!Double.isFinite(loss)) {
       float[] before = history.losses();
       String last =
           before.length == 0
               ? "it was the first step"
-              : "the loss before was " + before[before.length - 1];
+              : "the training loss before was " + before[before.length - 1];
       throw new DivergedException(
           String.format(
               Locale.ROOT,
-              "the loss became %s at step %d with learning rate %.3g; %s. Usual causes: a learning rate that is too"
-                  + " high (try a tenth, or a warm-up), no clipping (try clipNorm(1)), or inputs that are not"
-                  + " standardised",
+              "the %s became %s at step %d with learning rate %.3g; %s. Usual causes: a learning"
+                  + " rate that is too high (try a tenth, or a warm-up), no clipping (try"
+                  + " clipNorm(1)), or inputs that are not standardised",
+              what,
               loss,
               step,
               rate,
@@ -368,8 +397,9 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void requireFresh() {
-    if (step != null) {
-      throw new IllegalStateException("the trainer has run already; its configuration is fixed");
+    if (model != null) {
+      throw new IllegalStateException(
+          "the trainer has made its model already; its configuration is fixed");
     }
   }
 }

@@ -1,0 +1,421 @@
+package dev.gatun.train;
+
+import static dev.gatun.train.Messages.illegalState;
+import static dev.gatun.train.Messages.message;
+import static dev.gatun.train.Messages.refused;
+import static dev.gatun.train.Messages.shapeError;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.gatun.Device;
+import dev.gatun.DivergedException;
+import dev.gatun.Evaluation;
+import dev.gatun.History;
+import dev.gatun.Initializer;
+import dev.gatun.Layers.Dense;
+import dev.gatun.Loss;
+import dev.gatun.Net;
+import dev.gatun.Optimizer;
+import dev.gatun.ResNet;
+import dev.gatun.Span;
+import dev.gatun.Tensor;
+import dev.gatun.Trainer;
+import dev.gatun.Watcher;
+import dev.gatun.data.Batches;
+import dev.gatun.data.Dataset;
+import dev.gatun.data.ImageShape;
+import dev.gatun.data.MemoryDataset;
+import dev.gatun.data.Standardizer;
+import dev.gatun.suite.Backends;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class TrainerTest {
+  private static final ImageShape TINY = new ImageShape(4, 4, 1);
+  private static final Net SMALL = Net.input(4, 4, 1).flatten().dense(Pictures.CLASSES);
+
+  /// A head of zeros gives every class the same chance.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void initialLoss_ofAZeroHead_isLnC(Backends backend) {
+    for (int classes : new int[] {2, 10, 1000}) {
+      Net net =
+          Net.input(6, 6, 3)
+              .conv(4, 3)
+              .batchNorm()
+              .relu()
+              .flatten()
+              .dense(new Dense(classes).initializer(Initializer.zeros()));
+      try (Trainer trainer = Trainer.of(net).on(backend.device())) {
+        float loss =
+            trainer.step(Pictures.normal(4 * 108, 1), Pictures.labels(4, classes, 1), 0.01);
+        assertEquals(Math.log(classes), loss, 1e-6 * Math.log(classes));
+      }
+    }
+  }
+
+  /// The ResNets' heads start so that the loss is not far from that.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void initialLoss_ofAResNet_isNearLnC(Backends backend) {
+    try (Trainer trainer = Trainer.of(ResNet.cifar(8, 10)).on(backend.device())) {
+      float loss = trainer.step(Pictures.normal(8 * 3072, 1), Pictures.labels(8, 10, 1), 0.01);
+      assertEquals(Math.log(10), loss, 0.75);
+    }
+  }
+
+  /// With a constant rate, one run of two epochs and two of one are the same run.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void fit_inTwoCalls_goesOn(Backends backend) {
+    Dataset data = Pictures.noisy(50, TINY, 1, 1);
+    Net net = Net.input(4, 4, 1).flatten().dense(8).relu().dropout(0.25).dense(Pictures.CLASSES);
+    try (Trainer once = Trainer.of(net).on(backend.device());
+        Trainer twice = Trainer.of(net).on(backend.device())) {
+      History whole = once.fit(data.batch(10), Span.epochs(2));
+      History first = twice.fit(data.batch(10), Span.epochs(1));
+      History second = twice.fit(data.batch(10), Span.epochs(1));
+      float[] joined = new float[10];
+      System.arraycopy(first.losses(), 0, joined, 0, 5);
+      System.arraycopy(second.losses(), 0, joined, 5, 5);
+      assertArrayEquals(whole.losses(), joined);
+      assertEquals(2, second.epochs().getFirst().number());
+      for (String name : once.model().parameterNames()) {
+        assertArrayEquals(once.model().read(name), twice.model().read(name), name);
+      }
+    }
+  }
+
+  /// Batches of 10 of 37 pictures: the last has 7, and each picture counts once.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void evaluate_isWhatPredictionsGive(Backends backend) {
+    Dataset train = Pictures.noisy(200, TINY, 1.5, 1);
+    Dataset test = Pictures.noisy(37, TINY, 1.5, 2);
+    Net net = Net.input(4, 4, 1).conv(4, 3).batchNorm().relu().flatten().dense(Pictures.CLASSES);
+    Standardizer standardizer = Standardizer.fit(train);
+    try (Trainer trainer = Trainer.of(net).on(backend.device()).optimizer(Optimizer.sgd(0.05))) {
+      History history = trainer.fit(train.batch(20), test.batch(10), Span.epochs(2));
+      Evaluation evaluation = Objects.requireNonNull(history.test());
+      float[] inputs = new float[37 * 16];
+      byte[] pixels = new byte[16];
+      for (int i = 0; i < 37; i++) {
+        test.read(i, pixels, 0);
+        standardizer.apply(pixels, inputs, 16 * i);
+      }
+      float[] outputs = trainer.model().predict(inputs);
+      int right = 0;
+      double loss = 0;
+      for (int i = 0; i < 37; i++) {
+        int best = 0;
+        double sum = 0;
+        for (int c = 0; c < 10; c++) {
+          best = outputs[10 * i + c] > outputs[10 * i + best] ? c : best;
+          sum += Math.exp(outputs[10 * i + c]);
+        }
+        right += best == test.label(i) ? 1 : 0;
+        loss += Math.log(sum) - outputs[10 * i + test.label(i)];
+      }
+      assertEquals(right / 37.0, evaluation.accuracy(), 1e-12);
+      assertTrue(right > 5 && right < 37, "a set worth the test: " + right);
+      assertEquals(loss / 37, evaluation.loss(), 1e-5);
+      assertEquals(37, evaluation.images());
+      for (int size : new int[] {1, 37, 100}) {
+        Evaluation again = trainer.evaluate(test.batch(size));
+        assertEquals(evaluation.accuracy(), again.accuracy(), 1e-12, "batches of " + size);
+        assertEquals(evaluation.loss(), again.loss(), 1e-5, "batches of " + size);
+      }
+    }
+  }
+
+  @Test
+  void fit_tellsWatchersAndHistoryTheSame() {
+    Dataset data = Pictures.noisy(45, TINY, 1, 1);
+    List<String> events = new ArrayList<>();
+    List<Watcher.Step> steps = new ArrayList<>();
+    List<History.Epoch> epochs = new ArrayList<>();
+    Watcher recorder =
+        new Watcher() {
+          @Override
+          public void start(Start start) {
+            events.add("start " + start);
+          }
+
+          @Override
+          public void step(Step step) {
+            steps.add(step);
+            events.add("step " + step.step() + " of epoch " + step.epoch());
+          }
+
+          @Override
+          public void epoch(History.Epoch epoch) {
+            epochs.add(epoch);
+            events.add("epoch " + epoch.number());
+          }
+
+          @Override
+          public void end(History history) {
+            events.add("end after " + history.steps());
+          }
+        };
+    try (Trainer trainer = Trainer.of(SMALL).on(Backends.REFERENCE.device()).watch(recorder)) {
+      History history = trainer.fit(data.batch(20), data.batch(45), Span.steps(3));
+      assertEquals(
+          List.of(
+              "start Start[parameters=170, batchSize=20, stepsPerEpoch=2, totalSteps=3]",
+              "step 1 of epoch 1",
+              "step 2 of epoch 1",
+              "epoch 1",
+              "step 3 of epoch 2",
+              "epoch 2",
+              "end after 3"),
+          events);
+      assertEquals(epochs, history.epochs());
+      float[] losses = history.losses();
+      assertEquals(3, losses.length);
+      for (int i = 0; i < 3; i++) {
+        assertEquals(losses[i], steps.get(i).loss());
+      }
+      History.Epoch first = epochs.getFirst();
+      assertEquals(((double) losses[0] + losses[1]) / 2, first.trainLoss(), 1e-12);
+      assertEquals(
+          (steps.get(0).accuracy() + steps.get(1).accuracy()) / 2, first.trainAccuracy(), 1e-12);
+      assertEquals(history.test(), epochs.getLast().test());
+      assertTrue(history.stepMillis(0) <= history.stepMillis(0.5));
+      assertTrue(history.stepMillis(0.5) <= history.stepMillis(1));
+      assertTrue(history.stepMillis(0) > 0 && history.imagesPerSecond() > 0);
+      assertNull(trainer.fit(data.batch(20), Span.steps(1)).test());
+      assertEquals(0, trainer.fit(data.batch(20), Span.epochs(0)).steps());
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void divergence_isExplained(Backends backend) {
+    Dataset data = Pictures.noisy(40, TINY, 1, 1);
+    Net deep = Net.input(4, 4, 1).flatten().dense(8).relu().dense(Pictures.CLASSES);
+    try (Trainer trainer = Trainer.of(deep).on(backend.device()).optimizer(Optimizer.sgd(1e30))) {
+      String message =
+          message(DivergedException.class, () -> trainer.fit(data.batch(10), Span.epochs(1)));
+      assertTrue(
+          message.matches(
+              "the loss became (NaN|Infinity) at step 2 with learning rate 1\\.00e\\+30;"
+                  + " the training loss before was \\d\\.\\d+\\."
+                  + " Usual causes: a learning rate that is too high \\(try a tenth, or a"
+                  + " warm-up\\), no clipping \\(try clipNorm\\(1\\)\\), or inputs that are not"
+                  + " standardised"),
+          message);
+    }
+  }
+
+  @Test
+  void divergence_atTheFirstStep_isExplained() {
+    Dataset data = Pictures.noisy(40, TINY, 1, 1);
+    Net broken =
+        Net.input(4, 4, 1)
+            .flatten()
+            .dense(new Dense(Pictures.CLASSES).initializer(Initializer.constant(Double.NaN)));
+    try (Trainer trainer = Trainer.of(broken).on(Backends.REFERENCE.device())) {
+      String message =
+          message(DivergedException.class, () -> trainer.fit(data.batch(10), Span.epochs(1)));
+      assertTrue(
+          message.startsWith(
+              "the loss became NaN at step 1 with learning rate 0.100; it was the first step."),
+          message);
+    }
+  }
+
+  /// The last step of a run can ruin a model whose training losses are all finite.
+  @Test
+  void divergence_inTheLastStep_isFoundByTheTest() {
+    Dataset data = Pictures.noisy(40, TINY, 1, 1);
+    Net deep = Net.input(4, 4, 1).flatten().dense(8).relu().dense(Pictures.CLASSES);
+    try (Trainer trainer =
+        Trainer.of(deep).on(Backends.REFERENCE.device()).optimizer(Optimizer.sgd(1e30))) {
+      String message =
+          message(
+              DivergedException.class,
+              () -> trainer.fit(data.batch(10), data.batch(40), Span.steps(1)));
+      assertTrue(message.startsWith("the test loss became NaN at step 1 with"), message);
+    }
+  }
+
+  /// Mean squared distance to targets of one's own, which no built-in loss knows.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void aLossOfOnesOwn_isMadeSmall(Backends backend) {
+    Device device = backend.device();
+    float[] inputs = Pictures.normal(8 * 3, 1);
+    float[] targets = Pictures.normal(8 * 2, 2);
+    int[] labels = new int[8];
+    Net net = Net.input(3).dense(new Dense(2).initializer(Initializer.zeros()));
+    double expected = 0;
+    for (float target : targets) {
+      expected += (double) target * target / targets.length;
+    }
+    try (Tensor wanted = Tensor.of(device, targets, 8, 2)) {
+      Loss squaredDistance = (outputs, ignored) -> outputs.minus(wanted).square().mean();
+      try (Trainer trainer =
+          Trainer.of(net)
+              .on(device)
+              .loss(squaredDistance)
+              .optimizer(Optimizer.sgd(1).momentum(0.5))) {
+        float first = trainer.step(inputs, labels, 0.2);
+        assertEquals(expected, first, 1e-5);
+        float last = first;
+        for (int i = 0; i < 200; i++) {
+          last = trainer.step(inputs, labels, 0.2);
+        }
+        assertTrue(last < 0.8 * first, first + " to " + last);
+        for (int row = 0; row < 4; row++) { // the normal equations: X'(XW + b - T) = 0
+          assertEquals(0, residual(trainer, inputs, targets, row), 1e-4, "row " + row);
+        }
+      }
+    }
+  }
+
+  /// What counts as right is the greatest output, whatever the loss makes of them.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void aLossOfOnesOwn_leavesTheAccuracy(Backends backend) {
+    Dataset data = Pictures.noisy(40, TINY, 0.1, 1);
+    Loss contrary = (outputs, labels) -> outputs.negate().softmaxCrossEntropy(labels).times(2);
+    try (Trainer trainer = Trainer.of(SMALL).on(backend.device()).loss(contrary)) {
+      History history = trainer.fit(data.batch(40), data.batch(40), Span.epochs(40));
+      assertTrue(history.losses()[39] < 0.5 * history.losses()[0], "it learns");
+      assertEquals(0, Objects.requireNonNull(history.test()).accuracy(), "the contrary");
+    }
+  }
+
+  @Test
+  void losses_thatAreNone_areRefused() {
+    Device device = Backends.REFERENCE.device();
+    try (Trainer vector =
+            Trainer.of(Net.input(3).dense(2)).on(device).loss((outputs, labels) -> outputs);
+        Trainer deep = Trainer.of(Net.input(3, 3)).on(device)) {
+      shapeError(
+          "[loss] expected a scalar, found f32 (1, 2); reduce it by mean()",
+          () -> vector.step(new float[3], new int[1], 0.1));
+      shapeError(
+          "[loss] expected outputs [N, classes], found f32 (1, 3, 3); end the network with"
+              + " dense(classes)",
+          () -> deep.step(new float[9], new int[1], 0.1));
+    }
+  }
+
+  @Test
+  void step_refusesWhatDoesNotFit() {
+    Device device = Backends.REFERENCE.device();
+    try (Trainer trainer = Trainer.of(Net.input(3).dense(2)).on(device)) {
+      shapeError(
+          "[step] expected 2 inputs (3) (6 elements), found 4 elements",
+          () -> trainer.step(new float[4], new int[2], 0.1));
+      shapeError(
+          "[step] expected at least one input, found none",
+          () -> trainer.step(new float[0], new int[0], 0.1));
+      refused(
+          "[step] expected labels below 2, found 7 for input 1",
+          () -> trainer.step(new float[6], new int[] {0, 7}, 0.1));
+      refused(
+          "[step] expected a finite learning rate, found NaN",
+          () -> trainer.step(new float[6], new int[2], Double.NaN));
+      trainer.step(new float[6], new int[2], 0.1);
+      refused(
+          "[step] this trainer is compiled for batches of 2, found 1",
+          () -> trainer.step(new float[3], new int[1], 0.1));
+    }
+  }
+
+  @Test
+  void fit_refusesWhatDoesNotFit() {
+    Device device = Backends.REFERENCE.device();
+    Batches data = Pictures.noisy(40, TINY, 1, 1).batch(10);
+    Batches test = Pictures.noisy(40, new ImageShape(5, 4, 1), 1, 1).batch(10);
+    try (Trainer trainer = Trainer.of(SMALL).on(device);
+        Trainer wide = Trainer.of(Net.input(4, 5, 1).flatten().dense(10)).on(device);
+        Trainer narrow = Trainer.of(Net.input(4, 4, 1).flatten().dense(9)).on(device)) {
+      shapeError(
+          "[fit] the network expects inputs (4, 5, 1), the pictures of noisy pictures are"
+              + " (4, 4, 1)",
+          () -> wide.fit(data, Span.epochs(1)));
+      shapeError(
+          "[fit] the network expects inputs (4, 4, 1), the pictures of noisy pictures are"
+              + " (5, 4, 1)",
+          () -> trainer.fit(data, test, Span.epochs(1)));
+      shapeError(
+          "[fit] the network tells 9 classes apart, noisy pictures has 10",
+          () -> narrow.fit(data, Span.epochs(1)));
+      illegalState(
+          "[evaluate] the pictures' standardisation is not known: call fit first, or"
+              + " standardize(...)",
+          () -> trainer.evaluate(data));
+      trainer.standardize(Standardizer.scale(1));
+      shapeError(
+          "[evaluate] the network expects inputs (4, 4, 1), the pictures of noisy pictures are"
+              + " (5, 4, 1)",
+          () -> trainer.evaluate(test));
+      refused(
+          "[loader] noisy pictures has 40 images, fewer than one batch of 41, and incomplete"
+              + " batches are dropped",
+          () -> trainer.fit(data.dataset().batch(41), Span.epochs(1)));
+    }
+  }
+
+  /// What is chosen after the model exists could not have its effect.
+  @Test
+  void configuration_isFixedOnceTheModelExists() {
+    Device device = Backends.REFERENCE.device();
+    try (Trainer trainer = Trainer.of(SMALL).on(device)) {
+      trainer.seed(3);
+      trainer.model();
+      for (Executable change :
+          List.<Executable>of(
+              () -> trainer.seed(4),
+              () -> trainer.on(device),
+              () -> trainer.optimizer(Optimizer.sgd(1)),
+              () -> trainer.clipNorm(1),
+              () -> trainer.loss(Loss.softmaxCrossEntropy()),
+              () -> trainer.standardize(Standardizer.scale(1)))) {
+        illegalState("the trainer has made its model already; its configuration is fixed", change);
+      }
+    }
+  }
+
+  /// The outputs are the inputs here, so that the loss shows them: 255 and 0 become 1 and 0.
+  @Test
+  void standardize_isWhatTheNetworkSees() {
+    byte[] pixels = {(byte) 255, 0, 0, 0};
+    Dataset data = MemoryDataset.of("four", new ImageShape(1, 1, 1), pixels, new int[4]);
+    try (Trainer scaled =
+            Trainer.of(Net.input(1, 1, 1).flatten())
+                .on(Backends.REFERENCE.device())
+                .standardize(Standardizer.scale(1))
+                .loss((outputs, labels) -> outputs.sum());
+        Trainer standardised =
+            Trainer.of(Net.input(1, 1, 1).flatten())
+                .on(Backends.REFERENCE.device())
+                .loss((outputs, labels) -> outputs.square().mean())) {
+      assertEquals(1, scaled.fit(data.batch(4), Span.steps(1)).losses()[0]);
+      assertEquals(1, scaled.evaluate(data.batch(4)).loss());
+      assertEquals(1, standardised.fit(data.batch(4), Span.steps(1)).losses()[0], 1e-6);
+      assertEquals(1, standardised.evaluate(data.batch(4)).loss(), 1e-6);
+    }
+  }
+
+  private static double residual(Trainer trainer, float[] inputs, float[] targets, int row) {
+    float[] outputs = trainer.model().predict(inputs);
+    double sum = 0;
+    for (int n = 0; n < 8; n++) {
+      double x = row < 3 ? inputs[3 * n + row] : 1;
+      sum += x * (outputs[2 * n] - targets[2 * n]);
+    }
+    return sum;
+  }
+}
