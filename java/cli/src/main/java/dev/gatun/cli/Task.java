@@ -33,6 +33,7 @@ record Task(Split split, Net net, double learningRate, List<Augmentation> augmen
   private static final Set<Integer> IMAGENET_DEPTHS = Set.of(18, 34, 50, 101, 152);
 
   static Task of(String model, @Nullable Path data, long seed) {
+    requireModel(model);
     Split split = data == null ? DrawnCharacters.make(seed) : open(data, model);
     Dataset train = split.train();
     ImageShape image = train.image();
@@ -42,6 +43,16 @@ record Task(Split split, Net net, double learningRate, List<Augmentation> augmen
       default ->
           new Task(split, resnet(model, image, train.classes()), 0.1, augmentation(data, image));
     };
+  }
+
+  /// Before the pictures are read or drawn, which takes a while.
+  private static void requireModel(String model) {
+    Matcher name = RESNET.matcher(model);
+    int depth = name.matches() ? Integer.parseInt(name.group(1)) : 0;
+    boolean resnet = IMAGENET_DEPTHS.contains(depth) || (depth >= 8 && depth % 6 == 2);
+    if (!resnet && !model.equals("mlp") && !model.equals("cnn")) {
+      throw new UsageException("there is no model " + model + "; there are " + MODELS);
+    }
   }
 
   private static Split open(Path data, String model) {
@@ -78,17 +89,8 @@ record Task(Split split, Net net, double learningRate, List<Augmentation> augmen
   }
 
   private static Net resnet(String model, ImageShape image, int classes) {
-    Matcher name = RESNET.matcher(model);
-    if (!name.matches()) {
-      throw new UsageException("there is no model " + model + "; there are " + MODELS);
-    }
-    int depth = Integer.parseInt(name.group(1));
-    Net net;
-    try {
-      net = isImagenet(model) ? ResNet.imagenet(depth, classes) : ResNet.cifar(depth, classes);
-    } catch (IllegalArgumentException e) {
-      throw new UsageException("there is no model " + model + "; there are " + MODELS);
-    }
+    int depth = Integer.parseInt(model.substring("resnet".length()));
+    Net net = isImagenet(model) ? ResNet.imagenet(depth, classes) : ResNet.cifar(depth, classes);
     if (!net.inputShape().equals(input(image).inputShape())) {
       throw new UsageException(
           "%s is for pictures of %s, these are %s; try cnn or mlp"

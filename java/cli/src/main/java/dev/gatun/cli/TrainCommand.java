@@ -27,8 +27,8 @@ import picocli.CommandLine.Spec;
     sortOptions = false,
     description = {
       "Trains a network on pictures and evaluates it after each epoch.",
-      "SGD with momentum 0.9 and weight decay 1e-4; the learning rate rises over the first twentieth of the run and"
-          + " falls along a cosine to 0."
+      "SGD with momentum 0.9 and weight decay 1e-4; the learning rate rises over the first"
+          + " twentieth of the run and falls along a cosine to 0."
     })
 final class TrainCommand implements Callable<Integer> {
   private static final int TEST_BATCH = 250;
@@ -52,7 +52,8 @@ final class TrainCommand implements Callable<Integer> {
       names = "--data",
       paramLabel = "DIR",
       description =
-          "A folder with MNIST (IDX), CIFAR-10 or pictures in one folder per class. Without it, 20,000 drawn characters are generated.")
+          "A folder with MNIST (IDX), CIFAR-10 or pictures in one folder per class. Without it,"
+              + " 20,000 drawn characters are generated.")
   private @Nullable Path data;
 
   @Option(
@@ -106,12 +107,27 @@ final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     check();
+    // First the device, for the pictures can take a while.
+    try (Device device = device()) {
+      Task task = Task.of(model, data, seed);
+      int pictures = task.split().train().size();
+      if (batch > pictures) {
+        throw new UsageException(
+            "--batch %d is more than the %d training pictures".formatted(batch, pictures));
+      }
+      History history = train(task, device);
+      if (report != null) {
+        Report.of(this, task, device, history).write(report);
+      }
+      return 0;
+    }
+  }
+
+  private History train(Task task, Device device) {
     PrintWriter out = spec.commandLine().getOut();
-    Task task = Task.of(model, data, seed);
     double rate = learningRate == null ? task.learningRate() : learningRate;
     Span length = steps == null ? Span.epochs(epochs) : Span.steps(steps);
-    try (Device device = backend == BackendName.cpu ? Device.cpu(threads) : Device.reference();
-        Progress progress = new Progress(out);
+    try (Progress progress = new Progress(out);
         Trainer trainer = Trainer.of(task.net()).on(device)) {
       out.printf(
           Locale.ROOT,
@@ -134,9 +150,6 @@ final class TrainCommand implements Callable<Integer> {
                   task.split().train().batch(batch),
                   task.split().test().batch(Math.min(TEST_BATCH, task.split().test().size())),
                   length);
-      if (report != null) {
-        Report.of(this, task, device, history).write(report);
-      }
       Evaluation test = history.test();
       if (test != null) {
         out.printf(
@@ -148,7 +161,7 @@ final class TrainCommand implements Callable<Integer> {
             history.stepMillis(0.5));
       }
       out.flush();
-      return 0;
+      return history;
     }
   }
 
@@ -162,6 +175,14 @@ final class TrainCommand implements Callable<Integer> {
 
   int batch() {
     return batch;
+  }
+
+  private Device device() {
+    try {
+      return backend == BackendName.cpu ? Device.cpu(threads) : Device.reference();
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--threads " + threads + ": " + e.getMessage());
+    }
   }
 
   private static Schedule warmedCosine() {
@@ -184,6 +205,9 @@ final class TrainCommand implements Callable<Integer> {
     Path parent = report == null ? null : report.toAbsolutePath().getParent();
     if (parent != null && !Files.isDirectory(parent)) {
       throw new UsageException("--report: there is no folder " + parent);
+    }
+    if (report != null && Files.isDirectory(report)) {
+      throw new UsageException("--report expects a file, and " + report + " is a folder");
     }
   }
 

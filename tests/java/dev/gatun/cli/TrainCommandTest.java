@@ -1,0 +1,318 @@
+package dev.gatun.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import dev.gatun.suite.Backends;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `gatun train`, from its arguments to its report.
+class TrainCommandTest {
+  @TempDir private Path folder = Path.of("");
+
+  @Test
+  void aRun_printsEachEpochAndTheResult() throws IOException {
+    Cli run =
+        Cli.run(
+            "train",
+            "mlp",
+            "--data",
+            Digits.write(folder),
+            "--backend",
+            "reference",
+            "--epochs",
+            2,
+            "--batch",
+            20);
+    assertEquals("", run.err());
+    assertEquals(0, run.code());
+    List<String> lines = run.out().lines().toList();
+    assertEquals(4, lines.size(), run.out());
+    assertEquals(
+        "mlp, 50,826 parameters, on "
+            + folder.getFileName()
+            + "/train: 200 training and 55 test pictures; reference, pure Java, 1 thread",
+        lines.getFirst());
+    String figures =
+        "train loss \\d\\.\\d{4}, accuracy [01]\\.\\d{4}; test loss \\d\\.\\d{4}, accuracy"
+            + " [01]\\.\\d{4}; \\d+\\.\\d s";
+    assertTrue(lines.get(1).matches("epoch 1: " + figures), lines.get(1));
+    assertTrue(lines.get(2).matches("epoch 2: " + figures), lines.get(2));
+    assertTrue(
+        lines
+            .get(3)
+            .matches(
+                "test accuracy [01]\\.\\d{4}, loss \\d\\.\\d{4}; \\d+ images/s in training, step"
+                    + " \\d+\\.\\d ms \\(median\\)"),
+        lines.get(3));
+  }
+
+  @Test
+  void theReport_hasAllFields() throws IOException {
+    Path file = folder.resolve("report.json");
+    Cli run =
+        Cli.run(
+            "train",
+            "mlp",
+            "--data",
+            Digits.write(folder),
+            "--backend",
+            "reference",
+            "--epochs",
+            2,
+            "--batch",
+            30,
+            "--seed",
+            42,
+            "--lr",
+            0.02,
+            "--report",
+            file);
+    assertEquals(0, run.code(), run.err());
+    JsonObject report = read(file);
+    assertEquals("mlp", report.get("model").getAsString());
+    assertEquals(folder.getFileName() + "/train", report.get("data").getAsString());
+    assertEquals("reference", report.get("backend").getAsString());
+    assertEquals(1, integer(report, "threads"));
+    assertEquals(42, integer(report, "seed"));
+    assertEquals(30, integer(report, "batch"));
+    assertEquals(50_826, integer(report, "parameters"));
+    JsonObject machine = report.getAsJsonObject("machine");
+    for (String name : List.of("system", "processor", "java", "device")) {
+      assertFalse(machine.get(name).getAsString().isEmpty(), name);
+    }
+    assertEquals(Runtime.getRuntime().availableProcessors(), integer(machine, "processors"));
+
+    JsonArray epochs = report.getAsJsonArray("epochs");
+    assertEquals(2, epochs.size());
+    for (JsonElement epoch : epochs) {
+      JsonObject row = epoch.getAsJsonObject();
+      assertTrue(number(row, "trainLoss") > 0);
+      assertTrue(number(row, "testLoss") > 0);
+      for (String share : List.of("trainAccuracy", "testAccuracy")) {
+        assertTrue(number(row, share) >= 0 && number(row, share) <= 1, share);
+      }
+      assertTrue(number(row, "seconds") > 0);
+    }
+    JsonArray losses = report.getAsJsonArray("losses");
+    assertEquals(12, losses.size(), "every step: 200 / 30, twice");
+    double sum = 0;
+    for (int i = 0; i < 6; i++) {
+      sum += losses.get(i).getAsDouble();
+    }
+    assertEquals(number(epochs.get(0).getAsJsonObject(), "trainLoss"), sum / 6, 1e-6);
+    JsonObject step = report.getAsJsonObject("step");
+    assertTrue(number(step, "medianMillis") > 0);
+    assertTrue(number(step, "p95Millis") >= number(step, "medianMillis"));
+    assertTrue(number(report, "imagesPerSecond") > 0);
+    assertTrue(integer(report, "peakMemoryBytes") > 1 << 20);
+    assertTrue(integer(report, "devicePeakMemoryBytes") > 50_826 * 4);
+  }
+
+  /// `--steps` takes the place of `--epochs`; the last epoch may be incomplete.
+  @Test
+  void steps_endTheRun() throws IOException {
+    Path file = folder.resolve("report.json");
+    Cli run =
+        Cli.run(
+            "train",
+            "mlp",
+            "--data",
+            Digits.write(folder),
+            "--backend",
+            "reference",
+            "--steps",
+            6,
+            "--epochs",
+            50,
+            "--batch",
+            50,
+            "--report",
+            file);
+    assertEquals(0, run.code(), run.err());
+    assertEquals(6, read(file).getAsJsonArray("losses").size());
+    assertEquals(2, read(file).getAsJsonArray("epochs").size());
+  }
+
+  @Test
+  void theSameSeed_givesTheSameReport_forEveryNumberOfThreads() throws IOException {
+    Backends.requireNative();
+    Path data = Digits.write(folder);
+    JsonObject first = cpu(data, 1, 5);
+    assertEquals("cpu", first.get("backend").getAsString());
+    assertEquals(1, integer(first, "threads"));
+    JsonObject second = cpu(data, 2, 5);
+    assertEquals(2, integer(second, "threads"));
+    assertEquals(first.get("losses"), second.get("losses"));
+    assertEquals(accuracies(first), accuracies(second));
+    assertFalse(first.get("losses").equals(cpu(data, 1, 6).get("losses")), "another seed");
+  }
+
+  /// The convolutional network, batch norm and dropout included, learns within a few epochs.
+  @Test
+  void theCnn_learns() throws IOException {
+    Backends.requireNative();
+    Path file = folder.resolve("report.json");
+    Cli run =
+        Cli.run(
+            "train",
+            "cnn",
+            "--data",
+            Digits.write(folder),
+            "--epochs",
+            4,
+            "--batch",
+            10,
+            "--report",
+            file);
+    assertEquals(0, run.code(), run.err());
+    JsonArray epochs = read(file).getAsJsonArray("epochs");
+    assertTrue(number(epochs.get(3).getAsJsonObject(), "testAccuracy") > 0.95, run.out());
+  }
+
+  /// Without `--data` characters are drawn.
+  @Test
+  void withoutData_charactersAreDrawn() throws IOException {
+    Backends.requireNative();
+    Path file = folder.resolve("report.json");
+    Cli run = Cli.run("train", "mlp", "--steps", 2, "--batch", 16, "--report", file);
+    assertEquals(0, run.code(), run.err());
+    assertEquals("characters/train", read(file).get("data").getAsString());
+    assertTrue(run.out().contains("18,000 training and 2,000 test pictures"), run.out());
+  }
+
+  @Test
+  void aDivergingRun_isExplained() throws IOException {
+    Path file = folder.resolve("report.json");
+    Cli run =
+        Cli.run(
+            "train",
+            "mlp",
+            "--data",
+            Digits.write(folder),
+            "--backend",
+            "reference",
+            "--batch",
+            50,
+            "--lr",
+            1e30,
+            "--report",
+            file);
+    assertEquals(1, run.code());
+    assertTrue(
+        run.err().matches("gatun: the loss became \\S+ at step \\d+ with .*Usual causes: .*\\R"),
+        run.err());
+    assertFalse(Files.exists(file), "no report of a failed run");
+  }
+
+  @Test
+  void aFolderWithoutData_isNamed() throws IOException {
+    Path empty = Files.createDirectory(folder.resolve("empty"));
+    Cli run = Cli.run("train", "mlp", "--data", empty, "--backend", "reference");
+    assertEquals(1, run.code());
+    assertEquals(
+        "gatun: [data] "
+            + empty
+            + ": no data found; looked for train-images-idx3-ubyte[.gz] (MNIST), data_batch_1.bin"
+            + " or data_batch_1.png (CIFAR-10), train/<class>/*.jpg or <class>/*.jpg (pictures)"
+            + System.lineSeparator(),
+        run.err());
+  }
+
+  @Test
+  void aTruncatedFile_isNamed() throws IOException {
+    Path file = Digits.write(folder).resolve("train-images-idx3-ubyte");
+    Files.write(file, Arrays.copyOf(Files.readAllBytes(file), 5000));
+    Cli run = Cli.run("train", "mlp", "--data", folder, "--backend", "reference");
+    assertEquals(1, run.code());
+    assertTrue(run.err().startsWith("gatun: [data] " + file + ": "), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+  }
+
+  @Test
+  void aMissingFile_isNamed() throws IOException {
+    Files.delete(Digits.write(folder).resolve("t10k-labels-idx1-ubyte"));
+    Cli run = Cli.run("train", "mlp", "--data", folder, "--backend", "reference");
+    assertEquals(1, run.code());
+    assertTrue(run.err().contains("t10k-labels-idx1-ubyte"), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+  }
+
+  /// The run is not lost: what it gave stands on the screen.
+  @Test
+  void aReport_thatCannotBeWritten_isExplainedAfterTheResult() throws IOException {
+    Path full = Path.of("/dev/full");
+    assumeTrue(Files.exists(full), "no /dev/full");
+    Cli run =
+        Cli.run(
+            "train",
+            "mlp",
+            "--data",
+            Digits.write(folder),
+            "--backend",
+            "reference",
+            "--steps",
+            1,
+            "--report",
+            full);
+    assertEquals(1, run.code());
+    assertTrue(
+        run.err().startsWith("gatun: the report cannot be written to /dev/full: "), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertTrue(run.out().contains("test accuracy"), run.out());
+  }
+
+  private JsonObject cpu(Path data, int threads, long seed) throws IOException {
+    Path file = folder.resolve("report-" + threads + "-" + seed + ".json");
+    Cli run =
+        Cli.run(
+            "train",
+            "cnn",
+            "--data",
+            data,
+            "--steps",
+            12,
+            "--batch",
+            20,
+            "--threads",
+            threads,
+            "--seed",
+            seed,
+            "--report",
+            file);
+    assertEquals(0, run.code(), run.err());
+    return read(file);
+  }
+
+  private static List<Double> accuracies(JsonObject report) {
+    return report.getAsJsonArray("epochs").asList().stream()
+        .map(epoch -> number(epoch.getAsJsonObject(), "testAccuracy"))
+        .toList();
+  }
+
+  private static JsonObject read(Path file) throws IOException {
+    return JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+  }
+
+  private static double number(JsonObject object, String name) {
+    assertTrue(object.getAsJsonPrimitive(name).isNumber(), name);
+    return object.get(name).getAsDouble();
+  }
+
+  private static long integer(JsonObject object, String name) {
+    assertTrue(object.getAsJsonPrimitive(name).isNumber(), name);
+    return Long.parseLong(object.get(name).getAsString());
+  }
+}
