@@ -83,7 +83,7 @@ class Cut {
 };
 
 // Runs body(context, first channel, count of channels, at most kMerge) over all channels.
-constexpr int64_t kMerge = 64;
+constexpr int64_t kMerge = 16;
 template <typename F>
 void for_channels(Launcher& launcher, int64_t channels, F body) {
   launcher.parallel((channels + kMerge - 1) / kMerge, [=](const Context& context, int64_t task) {
