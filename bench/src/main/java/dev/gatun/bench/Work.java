@@ -15,18 +15,30 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// The instructions that are measured, at the sizes of a ResNet-20 on batches of 32.
-enum Work {
+public enum Work {
+  /// A product of 512 x 512 matrices.
   SGEMM_512,
+  /// A 3x3 convolution of the first stage.
   CONV_16CH_32X32,
+  /// A 3x3 convolution of the last stage.
   CONV_64CH_8X8,
+  /// Its data gradient.
   CONV_64CH_8X8_BACKWARD_DATA,
+  /// Its weight gradient.
   CONV_64CH_8X8_BACKWARD_WEIGHTS,
+  /// Batch norm with residual and ReLU.
   BATCH_NORM_TRAINING,
+  /// Its gradient.
   BATCH_NORM_BACKWARD,
+  /// A sum of two activations of the first stage.
   ADD,
+  /// A 2x2 maximum of the same.
   MAX_POOL,
+  /// On 1024 rows of 1000 classes.
   SOFTMAX_CROSS_ENTROPY,
+  /// On an activation of the first stage.
   DROPOUT,
+  /// On a million parameters.
   SGD_STEP;
 
   private static final int BATCH = 32;
@@ -169,8 +181,7 @@ enum Work {
     }
 
     private View view(long... dims) {
-      View view = view(DType.F32, dims);
-      return view;
+      return view(DType.F32, dims);
     }
 
     /// Real tensors hold uniform numbers in [0, 1), the others zeros.
