@@ -106,10 +106,13 @@ public final class CompiledFunction implements Functions.TensorsFunction, AutoCl
 
     List<Tensor> run(Tensor... values) {
       Backend backend = device.backend();
-      for (int i = 0; i < values.length; i++) {
-        backend.copy(inputs.get(i), ((ConcreteTensor) values[i]).view());
+      try {
+        for (int i = 0; i < values.length; i++) {
+          backend.copy(inputs.get(i), ((ConcreteTensor) values[i]).view());
+        }
+      } finally {
+        Reference.reachabilityFence(values);
       }
-      Reference.reachabilityFence(values);
       executable.run();
       List<Tensor> outputs = new ArrayList<>();
       for (int i = 0; i < results.size(); i++) {

@@ -195,8 +195,11 @@ final class ConcreteTensor extends Tensor {
     ByteBuffer bytes =
         ByteBuffer.allocateDirect(Math.toIntExact(TensorType.of(this).bytes()))
             .order(ByteOrder.nativeOrder());
-    storage.memory.read(0, bytes);
-    Reference.reachabilityFence(this);
+    try {
+      storage.memory.read(0, bytes);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
     return bytes.flip();
   }
 

@@ -9,9 +9,10 @@ import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Reshape;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /// What can be done to functions over tensors: differentiate and compile them.
 ///
@@ -68,7 +69,7 @@ public final class Functions {
     Graph graph = new Graph();
     Value[] leaves = leaves(graph, inputs);
     List<Tensor> results = differentiate(function, graph, leaves);
-    Map<Value, Tensor> known = new IdentityHashMap<>(graph.constants());
+    Map<Value, Tensor> known = new HashMap<>(graph.constants());
     for (int i = 0; i < inputs.length; i++) {
       known.put(leaves[i], inputs[i]);
     }
@@ -124,7 +125,7 @@ public final class Functions {
       }
       List<Tensor> kept = new ArrayList<>();
       for (Tensor result : results) {
-        Tensor tensor = known.get((Value) result);
+        Tensor tensor = Objects.requireNonNull(known.get((Value) result));
         if (!scope.owns(tensor)) {
           tensor = ConcreteTensor.run(new Copy(), List.of(tensor)).getFirst();
         }

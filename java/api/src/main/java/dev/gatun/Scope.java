@@ -37,7 +37,7 @@ public final class Scope implements AutoCloseable {
   /// @throws IllegalArgumentException if `tensor` was not made in this scope
   public <T extends Tensor> T keep(T tensor) {
     requireMine();
-    if (!tensors.removeIf(candidate -> candidate == tensor)) {
+    if (!tensors.remove(tensor)) {
       throw new IllegalArgumentException("this scope does not own " + tensor);
     }
     Deque<Scope> open = OPEN.get();
@@ -56,7 +56,7 @@ public final class Scope implements AutoCloseable {
 
   /// Whether `tensor` was made in this scope and is still in it.
   boolean owns(Tensor tensor) {
-    return tensors.stream().anyMatch(candidate -> candidate == tensor);
+    return tensors.contains(tensor);
   }
 
   /// Closes the tensors that are left, and scopes opened inside this one that are still open; a
@@ -91,7 +91,7 @@ public final class Scope implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException("the scope is closed");
     }
-    if (Thread.currentThread() != thread) {
+    if (!Thread.currentThread().equals(thread)) {
       throw new IllegalStateException(
           "the scope belongs to " + thread + " and was used by " + Thread.currentThread());
     }

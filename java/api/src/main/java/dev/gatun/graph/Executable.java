@@ -5,7 +5,7 @@ import dev.gatun.backend.Memory;
 import dev.gatun.backend.Program;
 import dev.gatun.backend.View;
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -60,7 +60,7 @@ public final class Executable implements AutoCloseable {
   }
 
   private static Program record(Backend backend, Graph graph, Plan plan, Memory arena) {
-    Map<Value, View> views = new IdentityHashMap<>();
+    Map<Value, View> views = new HashMap<>();
     try {
       return backend.record(
           recorder -> {

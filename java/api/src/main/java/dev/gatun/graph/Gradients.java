@@ -6,8 +6,8 @@ import dev.gatun.ShapeException;
 import dev.gatun.Tensor;
 import dev.gatun.graph.op.Full;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -32,7 +32,7 @@ public final class Gradients {
     Graph graph = scalar.graph();
     List<Node> forward = List.copyOf(graph.nodes());
     Set<Value> active = dependents(forward, variables);
-    Map<Value, Tensor> gradients = new IdentityHashMap<>();
+    Map<Value, Tensor> gradients = new HashMap<>();
     gradients.put(scalar, full(graph, scalar.dtype(), Shape.scalar(), 1));
 
     for (int i = forward.size() - 1; i >= 0; i--) {

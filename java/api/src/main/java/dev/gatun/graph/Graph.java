@@ -60,7 +60,7 @@ public final class Graph {
       return value;
     }
     for (Map.Entry<Value, Tensor> constant : constants.entrySet()) {
-      if (constant.getValue() == tensor) {
+      if (constant.getValue().equals(tensor)) {
         return constant.getKey();
       }
     }

@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -18,7 +17,7 @@ final class Plan {
   /// Offsets are multiples of a cache line, which is also the widest vector.
   private static final long ALIGNMENT = 64;
 
-  private final Map<Value, Block> blocks = new IdentityHashMap<>();
+  private final Map<Value, Block> blocks = new HashMap<>();
   private long arenaBytes;
 
   /// Plans `graph`. Results that cannot be computed where they belong get a copy node, so the graph
@@ -53,7 +52,7 @@ final class Plan {
   /// memory, or already has another slot is copied instead, as soon as it is there: a later node
   /// may read the slot.
   private Map<Value, Slot> placeResults(Graph graph, List<Placement> results) {
-    Map<Value, Slot> wanted = new IdentityHashMap<>();
+    Map<Value, Slot> wanted = new HashMap<>();
     Set<Value> taken = new HashSet<>();
     for (Placement result : results) {
       Value root = root(result.value());

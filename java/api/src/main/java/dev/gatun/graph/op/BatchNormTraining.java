@@ -47,7 +47,8 @@ public record BatchNormTraining(
     long rows = channel.shape().count() == 0 ? 0 : x.shape().count() / channel.shape().count();
     if (rows < 2) {
       throw new ShapeException(
-          "[batch_norm_training] a batch's variance needs at least 2 values per channel, found %d in %s"
+          ("[batch_norm_training] a batch's variance needs at least 2 values per channel,"
+                  + " found %d in %s")
               .formatted(rows, x));
     }
     return List.of(x, channel, channel, channel, channel);
