@@ -17,6 +17,7 @@ import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.ResNet;
 import dev.gatun.Shape;
+import dev.gatun.ShapeException;
 import dev.gatun.Tensor;
 import dev.gatun.Trainer;
 import dev.gatun.random.RandomStream;
@@ -81,6 +82,34 @@ class LayersTest {
       model.write("gated0.gate", new float[] {2, 0.5f});
       assertArrayEquals(
           new float[] {48, 11, 20, 10}, model.predict(new float[] {1, 2, 3, 0, 0, 0}));
+    }
+  }
+
+  /// More than is copied at a time, and not a multiple of it.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void largeParameters_areReadAsTheyWereWritten(Backends backend) {
+    try (Model model = Model.of(Net.input(701).dense(1009), backend.device(), 1)) {
+      float[] elements = normal(701 * 1009, 4);
+      model.write("dense0.weight", elements);
+      assertArrayEquals(elements, model.read("dense0.weight"));
+      assertArrayEquals(new float[1009], model.read("dense0.bias"));
+      assertEquals(
+          "dense0.weight is (1009, 701) with 707309 elements, found 1",
+          assertThrows(ShapeException.class, () -> model.write("dense0.weight", new float[1]))
+              .getMessage());
+    }
+  }
+
+  @Test
+  void aParameterBeyondAnArray_isRefusedBeforeMemoryIsTaken() {
+    try (Device device = Device.reference()) {
+      assertEquals(
+          "dense0.weight is (60000, 60000); a parameter may have 2147483639 elements at most",
+          assertThrows(
+                  ShapeException.class, () -> Model.of(Net.input(60_000).dense(60_000), device, 1))
+              .getMessage());
+      assertEquals(0, device.memoryUse().allocations());
     }
   }
 

@@ -24,7 +24,7 @@ final class Constants implements AutoCloseable {
     Constants constants = new Constants();
     try {
       graph.constants().forEach((leaf, tensor) -> constants.add(leaf, tensor, device));
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       constants.close();
       throw e;
     }

@@ -62,7 +62,7 @@ final class InferenceStep implements AutoCloseable {
       List<Placement> results = wanted.stream().map(staging::placement).toList();
       executable =
           holdings.add(Executable.compile(model.device().backend(), graph, leaves, results));
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       holdings.release();
       throw e;
     }

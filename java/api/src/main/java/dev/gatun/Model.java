@@ -15,6 +15,9 @@ public final class Model implements AutoCloseable {
   /// Predictions run in batches of at most this many inputs.
   private static final int MAX_BATCH = 256;
 
+  /// Those of an array.
+  private static final int MAX_ELEMENTS = Integer.MAX_VALUE - 8;
+
   private final Net net;
   private final Device device;
   private final Slab parameters;
@@ -33,6 +36,7 @@ public final class Model implements AutoCloseable {
     trace.parameters().forEach(spec -> parameterShapes.put(spec.name(), spec.shape()));
     Map<String, Shape> stateShapes = new LinkedHashMap<>();
     trace.states().forEach(state -> stateShapes.put(state.name(), state.leaf().shape()));
+    trace.parameters().forEach(Model::requireArray);
     try {
       this.parameters = holdings.add(new Slab(device.backend(), parameterShapes));
       this.states = holdings.add(new Slab(device.backend(), stateShapes));
@@ -45,7 +49,7 @@ public final class Model implements AutoCloseable {
         Arrays.fill(initial, (float) state.initialValue());
         states.write(state.name(), initial);
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       holdings.release();
       throw e;
     }
@@ -164,6 +168,14 @@ public final class Model implements AutoCloseable {
       places.add(new Placement(state.leaf(), states.slot(state.name())));
     }
     return places;
+  }
+
+  private static void requireArray(NetTrace.Parameter spec) {
+    if (spec.shape().count() > MAX_ELEMENTS) {
+      throw new ShapeException(
+          "%s is %s; a parameter may have %d elements at most"
+              .formatted(spec.name(), spec.shape(), MAX_ELEMENTS));
+    }
   }
 
   private static float[] initial(NetTrace.Parameter spec, long seed, long stream) {

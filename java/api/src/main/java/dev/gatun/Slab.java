@@ -13,6 +13,9 @@ import java.util.Map;
 final class Slab implements AutoCloseable {
   private static final long ALIGNMENT = 64;
 
+  /// Elements that are copied at a time.
+  private static final int CHUNK = 1 << 18;
+
   private final Map<String, Long> offsets = new LinkedHashMap<>();
   private final Map<String, Shape> shapes = new LinkedHashMap<>();
   private long bytes;
@@ -55,17 +58,29 @@ final class Slab implements AutoCloseable {
           "%s is %s with %d elements, found %d"
               .formatted(name, shape, shape.count(), elements.length));
     }
-    ByteBuffer buffer = buffer(shape);
-    buffer.asFloatBuffer().put(elements);
-    memory.write(offset(name), buffer);
+    long offset = offset(name);
+    ByteBuffer chunk = chunk(elements.length);
+    for (int done = 0; done < elements.length; ) {
+      int count = Math.min(CHUNK, elements.length - done);
+      chunk.clear().limit(count * DType.F32.bytes());
+      chunk.asFloatBuffer().put(elements, done, count);
+      memory.write(offset + (long) done * DType.F32.bytes(), chunk);
+      done += count;
+    }
   }
 
   float[] read(String name) {
-    Shape shape = shape(name);
-    ByteBuffer buffer = buffer(shape);
-    memory.read(offset(name), buffer);
-    float[] elements = new float[Math.toIntExact(shape.count())];
-    buffer.flip().order(ByteOrder.nativeOrder()).asFloatBuffer().get(elements);
+    long offset = offset(name);
+    float[] elements = new float[Math.toIntExact(shape(name).count())];
+    ByteBuffer chunk = chunk(elements.length);
+    for (int done = 0; done < elements.length; ) {
+      int count = Math.min(CHUNK, elements.length - done);
+      chunk.clear().limit(count * DType.F32.bytes());
+      memory.read(offset + (long) done * DType.F32.bytes(), chunk);
+      chunk.flip();
+      chunk.asFloatBuffer().get(elements, done, count);
+      done += count;
+    }
     return elements;
   }
 
@@ -94,8 +109,8 @@ final class Slab implements AutoCloseable {
     return new IllegalArgumentException("there is no " + name + "; there are " + shapes.keySet());
   }
 
-  private static ByteBuffer buffer(Shape shape) {
-    return ByteBuffer.allocateDirect(Math.toIntExact(shape.count() * DType.F32.bytes()))
+  private static ByteBuffer chunk(int elements) {
+    return ByteBuffer.allocate(Math.min(CHUNK, elements) * DType.F32.bytes())
         .order(ByteOrder.nativeOrder());
   }
 }

@@ -69,7 +69,7 @@ final class TrainingStep implements AutoCloseable {
       leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
       executable =
           holdings.add(Executable.compile(model.device().backend(), graph, leaves, results));
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       holdings.release();
       throw e;
     }
