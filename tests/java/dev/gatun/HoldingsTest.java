@@ -2,7 +2,9 @@ package dev.gatun;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -22,6 +24,15 @@ class HoldingsTest {
     assertEquals(
         "the owner is closed",
         assertThrows(IllegalStateException.class, holdings::requireOpen).getMessage());
+  }
+
+  @Test
+  void onlyWhoHoldsSomething_hasSomethingToClose() {
+    assertTrue(holdings.closedByOwner());
+    holdings.add(() -> closed.add("it"));
+    assertFalse(holdings.closedByOwner());
+    holdings.closeByOwner();
+    assertTrue(holdings.closedByOwner());
   }
 
   /// What fails does not keep the rest from being given back.

@@ -39,7 +39,6 @@ class DeterminismTest {
           .dropout(0.5)
           .dense(Pictures.CLASSES);
 
-  @SuppressWarnings("ArrayRecordComponent") // compared by assertSame
   private record Outcome(float[] losses, double testLoss, double testAccuracy, float[] weights) {
     void assertSame(Outcome other) {
       assertArrayEquals(losses, other.losses);

@@ -175,7 +175,24 @@ class LifetimeTest {
     }
   }
 
-  /// A set that cannot be read: the message comes through, and nothing is left behind.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void aTrainerClosedByItsWatcher_endsTheRun(Backends backend) {
+    try (Device device = open(backend)) {
+      Trainer trainer = Trainer.of(NET).on(device);
+      trainer.watch(
+          new Watcher() {
+            @Override
+            public void step(Step step) {
+              trainer.close();
+            }
+          });
+      illegalState("the trainer is closed", () -> trainer.fit(DATA, Span.epochs(1)));
+      assertEquals(0, device.memoryUse().bytes());
+    }
+  }
+
+  /// A run that cannot begin.
   @Test
   void aFailedRun_leavesNothingBehind() {
     Net other = Net.input(2, 2, 3).flatten().dense(10);

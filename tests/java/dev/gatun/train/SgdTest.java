@@ -96,7 +96,6 @@ class SgdTest {
         () -> Trainer.of(Net.input(1)).clipNorm(Double.NaN));
   }
 
-  @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Outcome(float[] losses, float[] parameters) {}
 
   private static void compare(Backends backend, Sgd sgd, double maxNorm) {

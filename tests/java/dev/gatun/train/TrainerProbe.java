@@ -139,7 +139,8 @@ final class TrainerProbe {
     }
   }
 
-  /// A trainer that is dropped is reported once, and its memory comes back; closed ones are not.
+  /// A trainer that is dropped is reported once, and its memory comes back; one that was closed, or
+  /// never did anything, is not.
   private static void forgotten() throws InterruptedException {
     try (Device device = Device.cpu(1)) {
       train(device);
@@ -162,6 +163,7 @@ final class TrainerProbe {
     Trainer trainer = Trainer.of(Net.input(3).dense(2)).on(device);
     trainer.step(new float[3], new int[1], 0.1);
     System.out.println("held " + device.memoryUse().bytes());
+    Trainer.of(Net.input(3)).on(device).seed(2);
   }
 
   /// The resident set of this process in bytes.

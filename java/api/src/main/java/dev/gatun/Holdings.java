@@ -30,9 +30,10 @@ final class Holdings implements Leaks.Resource {
     closed = true;
   }
 
+  /// Who holds nothing has nothing to close.
   @Override
   public synchronized boolean closedByOwner() {
-    return closed;
+    return closed || held.isEmpty();
   }
 
   @Override

@@ -283,6 +283,7 @@ public final class Trainer implements AutoCloseable {
     long images = 0;
     double rate = Double.NaN;
     for (long i = 0; i < steps; i++) {
+      holdings.requireOpen(); // a watcher may close it
       Batch batch = loader.next();
       if (batch == null) {
         throw new IllegalStateException(

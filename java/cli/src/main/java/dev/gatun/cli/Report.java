@@ -29,7 +29,6 @@ import org.jspecify.annotations.Nullable;
 /// @param peakMemoryBytes the process's greatest resident set, or the device's peak where the
 ///   system does not tell
 /// @param devicePeakMemoryBytes the most memory the device held
-@SuppressWarnings("ArrayRecordComponent") // written once, never compared
 record Report(
     String model,
     String data,
