@@ -30,7 +30,7 @@ public final class FfmBackend extends Instructions {
   ///
   /// @param threads workers, the calling thread included; 0 takes all processors that Java sees
   /// @throws DeviceUnavailableException if the native library cannot be used; the message tells why
-  ///     and what to do
+  ///   and what to do
   public static FfmBackend cpu(int threads) {
     if (threads < 0) {
       throw new IllegalArgumentException("threads must not be negative, found " + threads);

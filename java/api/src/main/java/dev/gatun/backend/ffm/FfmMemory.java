@@ -136,7 +136,7 @@ final class FfmMemory implements Memory {
   }
 
   /// @throws IllegalStateException if an operation, such as reading a file into it, is using the
-  ///     mapped bytes right now; the memory stays open then
+  ///   mapped bytes right now; the memory stays open then
   @Override
   public synchronized void close() {
     if (arena != null && arena.scope().isAlive()) {
