@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -273,7 +274,7 @@ class FusionTest {
   }
 
   private static Arguments fits(Rule rule, int saved, String name, Net net) {
-    return Arguments.of(rule, saved, name, net);
+    return Arguments.of(Named.of(rule.getClass().getSimpleName(), rule), saved, name, net);
   }
 
   private static List<Value> one(Tensor result) {

@@ -18,19 +18,25 @@ import java.util.random.RandomGenerator;
 import java.util.stream.DoubleStream;
 
 /// Writes graphs for the suites: leaves with their elements, and the layers that nets are made of.
-/// All in F64, so that rewriting may change nothing but the last bits.
 final class Nets {
   final Graph graph = new Graph();
   final Map<Value, double[]> leaves = new LinkedHashMap<>();
+  private final DType real;
   private final RandomGenerator random;
 
+  /// In F64, so that rewriting may change nothing but the last bits.
   Nets(long seed) {
+    this(seed, DType.F64);
+  }
+
+  Nets(long seed, DType real) {
+    this.real = real;
     this.random = new SplittableRandom(seed);
   }
 
   /// A leaf of normal elements.
   Value leaf(long... dims) {
-    return leaf(DType.F64, dims);
+    return leaf(real, dims);
   }
 
   Value leaf(DType dtype, long... dims) {
@@ -39,12 +45,13 @@ final class Nets {
 
   /// A leaf of elements from 0.5 to 1.5.
   Value positive(long... dims) {
-    return leaf(DType.F64, () -> 0.5 + random.nextDouble(), dims);
+    return leaf(real, () -> 0.5 + random.nextDouble(), dims);
   }
 
   private Value leaf(DType dtype, DoubleSupplier elements, long... dims) {
     Value leaf = graph.leaf("leaf" + leaves.size(), new TensorType(dtype, Shape.of(dims)));
-    leaves.put(leaf, DoubleStream.generate(elements).limit(leaf.shape().count()).toArray());
+    DoubleStream stream = DoubleStream.generate(elements).limit(leaf.shape().count());
+    leaves.put(leaf, dtype == DType.F32 ? stream.map(x -> (float) x).toArray() : stream.toArray());
     return leaf;
   }
 

@@ -2,22 +2,28 @@ package dev.gatun.graph;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.DType;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.reference.ReferenceBackend;
 import dev.gatun.graph.op.Copy;
+import dev.gatun.suite.Backends;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Where plans put values: whoever reads one finds it there, and little memory is used.
@@ -181,28 +187,38 @@ class PlanTest {
   }
 
   @ParameterizedTest
-  @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
-  void plannedProgramsComputeWhatTheNodesDo(long seed) {
-    Nets expected = new Nets(seed);
-    List<Value> expectedResults = expected.randomResults(25);
-    Fusion.apply(expected.graph, expectedResults);
-    Nets actual = new Nets(seed);
-    List<Value> actualResults = actual.randomResults(25);
-    Runs.assertSame(
-        Runs.interpret(BACKEND, expected.graph, expected.leaves, expectedResults),
-        Runs.execute(BACKEND, actual.graph, actual.leaves, actualResults),
-        0);
+  @MethodSource("backendsAndSeeds")
+  void plannedProgramsComputeWhatTheNodesDo(Backends backends, DType dtype, long seed) {
+    sameBits(backends, dtype, seed, nets -> nets.randomResults(25));
   }
 
-  @Test
-  void aPlannedResidualNetComputesWhatTheNodesDo() {
-    Nets expected = new Nets(5);
-    List<Value> expectedResults = residualResults(expected);
+  @ParameterizedTest
+  @MethodSource("backendsAndSeeds")
+  void aPlannedResidualNetComputesWhatTheNodesDo(Backends backends, DType dtype, long seed) {
+    sameBits(backends, dtype, seed, PlanTest::residualResults);
+  }
+
+  static Stream<Arguments> backendsAndSeeds() {
+    return Arrays.stream(Backends.values())
+        .flatMap(
+            backends ->
+                LongStream.rangeClosed(1, 8)
+                    .mapToObj(
+                        seed ->
+                            Arguments.of(backends, seed % 2 == 0 ? DType.F32 : DType.F64, seed)));
+  }
+
+  private static void sameBits(
+      Backends backends, DType dtype, long seed, Function<Nets, List<Value>> net) {
+    Backend backend = backends.backend();
+    Nets expected = new Nets(seed, dtype);
+    List<Value> expectedResults = net.apply(expected);
     Fusion.apply(expected.graph, expectedResults);
-    Nets actual = new Nets(5);
+    Nets actual = new Nets(seed, dtype);
+    List<Value> actualResults = net.apply(actual);
     Runs.assertSame(
-        Runs.interpret(BACKEND, expected.graph, expected.leaves, expectedResults),
-        Runs.execute(BACKEND, actual.graph, actual.leaves, residualResults(actual)),
+        Runs.interpret(backend, expected.graph, expected.leaves, expectedResults),
+        Runs.execute(backend, actual.graph, actual.leaves, actualResults),
         0);
   }
 
@@ -265,20 +281,6 @@ class PlanTest {
       planned.checkThatReadersFindTheirValues();
       assertEquals(0, planned.plan.arenaBytes());
       assertEquals(2, planned.graph.nodes().size());
-    }
-  }
-
-  @Test
-  void aLeafWithoutMemoryIsNamed() {
-    Nets nets = new Nets(1);
-    Value y = (Value) nets.leaf(2, 3).exp();
-    try (Memory memory = BACKEND.allocate(48, Memory.Kind.DEVICE)) {
-      List<Placement> wanted = List.of(new Placement(y, new Slot(memory, 0)));
-      IllegalArgumentException e =
-          assertThrows(
-              IllegalArgumentException.class,
-              () -> Executable.compile(BACKEND, nets.graph, List.of(), wanted));
-      assertTrue(String.valueOf(e.getMessage()).contains("leaf0: f64 (2, 3)"), e.getMessage());
     }
   }
 
