@@ -82,6 +82,16 @@ class InitializerTest {
   }
 
   @Test
+  void parametersOfOneModel_startDifferently() {
+    Net net = Net.input(50).dense(50).dense(50);
+    try (Device device = Device.reference();
+        Model model = Model.of(net, device, 1)) {
+      double correlation = correlation(model.read("dense0.weight"), model.read("dense1.weight"));
+      assertTrue(Math.abs(correlation) < 5.0 / 50, "correlation " + correlation);
+    }
+  }
+
+  @Test
   void layers_useWhatTheyAreGiven() {
     Net net =
         Net.input(4, 4, 1)

@@ -1,17 +1,12 @@
 package dev.gatun.train;
 
 import static dev.gatun.train.Messages.illegalState;
-import static dev.gatun.train.Messages.message;
 import static dev.gatun.train.Messages.refused;
 import static dev.gatun.train.Messages.shapeError;
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Device;
-import dev.gatun.DivergedException;
-import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Initializer;
 import dev.gatun.Layers.Dense;
@@ -22,14 +17,11 @@ import dev.gatun.ResNet;
 import dev.gatun.Span;
 import dev.gatun.Tensor;
 import dev.gatun.Trainer;
-import dev.gatun.Watcher;
 import dev.gatun.data.Batches;
 import dev.gatun.data.Dataset;
 import dev.gatun.data.ImageShape;
-import dev.gatun.data.MemoryDataset;
 import dev.gatun.data.Standardizer;
 import dev.gatun.suite.Backends;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
@@ -68,182 +60,6 @@ class TrainerTest {
     try (Trainer trainer = Trainer.of(ResNet.cifar(8, 10)).on(backend.device())) {
       float loss = trainer.step(Pictures.normal(8 * 3072, 1), Pictures.labels(8, 10, 1), 0.01);
       assertEquals(Math.log(10), loss, 0.75);
-    }
-  }
-
-  /// With a constant rate, one run of two epochs and two of one are the same run.
-  @ParameterizedTest
-  @EnumSource(Backends.class)
-  void fit_inTwoCalls_goesOn(Backends backend) {
-    Dataset data = Pictures.noisy(50, TINY, 1, 1);
-    Net net = Net.input(4, 4, 1).flatten().dense(8).relu().dropout(0.25).dense(Pictures.CLASSES);
-    try (Trainer once = Trainer.of(net).on(backend.device());
-        Trainer twice = Trainer.of(net).on(backend.device())) {
-      History whole = once.fit(data.batch(10), Span.epochs(2));
-      History first = twice.fit(data.batch(10), Span.epochs(1));
-      History second = twice.fit(data.batch(10), Span.epochs(1));
-      float[] joined = new float[10];
-      System.arraycopy(first.losses(), 0, joined, 0, 5);
-      System.arraycopy(second.losses(), 0, joined, 5, 5);
-      assertArrayEquals(whole.losses(), joined);
-      assertEquals(2, second.epochs().getFirst().number());
-      for (String name : once.model().parameterNames()) {
-        assertArrayEquals(once.model().read(name), twice.model().read(name), name);
-      }
-    }
-  }
-
-  /// Batches of 10 of 37 pictures: the last has 7, and each picture counts once.
-  @ParameterizedTest
-  @EnumSource(Backends.class)
-  void evaluate_isWhatPredictionsGive(Backends backend) {
-    Dataset train = Pictures.noisy(200, TINY, 1.5, 1);
-    Dataset test = Pictures.noisy(37, TINY, 1.5, 2);
-    Net net = Net.input(4, 4, 1).conv(4, 3).batchNorm().relu().flatten().dense(Pictures.CLASSES);
-    Standardizer standardizer = Standardizer.fit(train);
-    try (Trainer trainer = Trainer.of(net).on(backend.device()).optimizer(Optimizer.sgd(0.05))) {
-      History history = trainer.fit(train.batch(20), test.batch(10), Span.epochs(2));
-      Evaluation evaluation = Objects.requireNonNull(history.test());
-      float[] inputs = new float[37 * 16];
-      byte[] pixels = new byte[16];
-      for (int i = 0; i < 37; i++) {
-        test.read(i, pixels, 0);
-        standardizer.apply(pixels, inputs, 16 * i);
-      }
-      float[] outputs = trainer.model().predict(inputs);
-      int right = 0;
-      double loss = 0;
-      for (int i = 0; i < 37; i++) {
-        int best = 0;
-        double sum = 0;
-        for (int c = 0; c < 10; c++) {
-          best = outputs[10 * i + c] > outputs[10 * i + best] ? c : best;
-          sum += Math.exp(outputs[10 * i + c]);
-        }
-        right += best == test.label(i) ? 1 : 0;
-        loss += Math.log(sum) - outputs[10 * i + test.label(i)];
-      }
-      assertEquals(right / 37.0, evaluation.accuracy(), 1e-12);
-      assertTrue(right > 5 && right < 37, "a set worth the test: " + right);
-      assertEquals(loss / 37, evaluation.loss(), 1e-5);
-      assertEquals(37, evaluation.images());
-      for (int size : new int[] {1, 37, 100}) {
-        Evaluation again = trainer.evaluate(test.batch(size));
-        assertEquals(evaluation.accuracy(), again.accuracy(), 1e-12, "batches of " + size);
-        assertEquals(evaluation.loss(), again.loss(), 1e-5, "batches of " + size);
-      }
-    }
-  }
-
-  @Test
-  void fit_tellsWatchersAndHistoryTheSame() {
-    Dataset data = Pictures.noisy(45, TINY, 1, 1);
-    List<String> events = new ArrayList<>();
-    List<Watcher.Step> steps = new ArrayList<>();
-    List<History.Epoch> epochs = new ArrayList<>();
-    Watcher recorder =
-        new Watcher() {
-          @Override
-          public void start(Start start) {
-            events.add("start " + start);
-          }
-
-          @Override
-          public void step(Step step) {
-            steps.add(step);
-            events.add("step " + step.step() + " of epoch " + step.epoch());
-          }
-
-          @Override
-          public void epoch(History.Epoch epoch) {
-            epochs.add(epoch);
-            events.add("epoch " + epoch.number());
-          }
-
-          @Override
-          public void end(History history) {
-            events.add("end after " + history.steps());
-          }
-        };
-    try (Trainer trainer = Trainer.of(SMALL).on(Backends.REFERENCE.device()).watch(recorder)) {
-      History history = trainer.fit(data.batch(20), data.batch(45), Span.steps(3));
-      assertEquals(
-          List.of(
-              "start Start[parameters=170, batchSize=20, stepsPerEpoch=2, totalSteps=3]",
-              "step 1 of epoch 1",
-              "step 2 of epoch 1",
-              "epoch 1",
-              "step 3 of epoch 2",
-              "epoch 2",
-              "end after 3"),
-          events);
-      assertEquals(epochs, history.epochs());
-      float[] losses = history.losses();
-      assertEquals(3, losses.length);
-      for (int i = 0; i < 3; i++) {
-        assertEquals(losses[i], steps.get(i).loss());
-      }
-      History.Epoch first = epochs.getFirst();
-      assertEquals(((double) losses[0] + losses[1]) / 2, first.trainLoss(), 1e-12);
-      assertEquals(
-          (steps.get(0).accuracy() + steps.get(1).accuracy()) / 2, first.trainAccuracy(), 1e-12);
-      assertEquals(history.test(), epochs.getLast().test());
-      assertTrue(history.stepMillis(0) <= history.stepMillis(0.5));
-      assertTrue(history.stepMillis(0.5) <= history.stepMillis(1));
-      assertTrue(history.stepMillis(0) > 0 && history.imagesPerSecond() > 0);
-      assertNull(trainer.fit(data.batch(20), Span.steps(1)).test());
-      assertEquals(0, trainer.fit(data.batch(20), Span.epochs(0)).steps());
-    }
-  }
-
-  @ParameterizedTest
-  @EnumSource(Backends.class)
-  void divergence_isExplained(Backends backend) {
-    Dataset data = Pictures.noisy(40, TINY, 1, 1);
-    Net deep = Net.input(4, 4, 1).flatten().dense(8).relu().dense(Pictures.CLASSES);
-    try (Trainer trainer = Trainer.of(deep).on(backend.device()).optimizer(Optimizer.sgd(1e30))) {
-      String message =
-          message(DivergedException.class, () -> trainer.fit(data.batch(10), Span.epochs(1)));
-      assertTrue(
-          message.matches(
-              "the loss became (NaN|Infinity) at step 2 with learning rate 1\\.00e\\+30;"
-                  + " the training loss before was \\d\\.\\d+\\."
-                  + " Usual causes: a learning rate that is too high \\(try a tenth, or a"
-                  + " warm-up\\), no clipping \\(try clipNorm\\(1\\)\\), or inputs that are not"
-                  + " standardised"),
-          message);
-    }
-  }
-
-  @Test
-  void divergence_atTheFirstStep_isExplained() {
-    Dataset data = Pictures.noisy(40, TINY, 1, 1);
-    Net broken =
-        Net.input(4, 4, 1)
-            .flatten()
-            .dense(new Dense(Pictures.CLASSES).initializer(Initializer.constant(Double.NaN)));
-    try (Trainer trainer = Trainer.of(broken).on(Backends.REFERENCE.device())) {
-      String message =
-          message(DivergedException.class, () -> trainer.fit(data.batch(10), Span.epochs(1)));
-      assertTrue(
-          message.startsWith(
-              "the loss became NaN at step 1 with learning rate 0.100; it was the first step."),
-          message);
-    }
-  }
-
-  /// The last step of a run can ruin a model whose training losses are all finite.
-  @Test
-  void divergence_inTheLastStep_isFoundByTheTest() {
-    Dataset data = Pictures.noisy(40, TINY, 1, 1);
-    Net deep = Net.input(4, 4, 1).flatten().dense(8).relu().dense(Pictures.CLASSES);
-    try (Trainer trainer =
-        Trainer.of(deep).on(Backends.REFERENCE.device()).optimizer(Optimizer.sgd(1e30))) {
-      String message =
-          message(
-              DivergedException.class,
-              () -> trainer.fit(data.batch(10), data.batch(40), Span.steps(1)));
-      assertTrue(message.startsWith("the test loss became NaN at step 1 with"), message);
     }
   }
 
@@ -385,27 +201,6 @@ class TrainerTest {
               () -> trainer.standardize(Standardizer.scale(1)))) {
         illegalState("the trainer has made its model already; its configuration is fixed", change);
       }
-    }
-  }
-
-  /// The outputs are the inputs here, so that the loss shows them: 255 and 0 become 1 and 0.
-  @Test
-  void standardize_isWhatTheNetworkSees() {
-    byte[] pixels = {(byte) 255, 0, 0, 0};
-    Dataset data = MemoryDataset.of("four", new ImageShape(1, 1, 1), pixels, new int[4]);
-    try (Trainer scaled =
-            Trainer.of(Net.input(1, 1, 1).flatten())
-                .on(Backends.REFERENCE.device())
-                .standardize(Standardizer.scale(1))
-                .loss((outputs, labels) -> outputs.sum());
-        Trainer standardised =
-            Trainer.of(Net.input(1, 1, 1).flatten())
-                .on(Backends.REFERENCE.device())
-                .loss((outputs, labels) -> outputs.square().mean())) {
-      assertEquals(1, scaled.fit(data.batch(4), Span.steps(1)).losses()[0]);
-      assertEquals(1, scaled.evaluate(data.batch(4)).loss());
-      assertEquals(1, standardised.fit(data.batch(4), Span.steps(1)).losses()[0], 1e-6);
-      assertEquals(1, standardised.evaluate(data.batch(4)).loss(), 1e-6);
     }
   }
 
