@@ -209,6 +209,7 @@ class LayersTest {
   @EnumSource(Backends.class)
   void concreteTensors_areConstants(Backends backend) {
     Device device = backend.device();
+    long held = device.memoryUse().bytes();
     Tensor scale = Tensor.of(device, new float[] {2, 3}, 2);
     Net net = Net.input(2).layer("scale", (context, x) -> x.times(scale));
     try (Trainer trainer =
@@ -219,6 +220,7 @@ class LayersTest {
       assertEquals(8 + 9, trainer.step(new float[] {2, 1}, ONE_LABEL, 1));
       assertArrayEquals(new float[] {4, 3}, trainer.model().predict(new float[] {2, 1}));
     }
+    assertEquals(held, device.memoryUse().bytes());
   }
 
   @Test

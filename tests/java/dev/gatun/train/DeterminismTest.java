@@ -3,6 +3,7 @@ package dev.gatun.train;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Device;
 import dev.gatun.Evaluation;
@@ -67,8 +68,8 @@ class DeterminismTest {
     first.assertSame(run(device, 2, 7));
   }
 
-  /// The same 3x3 sums and batch statistics in another order: single precision differs by about
-  /// 1e-7 a step, and training at this rate multiplies that by less than a hundred in 20 steps.
+  /// The sums come in another order, which is about 1e-7 a step. At higher rates a ReLU whose input
+  /// is nearly 0 sooner or later opens on one backend only, and the losses part from there.
   @Test
   void losses_ofAResNet_agreeWithTheReference() {
     float[] reference = losses(Backends.REFERENCE.device());
@@ -76,7 +77,7 @@ class DeterminismTest {
     for (int i = 0; i < reference.length; i++) {
       assertEquals(reference[i], cpu[i], 1e-4 * reference[i], "step " + i);
     }
-    assertFalse(reference[19] > 0.5 * reference[0], "it learns");
+    assertTrue(reference[19] < 0.5 * reference[0], "it learns");
   }
 
   private static Outcome onCpu(int threads, int loaderThreads, long seed) {
@@ -119,7 +120,7 @@ class DeterminismTest {
             .optimizer(Optimizer.sgd(1).momentum(0.9).weightDecay(1e-4))) {
       float[] losses = new float[20];
       for (int i = 0; i < losses.length; i++) {
-        losses[i] = trainer.step(images, labels, 0.005);
+        losses[i] = trainer.step(images, labels, 0.002);
       }
       return losses;
     }

@@ -106,6 +106,23 @@ class FitTest {
     }
   }
 
+  /// More inputs than go into one batch, and a last batch that is not full.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void predictions_doNotDependOnTheirNumber(Backends backend) {
+    try (Trainer trainer = Trainer.of(SMALL).on(backend.device())) {
+      float[] inputs = Pictures.normal(600 * 16, 1);
+      float[] outputs = trainer.model().predict(inputs);
+      assertEquals(6000, outputs.length);
+      assertEquals(0, trainer.model().predict(new float[0]).length);
+      for (int first : new int[] {0, 255, 256, 511, 512, 599}) {
+        float[] one =
+            trainer.model().predict(Arrays.copyOfRange(inputs, 16 * first, 16 * first + 16));
+        assertArrayEquals(Arrays.copyOfRange(outputs, 10 * first, 10 * first + 10), one, 1e-5f);
+      }
+    }
+  }
+
   @Test
   void fit_tellsWatchersAndHistoryTheSame() {
     Dataset data = Pictures.noisy(45, TINY, 1, 1);
@@ -212,6 +229,27 @@ class FitTest {
     Dataset data = Pictures.noisy(60, TINY, 1, 1);
     assertArrayEquals(still(data, 1), still(data, 1));
     assertFalse(Arrays.equals(still(data, 1), still(data, 2)));
+  }
+
+  /// The pictures are all the same and the weights stay, so that only the masks differ: at every
+  /// step, in the second run too.
+  @Test
+  void everyStep_hasItsOwnMasks() {
+    Dataset data = MemoryDataset.of("same", new ImageShape(1, 1, 1), new byte[8], new int[8]);
+    Net net = Net.input(1, 1, 1).flatten().dense(64).dropout(0.5).dense(2);
+    try (Trainer trainer =
+        Trainer.of(net)
+            .on(Backends.REFERENCE.device())
+            .optimizer(STILL)
+            .standardize(Standardizer.of(new double[] {1}, new double[] {1}))) {
+      Set<Float> losses = new HashSet<>();
+      for (int run = 0; run < 2; run++) {
+        for (float loss : trainer.fit(data.batch(4), Span.epochs(5)).losses()) {
+          losses.add(loss);
+        }
+      }
+      assertEquals(20, losses.size());
+    }
   }
 
   /// Training pictures are changed, test pictures are not.

@@ -210,24 +210,25 @@ class LifetimeTest {
     }
   }
 
-  /// 10,000 steps: a leak of 1 KiB a step would be 10 MB, a lost loader batch far more.
+  /// 10,000 steps: a leak of 1 KiB a step would be 10 MB.
   @Test
   void tenThousandSteps_leaveMemoryFlat() throws Exception {
     Figures figures = probe("steps", "10000");
     assertEquals(0, figures.of("bytes"));
     assertEquals(0, figures.of("allocations"));
-    assertTrue(figures.of("resident") < 5 << 20, figures::toString);
+    assertTrue(figures.of("resident") < 4 << 20, figures::toString);
   }
 
-  /// 100 trainers of 2 MB: a leak of a tenth of each would be 20 MB.
+  /// 100 trainers of 2.8 MB: one in eight that stays would be more than the process may grow, which
+  /// it does by some MB while the native heap finds its size.
   @Test
   void aHundredTrainers_leaveMemoryFlat() throws Exception {
     Figures figures = probe("trainers", "100");
-    assertTrue(figures.of("trainer") > 2_000_000, figures::toString);
+    assertTrue(figures.of("trainer") > 2_800_000, figures::toString);
     assertEquals(0, figures.of("bytes"));
     assertEquals(0, figures.of("leaks"));
     assertTrue(figures.of("threads") < 20, figures::toString);
-    assertTrue(figures.of("resident") < 16 << 20, figures::toString);
+    assertTrue(figures.of("resident") < 32 << 20, figures::toString);
   }
 
   @Test
@@ -239,7 +240,8 @@ class LifetimeTest {
     assertEquals(0, figures.of("native"));
   }
 
-  /// The heap is touched beforehand, so that what the process takes on is native.
+  /// The heap is touched beforehand and the compiler kept small, so that what the process takes on
+  /// is the library's.
   private static Figures probe(String... arguments) throws Exception {
     Backends.requireNative();
     assumeTrue(Files.exists(Path.of("/proc/self/status")), "no /proc");
@@ -252,6 +254,7 @@ class LifetimeTest {
                 "-Xmx64m",
                 "-XX:+AlwaysPreTouch",
                 "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
                 "-Dgatun.library=" + NativeLibrary.file())
             .run(TrainerProbe.class, arguments);
     if (arguments[0].equals("forgotten")) {

@@ -105,7 +105,7 @@ final class TrainerProbe {
   /// `count` trainers, each of which trains, evaluates and is closed.
   private static void trainers(int count) throws IOException {
     try (Device device = Device.cpu(2)) {
-      for (int i = 0; i < 20; i++) {
+      for (int i = 0; i < 40; i++) {
         train(device);
       }
       long held = device.memoryUse().bytes();
