@@ -18,15 +18,13 @@ final class LeakProbe {
       FfmBackend.cpu(1);
       closeAll(backend);
       awaitReports(3);
+      awaitBytes(backend, 24);
       // The mapped bytes keep their memory: it is no leak yet, and they can be used.
       mapped.putInt(0, 1);
       System.out.println("held while mapped: " + backend.memoryUse().bytes());
       mapped = null;
       awaitReports(4);
-      while (backend.memoryUse().bytes() > 0) {
-        System.gc();
-        Thread.sleep(5);
-      }
+      awaitBytes(backend, 0);
       System.out.println("count " + Leaks.count());
       Leaks.reports().forEach(report -> System.out.println("report: " + report));
     }
@@ -53,6 +51,14 @@ final class LeakProbe {
 
   private static void awaitReports(int count) throws InterruptedException {
     for (int i = 0; i < 400 && Leaks.count() < count; i++) {
+      System.gc();
+      Thread.sleep(5);
+    }
+  }
+
+  /// A leak is counted before it is freed.
+  private static void awaitBytes(FfmBackend backend, long bytes) throws InterruptedException {
+    for (int i = 0; i < 400 && backend.memoryUse().bytes() > bytes; i++) {
       System.gc();
       Thread.sleep(5);
     }
