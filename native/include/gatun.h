@@ -249,6 +249,17 @@ GT_API gt_status gt_clip_by_norm(gt_stream stream, gt_tensor y, gt_tensor x, gt_
 GT_API gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter,
                              gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum,
                              double dampening, double weight_decay, int32_t nesterov);
+/* Adam, real, equal shapes; learning_rate (scalar) and step (i64 scalar, the steps done before) are read when the
+ * instruction runs. With t = step + 1:
+ *   d = decoupled ? gradient : gradient + weight_decay parameter
+ *   m' = beta1 m + (1 - beta1) d;  v' = beta2 v + (1 - beta2) d^2
+ *   kept = decoupled ? (1 - learning_rate weight_decay) parameter : parameter                (AdamW; else L2)
+ *   new_parameter = kept - learning_rate (m' / (1 - beta1^t)) / (sqrt(v' / (1 - beta2^t)) + epsilon)
+ * 0 <= beta1, beta2 < 1, epsilon > 0. m and v start as zeros. In place: parameter, m, v. */
+GT_API gt_status gt_adam_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v,
+                              gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor gradient, gt_tensor learning_rate,
+                              gt_tensor step, double beta1, double beta2, double epsilon, double weight_decay,
+                              int32_t decoupled);
 
 #ifdef __cplusplus
 }

@@ -83,7 +83,88 @@ TEST(Optimizer, SgdStepAgreesWithNaive) {
   });
 }
 
+const std::vector<kernels::AdamRule> kAdamRules = {
+    {0.9, 0.999, 1e-8, 0, false},
+    {0.9, 0.99, 1e-3, 0.1, false},
+    {0.5, 0.9, 1e-6, 0.1, true},
+    {0, 0, 1e-3, 0, false},
+};
+
+TEST(Optimizer, AdamStepAgreesWithNaive) {
+  SerialLauncher launcher(2);
+  for_each_simd_level([&](const char*) {
+    for (const int64_t n : kCounts) {
+      for (const kernels::AdamRule& rule : kAdamRules) {
+        Array<float> p = random_array<float>({n}, 1), m = random_array<float>({n}, 2);
+        Array<float> v = random_array<float>({n}, 3), g = random_array<float>({n}, 4);
+        for (int64_t i = 0; i < n; ++i) v[i] *= v[i];
+        Array<float> rate({}, 0.01f), new_p({n}, 7), new_m({n}, 7), new_v({n}, 7);
+        Array<float> expected_p({n}), expected_m({n}), expected_v({n});
+        Array<int64_t> step({}, int64_t{6});
+        kernels::adam_step(launcher, new_p.tensor(), new_m.tensor(), new_v.tensor(), p.tensor(),
+                           m.tensor(), v.tensor(), g.tensor(), rate.tensor(), step.tensor(), rule);
+        kernels::naive::adam_step<float>({expected_p.data(), expected_m.data(), expected_v.data(),
+                                          p.data(), m.data(), v.data(), g.data()},
+                                         0, n, kernels::AdamFactors(rule, rate[0], step[0]));
+        // Up to four roundings of values up to 2; the direction may be large where v is small.
+        expect_close(new_m, expected_m, 0, 4e-7);
+        expect_close(new_v, expected_v, 0, 4e-7);
+        for (int64_t i = 0; i < n; ++i) {
+          const double moved = std::abs(static_cast<double>(expected_p[i]) - p[i]);
+          ASSERT_NEAR(new_p[i], expected_p[i], 4e-7 + 2e-6 * moved) << "element " << i;
+        }
+      }
+    }
+  });
+}
+
+// Gaps of a slab, and parameters that no gradient reaches.
+TEST(Optimizer, AdamLeavesWhatHasNoGradient) {
+  SerialLauncher launcher;
+  for_each_simd_level([&](const char*) {
+    Array<float> p({40}, 3.0f), m({40}), v({40}), g({40}), rate({}, 0.1f);
+    Array<int64_t> step({});
+    kernels::adam_step(launcher, p.tensor(), m.tensor(), v.tensor(), p.tensor(), m.tensor(),
+                       v.tensor(), g.tensor(), rate.tensor(), step.tensor(),
+                       {0.9, 0.999, 1e-60, 0, false});
+    expect_same_bits(p, Array<float>({40}, 3.0f));
+  });
+}
+
 // ---- Through the C ABI
+
+// Five steps of the formulas of Kingma and Ba, and of Loshchilov and Hutter, on one parameter.
+TEST(Optimizer, AdamStepsFollowTheirFormulas) {
+  TestDevice device;
+  for (const kernels::AdamRule& rule : kAdamRules) {
+    SCOPED_TRACE(testing::Message() << "beta1 " << rule.beta1 << ", beta2 " << rule.beta2
+                                    << ", decoupled " << rule.decoupled);
+    TestTensor<double> p(device, Array<double>({1}, 1.5)), m(device, Dims{1}), v(device, Dims{1});
+    TestTensor<double> g(device, Dims{1}), rate(device, Dims{});
+    TestTensor<int64_t> step(device, Dims{});
+    double parameter = 1.5, first = 0, second = 0;
+    int64_t done = 0;
+    for (const double gradient : {0.3, -0.7, 0.2, 0.0, 1e-3}) {
+      const double lr = 0.1 / (1 + static_cast<double>(done));
+      g.write(Array<double>({1}, gradient));
+      rate.write(Array<double>({}, lr));
+      step.write(Array<int64_t>({}, done));
+      ASSERT_OK(gt_adam_step(device.stream(), p, m, v, p, m, v, g, rate, step, rule.beta1,
+                             rule.beta2, rule.epsilon, rule.weight_decay, rule.decoupled));
+      ++done;
+      const double d = gradient + (rule.decoupled ? 0 : rule.weight_decay * parameter);
+      first = rule.beta1 * first + (1 - rule.beta1) * d;
+      second = rule.beta2 * second + (1 - rule.beta2) * d * d;
+      if (rule.decoupled) parameter -= lr * rule.weight_decay * parameter;
+      const double m_hat = first / (1 - std::pow(rule.beta1, done));
+      const double v_hat = second / (1 - std::pow(rule.beta2, done));
+      parameter -= lr * m_hat / (std::sqrt(v_hat) + rule.epsilon);
+      EXPECT_NEAR(p.read()[0], parameter, 1e-14);
+      EXPECT_DOUBLE_EQ(m.read()[0], first);
+      EXPECT_DOUBLE_EQ(v.read()[0], second);
+    }
+  }
+}
 
 // Three steps of PyTorch's formulas, written out for each rule on one parameter.
 TEST(Optimizer, SgdStepsFollowPyTorch) {
@@ -169,7 +250,16 @@ TEST(Optimizer, InPlaceAndForEveryNumberOfThreads) {
     ASSERT_OK(gt_sgd_step(s, p, v, p, v, g, rate, 0.9, 0, 1e-4, 1));
     expect_same_bits(p.read(), new_p.read());
     expect_same_bits(v.read(), new_v.read());
-    const std::vector<Array<float>> all = {length.read(), g.read(), p.read(), v.read()};
+    TestTensor<float> m(device, random_array<float>(dims, 4)), new_m(device, dims);
+    TestTensor<int64_t> step(device, Array<int64_t>({}, int64_t{2}));
+    v.write(Array<float>(dims, 0.5f));
+    ASSERT_OK(
+        gt_adam_step(s, new_p, new_m, new_v, p, m, v, g, rate, step, 0.9, 0.999, 1e-8, 0.1, 1));
+    ASSERT_OK(gt_adam_step(s, p, m, v, p, m, v, g, rate, step, 0.9, 0.999, 1e-8, 0.1, 1));
+    expect_same_bits(p.read(), new_p.read());
+    expect_same_bits(m.read(), new_m.read());
+    expect_same_bits(v.read(), new_v.read());
+    const std::vector<Array<float>> all = {length.read(), g.read(), p.read(), v.read(), m.read()};
     if (first.empty()) first = all;
     for (size_t i = 0; i < all.size(); ++i) expect_same_bits(all[i], first[i]);
   }
@@ -209,6 +299,23 @@ TEST(Optimizer, RefusesWhatItsContractDoesNotAllow) {
   refused(sgd(v, v, g, scalar, 0, 0, 0, 0), "new_velocity must be NULL");
   refused(sgd(nullptr, nullptr, g, scalar, 0, 0, 0, 1), "nesterov needs momentum");
   refused(sgd(g, v, g, scalar, 0.9, 0, 0, 0), "new_velocity and gradient share memory");
+
+  TestTensor<float> m(device, Dims{4});
+  TestTensor<int64_t> step(device, Dims{});
+  const auto adam = [&](gt_tensor new_m, gt_tensor gradient, gt_tensor number, double beta1,
+                        double beta2, double epsilon, double decay, int32_t decoupled) {
+    return gt_adam_step(s, p, new_m, v, p, m, v, gradient, scalar, number, beta1, beta2, epsilon,
+                        decay, decoupled);
+  };
+  refused(adam(m, few, step, 0.9, 0.99, 1, 0, 0), "[adam_step] shapes differ: gradient is f32 (3)");
+  refused(adam(m, g, scalar, 0.9, 0.99, 1, 0, 0), "step must be i64, but is f32 ()");
+  refused(adam(m, g, step, 1, 0.99, 1, 0, 0), "beta1 must be in [0, 1), but is 1");
+  refused(adam(m, g, step, 0.9, -1, 1, 0, 0), "beta2 must be in [0, 1), but is -1");
+  refused(adam(m, g, step, 0.9, 0.99, 0, 0, 0), "epsilon must be positive and finite, but is 0");
+  refused(adam(m, g, step, 0.9, 0.99, 1, NAN, 0), "weight_decay must be finite");
+  refused(adam(m, g, step, 0.9, 0.99, 1, 0, 2), "decoupled must be 0 or 1");
+  refused(adam(nullptr, g, step, 0.9, 0.99, 1, 0, 0), "new_m is NULL");
+  refused(adam(g, g, step, 0.9, 0.99, 1, 0, 0), "new_m and gradient share memory");
 }
 
 }  // namespace

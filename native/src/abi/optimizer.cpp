@@ -83,3 +83,51 @@ gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_v
                           *rate.operand.tensor, {momentum, dampening, weight_decay, nesterov != 0});
       });
 }
+
+gt_status gt_adam_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v,
+                       gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor gradient,
+                       gt_tensor learning_rate, gt_tensor step, double beta1, double beta2,
+                       double epsilon, double weight_decay, int32_t decoupled) {
+  constexpr auto op = "adam_step";
+  return instruction(
+      op, stream, {new_parameter, new_m, new_v}, {parameter, m, v, gradient, learning_rate, step},
+      [&](Launcher& launcher) {
+        const Named to{"new_parameter", tensor(op, "new_parameter", new_parameter)};
+        const Named to_m{"new_m", tensor(op, "new_m", new_m)};
+        const Named to_v{"new_v", tensor(op, "new_v", new_v)};
+        const Named from{"parameter", tensor(op, "parameter", parameter)};
+        const Named from_m{"m", tensor(op, "m", m)};
+        const Named from_v{"v", tensor(op, "v", v)};
+        const Named slope{"gradient", tensor(op, "gradient", gradient)};
+        const Named rate{"learning_rate", tensor(op, "learning_rate", learning_rate)};
+        const Named number{"step", tensor(op, "step", step)};
+
+        check_real(op, {from, to, to_m, to_v, from_m, from_v, slope, rate});
+        for (const Named& t : {to, to_m, to_v, from_m, from_v, slope}) {
+          check_same_shape(op, t.name, t.operand, from.name, from.operand);
+        }
+        check_shape(op, rate.name, rate.operand, {});
+        check_dtype(op, number.name, number.operand, DType::I64);
+        check_shape(op, number.name, number.operand, {});
+        require(beta1 >= 0 && beta1 < 1, "[", op, "] beta1 must be in [0, 1), but is ", beta1);
+        require(beta2 >= 0 && beta2 < 1, "[", op, "] beta2 must be in [0, 1), but is ", beta2);
+        require(epsilon > 0 && std::isfinite(epsilon), "[", op,
+                "] epsilon must be positive and finite, but is ", epsilon);
+        require(std::isfinite(weight_decay), "[", op, "] weight_decay must be finite, but is ",
+                weight_decay);
+        require(decoupled == 0 || decoupled == 1, "[", op, "] decoupled must be 0 or 1, but is ",
+                decoupled);
+
+        check_disjoint(op, {to}, {from_m, from_v, slope, rate, number});
+        check_disjoint(op, {to_m}, {from, from_v, slope, rate, number});
+        check_disjoint(op, {to_v}, {from, from_m, slope, rate, number});
+        check_in_place_or_disjoint(op, to.name, to.operand, from.name, from.operand);
+        check_in_place_or_disjoint(op, to_m.name, to_m.operand, from_m.name, from_m.operand);
+        check_in_place_or_disjoint(op, to_v.name, to_v.operand, from_v.name, from_v.operand);
+
+        kernels::adam_step(launcher, *to.operand.tensor, *to_m.operand.tensor, *to_v.operand.tensor,
+                           *from.operand.tensor, *from_m.operand.tensor, *from_v.operand.tensor,
+                           *slope.operand.tensor, *rate.operand.tensor, *number.operand.tensor,
+                           {beta1, beta2, epsilon, weight_decay, decoupled != 0});
+      });
+}

@@ -22,4 +22,43 @@ void sgd_step(Launcher& launcher, const Tensor& new_parameter, const Tensor* new
               const Tensor& parameter, const Tensor* velocity, const Tensor& gradient,
               const Tensor& learning_rate, const SgdRule& rule);
 
+struct AdamRule {
+  double beta1 = 0;
+  double beta2 = 0;
+  double epsilon = 0;
+  double weight_decay = 0;
+  bool decoupled = false;
+};
+
+// What one pass of Adam multiplies by: the rule at a learning rate and a step number.
+struct AdamFactors {
+  double beta1;
+  double beta2;
+  double epsilon;
+  double l2;         // the share of the parameter in the gradient
+  double keep;       // the share of the parameter that stays
+  double rate;       // learning rate / (1 - beta1^t)
+  double root_bias;  // 1 / sqrt(1 - beta2^t)
+
+  // `step` is the number of steps done before.
+  AdamFactors(const AdamRule& rule, double learning_rate, int64_t step);
+};
+
+// The tensors of one Adam step; old and new may be the same.
+template <typename T>
+struct AdamState {
+  T* new_parameter;
+  T* new_m;
+  T* new_v;
+  const T* parameter;
+  const T* m;
+  const T* v;
+  const T* gradient;
+};
+
+void adam_step(Launcher& launcher, const Tensor& new_parameter, const Tensor& new_m,
+               const Tensor& new_v, const Tensor& parameter, const Tensor& m, const Tensor& v,
+               const Tensor& gradient, const Tensor& learning_rate, const Tensor& step,
+               const AdamRule& rule);
+
 }  // namespace gatun::kernels

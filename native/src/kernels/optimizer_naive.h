@@ -1,6 +1,7 @@
 // The optimizer's passes as plain loops: the f64 path, and the oracle of the fast one.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/optimizer.h"
@@ -30,6 +31,19 @@ void sgd_step(T* new_parameter, T* new_velocity, const T* parameter, const T* ve
       new_velocity[i] = static_cast<T>(v);
     }
     new_parameter[i] = static_cast<T>(parameter[i] - learning_rate * step);
+  }
+}
+
+template <typename T>
+void adam_step(const AdamState<T>& s, int64_t begin, int64_t end, const AdamFactors& by) {
+  for (int64_t i = begin; i < end; ++i) {
+    const double d = s.gradient[i] + by.l2 * s.parameter[i];
+    const double m = by.beta1 * s.m[i] + (1 - by.beta1) * d;
+    const double v = by.beta2 * s.v[i] + (1 - by.beta2) * d * d;
+    s.new_m[i] = static_cast<T>(m);
+    s.new_v[i] = static_cast<T>(v);
+    const double direction = m / (std::sqrt(v) * by.root_bias + by.epsilon);
+    s.new_parameter[i] = static_cast<T>(by.keep * s.parameter[i] - by.rate * direction);
   }
 }
 

@@ -1,5 +1,8 @@
 #include "kernels/optimizer_simd.h"
 
+#include <algorithm>
+#include <limits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/optimizer_simd.cpp"
 #include "hwy/foreach_target.h"
@@ -67,6 +70,36 @@ void sgd(float* new_parameter, float* new_velocity, const float* parameter, cons
        static_cast<float>(1 - rule.dampening), static_cast<float>(rule.weight_decay));
 }
 
+void adam(const AdamState<float>& state, int64_t begin, int64_t end, const AdamFactors& factors) {
+  // An epsilon that vanishes in f32 would make 0 / 0 of what has no gradient.
+  const auto epsilon =
+      static_cast<float>(std::max<double>(factors.epsilon, std::numeric_limits<float>::min()));
+  const auto beta1 = static_cast<float>(factors.beta1);
+  const auto beta2 = static_cast<float>(factors.beta2);
+  const auto share1 = static_cast<float>(1 - factors.beta1);
+  const auto share2 = static_cast<float>(1 - factors.beta2);
+  const auto l2 = static_cast<float>(factors.l2), keep = static_cast<float>(factors.keep);
+  const auto rate = static_cast<float>(factors.rate);
+  const auto root_bias = static_cast<float>(factors.root_bias);
+  const AdamState<float> s = {state.new_parameter + begin, state.new_m + begin, state.new_v + begin,
+                              state.parameter + begin,     state.m + begin,     state.v + begin,
+                              state.gradient + begin};
+  for_lanes(end - begin, [=](auto d, int64_t i) HWY_ATTR {
+    const auto p = hn::LoadU(d, s.parameter + i);
+    const auto g = hn::MulAdd(hn::Set(d, l2), p, hn::LoadU(d, s.gradient + i));
+    const auto m =
+        hn::MulAdd(hn::Set(d, share1), g, hn::Mul(hn::Set(d, beta1), hn::LoadU(d, s.m + i)));
+    const auto v = hn::MulAdd(hn::Mul(hn::Set(d, share2), g), g,
+                              hn::Mul(hn::Set(d, beta2), hn::LoadU(d, s.v + i)));
+    hn::StoreU(m, d, s.new_m + i);
+    hn::StoreU(v, d, s.new_v + i);
+    const auto direction =
+        hn::Div(m, hn::MulAdd(hn::Sqrt(v), hn::Set(d, root_bias), hn::Set(d, epsilon)));
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, rate), direction, hn::Mul(hn::Set(d, keep), p)), d,
+               s.new_parameter + i);
+  });
+}
+
 }  // namespace
 }  // namespace gatun::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -78,6 +111,7 @@ namespace {
 HWY_EXPORT(squares);
 HWY_EXPORT(multiply);
 HWY_EXPORT(sgd);
+HWY_EXPORT(adam);
 
 }  // namespace
 
@@ -94,6 +128,11 @@ void sgd_range(float* new_parameter, float* new_velocity, const float* parameter
                const SgdRule& rule) {
   HWY_DYNAMIC_DISPATCH(sgd)
   (new_parameter, new_velocity, parameter, velocity, gradient, count, learning_rate, rule);
+}
+
+void adam_range(const AdamState<float>& state, int64_t begin, int64_t end,
+                const AdamFactors& factors) {
+  HWY_DYNAMIC_DISPATCH(adam)(state, begin, end, factors);
 }
 
 }  // namespace gatun::kernels

@@ -15,5 +15,8 @@ void scale(float* y, const float* x, int64_t count, float by);
 void sgd_range(float* new_parameter, float* new_velocity, const float* parameter,
                const float* velocity, const float* gradient, int64_t count, double learning_rate,
                const SgdRule& rule);
+// Elements begin to end.
+void adam_range(const AdamState<float>& state, int64_t begin, int64_t end,
+                const AdamFactors& factors);
 
 }  // namespace gatun::kernels

@@ -5,7 +5,9 @@ import static dev.gatun.spec.Input.real;
 import static dev.gatun.spec.Input.typed;
 
 import dev.gatun.DType;
+import dev.gatun.backend.Backend.Adam;
 import dev.gatun.backend.Backend.Sgd;
+import dev.gatun.graph.op.AdamStep;
 import dev.gatun.graph.op.ClipByNorm;
 import dev.gatun.graph.op.Norm;
 import dev.gatun.graph.op.SgdStep;
@@ -74,7 +76,71 @@ final class OptimizerRows {
             .refuses(
                 "expected 4 inputs, found 3", () -> sgd(0.9, 0, 0, false), real(5), real(5), rate())
             .refuses("expected 3 inputs, found 4", real(5), real(5), rate(), real(5))
-            .refuses("dtypes differ", real(5), real(5), typed(DType.F64, Fill.POSITIVE)));
+            .refuses("dtypes differ", real(5), real(5), typed(DType.F64, Fill.POSITIVE)),
+        OpRow.of(adam(0, false))
+            .on(adamInputs(0, 7, 13))
+            .on(adamInputs(3))
+            .on(adamInputs(3, 0, 3))
+            .on(adamInputs(1_000_000, 17))
+            .on(adam(0.1, false), adamInputs(4, 5, 7, 11))
+            .on(adam(0.1, true), adamInputs(9, 31))
+            .on(adam(0.1, true), adamInputs(9, 100_003))
+            .ulps(16, "attributes rounded to the dtype, then about ten operations")
+            .alsoInPlace(0, 0)
+            .alsoInPlace(1, 4)
+            .alsoInPlace(2, 5)
+            .refuses("expected 6 inputs, found 3", real(5), real(5), rate())
+            .refuses(
+                "expected gradient (5), found f32 (4)",
+                real(5),
+                real(4),
+                rate(),
+                step(0),
+                real(5),
+                real(5))
+            .refuses(
+                "expected step of type I64, found f32 ()",
+                real(5),
+                real(5),
+                rate(),
+                rate(),
+                real(5),
+                real(5))
+            .refuses(
+                "expected v (5), found f32 (6)",
+                real(5),
+                real(5),
+                rate(),
+                step(0),
+                real(5),
+                real(6))
+            .refuses(
+                "expected beta1 in [0, 1), found 1.0",
+                () -> new AdamStep(new Adam(1, 0.999, 1e-8, 0, false)),
+                adamInputs(0, 5))
+            .refuses(
+                "expected beta2 in [0, 1), found -1.0",
+                () -> new AdamStep(new Adam(0.9, -1, 1e-8, 0, false)),
+                adamInputs(0, 5))
+            .refuses(
+                "expected an epsilon above 0, found 0.0",
+                () -> new AdamStep(new Adam(0.9, 0.999, 0, 0, false)),
+                adamInputs(0, 5)));
+  }
+
+  private static AdamStep adam(double weightDecay, boolean decoupled) {
+    return new AdamStep(new Adam(0.9, 0.999, 1e-8, weightDecay, decoupled));
+  }
+
+  /// Parameter, gradient, learning rate, step, m and v.
+  private static Input[] adamInputs(int step, long... dims) {
+    return new Input[] {
+      real(dims), real(dims), rate(), step(step), real(dims), real(Fill.POSITIVE, dims)
+    };
+  }
+
+  private static Input step(int done) {
+    return typed(DType.I64, Fill.constant(done));
   }
 
   private static SgdStep sgd(

@@ -62,6 +62,8 @@ final class DowncallProbe {
         operands[i] = Window.square(1, 1, 0);
       } else if (type == Backend.Sgd.class) {
         operands[i] = new Backend.Sgd(0, 0, 0, false);
+      } else if (type == Backend.Adam.class) {
+        operands[i] = new Backend.Adam(0, 0, 1, 0, false);
       } else if (type.isEnum()) {
         operands[i] = type.getEnumConstants()[0];
       } else {

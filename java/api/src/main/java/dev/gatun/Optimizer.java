@@ -18,12 +18,24 @@ public interface Optimizer {
   /// @param parameter all parameters, `[P]`
   /// @param gradient the gradient of the loss, `[P]`
   /// @param learningRate after the schedule, a scalar
+  /// @param step how many steps were done before, an I64 scalar
   /// @param states [#stateSlots] tensors `[P]`, zeros at the start
-  List<Tensor> step(Tensor parameter, Tensor gradient, Tensor learningRate, List<Tensor> states);
+  List<Tensor> step(
+      Tensor parameter, Tensor gradient, Tensor learningRate, Tensor step, List<Tensor> states);
 
   /// Stochastic gradient descent with this learning rate, without momentum.
   static Sgd sgd(double learningRate) {
     return new Sgd(learningRate, 0, 0, 0, Momentum.CLASSIC);
+  }
+
+  /// Adam with this learning rate and no weight decay.
+  static Adam adam(double learningRate) {
+    return new Adam(learningRate, 0.9, 0.999, 1e-8, 0, Adam.WeightDecay.L2);
+  }
+
+  /// AdamW: Adam with a decoupled weight decay of 0.01.
+  static Adam adamW(double learningRate) {
+    return adam(learningRate).decoupledWeightDecay(0.01);
   }
 
   /// The two forms of momentum.
@@ -98,7 +110,8 @@ public interface Optimizer {
     }
 
     @Override
-    public List<Tensor> step(Tensor parameter, Tensor gradient, Tensor rate, List<Tensor> states) {
+    public List<Tensor> step(
+        Tensor parameter, Tensor gradient, Tensor rate, Tensor step, List<Tensor> states) {
       List<Tensor> inputs = new ArrayList<>(List.of(parameter, gradient, rate));
       inputs.addAll(states);
       SgdStep op =

@@ -184,7 +184,7 @@ final class TrainingStep implements AutoCloseable {
       states.add(state);
       stateSlabs.add(slab);
     }
-    List<Tensor> next = optimizer.step(parameter, gradient, rate, states);
+    List<Tensor> next = optimizer.step(parameter, gradient, rate, trace.step(), states);
     results.add(new Placement(graph.value(next.getFirst()), parameters.slot()));
     for (int i = 0; i < stateSlabs.size(); i++) {
       results.add(new Placement(graph.value(next.get(1 + i)), stateSlabs.get(i).slot()));

@@ -242,4 +242,27 @@ public interface Backend extends AutoCloseable {
   /// @param weightDecay the factor on the parameter that is added to the gradient
   /// @param nesterov whether to look ahead along the velocity
   record Sgd(double momentum, double dampening, double weightDecay, boolean nesterov) {}
+
+  /// One step of Adam. `learningRate` (scalar) and `step` (I64 scalar, the steps done before) are
+  /// read when it runs.
+  void adamStep(
+      View newParameter,
+      View newM,
+      View newV,
+      View parameter,
+      View m,
+      View v,
+      View gradient,
+      View learningRate,
+      View step,
+      Adam attributes);
+
+  /// The attributes of [#adamStep].
+  ///
+  /// @param beta1 how much of the mean of gradients stays, in [0, 1)
+  /// @param beta2 how much of the mean of their squares stays, in [0, 1)
+  /// @param epsilon added to the root, greater than 0
+  /// @param weightDecay the factor on the parameter
+  /// @param decoupled whether the decay acts on the parameter itself, not through the gradient
+  record Adam(double beta1, double beta2, double epsilon, double weightDecay, boolean decoupled) {}
 }

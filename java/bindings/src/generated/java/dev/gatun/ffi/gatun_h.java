@@ -3579,5 +3579,79 @@ public class gatun_h extends NativeSymbols {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+
+    private static class gt_adam_step {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_adam_step");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_adam_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v, gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step, double beta1, double beta2, double epsilon, double weight_decay, int32_t decoupled)
+     * }
+     */
+    public static FunctionDescriptor gt_adam_step$descriptor() {
+        return gt_adam_step.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_adam_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v, gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step, double beta1, double beta2, double epsilon, double weight_decay, int32_t decoupled)
+     * }
+     */
+    public static MethodHandle gt_adam_step$handle() {
+        return gt_adam_step.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_adam_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v, gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step, double beta1, double beta2, double epsilon, double weight_decay, int32_t decoupled)
+     * }
+     */
+    public static MemorySegment gt_adam_step$address() {
+        return gt_adam_step.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_adam_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v, gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step, double beta1, double beta2, double epsilon, double weight_decay, int32_t decoupled)
+     * }
+     */
+    public static int gt_adam_step(MemorySegment stream, MemorySegment new_parameter, MemorySegment new_m, MemorySegment new_v, MemorySegment parameter, MemorySegment m, MemorySegment v, MemorySegment gradient, MemorySegment learning_rate, MemorySegment step, double beta1, double beta2, double epsilon, double weight_decay, int decoupled) {
+        var mh$ = gt_adam_step.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_adam_step", stream, new_parameter, new_m, new_v, parameter, m, v, gradient, learning_rate, step, beta1, beta2, epsilon, weight_decay, decoupled);
+            }
+            return (int)mh$.invokeExact(stream, new_parameter, new_m, new_v, parameter, m, v, gradient, learning_rate, step, beta1, beta2, epsilon, weight_decay, decoupled);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
 }
 

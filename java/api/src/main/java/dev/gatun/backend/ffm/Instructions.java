@@ -529,4 +529,46 @@ abstract class Instructions implements Backend {
         gradient,
         learningRate);
   }
+
+  @Override
+  public void adamStep(
+      View newParameter,
+      View newM,
+      View newV,
+      View parameter,
+      View m,
+      View v,
+      View gradient,
+      View learningRate,
+      View step,
+      Adam attributes) {
+    issue(
+        "adam_step",
+        s ->
+            gatun_h.gt_adam_step(
+                s,
+                at(newParameter),
+                at(newM),
+                at(newV),
+                at(parameter),
+                at(m),
+                at(v),
+                at(gradient),
+                at(learningRate),
+                at(step),
+                attributes.beta1(),
+                attributes.beta2(),
+                attributes.epsilon(),
+                attributes.weightDecay(),
+                flag(attributes.decoupled())),
+        newParameter,
+        newM,
+        newV,
+        parameter,
+        m,
+        v,
+        gradient,
+        learningRate,
+        step);
+  }
 }

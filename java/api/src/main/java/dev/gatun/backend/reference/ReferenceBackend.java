@@ -325,4 +325,21 @@ public final class ReferenceBackend implements Backend {
         Optimizer.sgdStep(
             newParameter, newVelocity, parameter, velocity, gradient, learningRate, attributes));
   }
+
+  @Override
+  public void adamStep(
+      View newParameter,
+      View newM,
+      View newV,
+      View parameter,
+      View m,
+      View v,
+      View gradient,
+      View learningRate,
+      View step,
+      Adam attributes) {
+    issue(
+        AdamRule.step(
+            newParameter, newM, newV, parameter, m, v, gradient, learningRate, step, attributes));
+  }
 }
