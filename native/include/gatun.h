@@ -71,6 +71,7 @@ GT_API gt_status gt_device_memory(gt_device device, int64_t* out_bytes, int64_t*
 #define GT_I32 2
 #define GT_I64 3
 #define GT_U8 4
+#define GT_BF16 5 /* the upper half of an f32; instructions compute in f32 and round to nearest, ties to even */
 
 #define GT_MAX_RANK 8
 
@@ -109,7 +110,7 @@ GT_API void gt_program_destroy(gt_program program);
 /* y[...] = value. Any dtype; the value is converted to it. */
 GT_API gt_status gt_fill(gt_stream stream, gt_tensor y, double value);
 /* y[...] = x[...] in row-major order: equal element counts, shapes may differ, dtypes are converted (to integers: toward
- * zero, saturating). In place if the dtypes are equal. */
+ * zero, saturating; to bf16 by way of f32). In place if the dtypes are equal. */
 GT_API gt_status gt_copy(gt_stream stream, gt_tensor y, gt_tensor x);
 /* y.dims[i] = x.dims[axes[i]]; axes is a permutation of 0..rank-1. Any dtype. */
 GT_API gt_status gt_permute(gt_stream stream, gt_tensor y, gt_tensor x, const int32_t* axes, int32_t rank);

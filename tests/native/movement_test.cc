@@ -32,6 +32,29 @@ TYPED_TEST(MovementOf, FillsEveryElement) {
   }
 }
 
+TEST_F(MovementTest, RoundsToBf16) {
+  // Halfway cases go to the even neighbour; beyond the largest number lies infinity.
+  const std::vector<float> from = {
+      1.0f,       1.00390625f, 1.01171875f, 1.0039064f, -1.00390625f,    3.3895314e38f, 3.39615e38f,
+      3.3962e38f, -INFINITY,   -NAN,        -0.0f,      1.17549435e-38f, 257.0f};
+  TestTensor<float> x(device, Array<float>({13}, from)), back(device, Dims{13});
+  TestTensor<Bf16> y(device, Dims{13});
+  ASSERT_OK(gt_copy(device.stream(), y, x));
+  ASSERT_OK(gt_copy(device.stream(), back, y));
+  const std::vector<float> expected = {
+      1.0f,     1.0f,      1.015625f, 1.0078125f, -1.0f,           3.3895314e38f, 3.3895314e38f,
+      INFINITY, -INFINITY, -NAN,      -0.0f,      1.17549435e-38f, 256.0f};
+  for (int i = 0; i < 13; ++i) {
+    const float value = back.read().data()[i];
+    if (std::isnan(expected[i])) {
+      EXPECT_TRUE(std::isnan(value) && std::signbit(value)) << i;
+    } else {
+      EXPECT_EQ(std::signbit(value), std::signbit(expected[i])) << i;
+      EXPECT_EQ(value, expected[i]) << i;
+    }
+  }
+}
+
 TEST_F(MovementTest, SaturatesToIntegers) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   const std::vector<double> from = {0.9, -0.9, 1e300,      -1e300,       kInf,          -kInf,

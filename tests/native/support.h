@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/bf16.h"
 #include "core/launcher.h"
 #include "core/tensor.h"
 #include "gatun.h"
@@ -35,6 +36,7 @@ constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, double>) return DType::F64;
   if constexpr (std::is_same_v<T, int32_t>) return DType::I32;
   if constexpr (std::is_same_v<T, int64_t>) return DType::I64;
+  if constexpr (std::is_same_v<T, Bf16>) return DType::BF16;
   static_assert(sizeof(T) != 1 || std::is_same_v<T, uint8_t>);
   return DType::U8;
 }

@@ -18,7 +18,7 @@ void check_range(const char* op, const Buffer& buffer, int64_t offset, int64_t b
 }
 
 DType check_dtype_code(const char* op, int32_t dtype) {
-  require(dtype >= GT_F32 && dtype <= GT_U8, "[", op, "] dtype must be ", GT_F32, "..", GT_U8,
+  require(dtype >= GT_F32 && dtype <= GT_BF16, "[", op, "] dtype must be ", GT_F32, "..", GT_BF16,
           ", but is ", dtype);
   return static_cast<DType>(dtype);
 }

@@ -14,6 +14,8 @@ int64_t size_of(DType dtype) {
       return 8;
     case DType::U8:
       return 1;
+    case DType::BF16:
+      return 2;
   }
   return 0;
 }
@@ -30,6 +32,8 @@ const char* name_of(DType dtype) {
       return "i64";
     case DType::U8:
       return "u8";
+    case DType::BF16:
+      return "bf16";
   }
   return "unknown";
 }

@@ -10,7 +10,14 @@
 
 namespace gatun {
 
-enum class DType : int32_t { F32 = GT_F32, F64 = GT_F64, I32 = GT_I32, I64 = GT_I64, U8 = GT_U8 };
+enum class DType : int32_t {
+  F32 = GT_F32,
+  F64 = GT_F64,
+  I32 = GT_I32,
+  I64 = GT_I64,
+  U8 = GT_U8,
+  BF16 = GT_BF16
+};
 
 int64_t size_of(DType dtype);
 const char* name_of(DType dtype);

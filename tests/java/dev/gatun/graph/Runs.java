@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.gatun.DType;
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Bf16;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.View;
 import java.nio.ByteBuffer;
@@ -126,6 +127,7 @@ final class Runs {
         case I32 -> bytes.putInt((int) element);
         case I64 -> bytes.putLong((long) element);
         case U8 -> bytes.put((byte) element);
+        case BF16 -> bytes.putShort(Bf16.of((float) element));
       }
     }
     memory.write(0, bytes.flip());
@@ -144,6 +146,7 @@ final class Runs {
             case I32 -> bytes.getInt();
             case I64 -> bytes.getLong();
             case U8 -> Byte.toUnsignedInt(bytes.get());
+            case BF16 -> Bf16.toFloat(bytes.getShort());
           };
     }
     return elements;

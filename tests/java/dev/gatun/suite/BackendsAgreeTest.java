@@ -58,10 +58,20 @@ class BackendsAgreeTest {
 
   private static void compare(Case example, int output, double[] expected, double[] actual) {
     DType dtype = example.outputs().get(output).dtype();
-    double unit = dtype == DType.F32 ? Math.ulp(1f) : dtype == DType.F64 ? Math.ulp(1d) : 0;
+    double unit =
+        switch (dtype) {
+          case F32 -> Math.ulp(1f);
+          case F64 -> Math.ulp(1d);
+          case BF16 -> 0x1p-7;
+          case I32, I64, U8 -> 0;
+        };
     // Kernels may flush what is smaller than the smallest normal number.
     double smallest =
-        dtype == DType.F32 ? Float.MIN_NORMAL : dtype == DType.F64 ? Double.MIN_NORMAL : 0;
+        switch (dtype) {
+          case F32, BF16 -> Float.MIN_NORMAL;
+          case F64 -> Double.MIN_NORMAL;
+          case I32, I64, U8 -> 0;
+        };
     double ulps = example.row().ulps(dtype);
     double typical = rootMeanSquare(expected);
     for (int i = 0; i < expected.length; i++) {

@@ -1,6 +1,7 @@
 package dev.gatun.suite;
 
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Bf16;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.View;
 import dev.gatun.graph.TensorType;
@@ -52,6 +53,7 @@ final class Guarded implements AutoCloseable {
         case I32 -> bytes.putInt((int) element);
         case I64 -> bytes.putLong((long) element);
         case U8 -> bytes.put((byte) (int) element);
+        case BF16 -> bytes.putShort(Bf16.of((float) element));
       }
     }
     memory.write(start, bytes.flip());
@@ -75,6 +77,7 @@ final class Guarded implements AutoCloseable {
             case I32 -> bytes.getInt();
             case I64 -> bytes.getLong();
             case U8 -> Byte.toUnsignedInt(bytes.get());
+            case BF16 -> Bf16.toFloat(bytes.getShort());
           };
     }
     return elements;

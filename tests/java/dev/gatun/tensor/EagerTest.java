@@ -3,6 +3,7 @@ package dev.gatun.tensor;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.gatun.DType;
 import dev.gatun.Device;
@@ -241,6 +242,19 @@ class EagerTest {
   }
 
   /// What belongs to one statement runs in one thread, but threads may share tensors.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void bf16IsReadAsTheNumbersItHolds(Backends backend) {
+    Tensor x = Tensor.of(backend.device(), new float[] {1, 0.1f, -257, 3e38f}, 4).as(DType.BF16);
+    assertEquals(DType.BF16, x.dtype());
+    float[] held = {1, 0.10009765625f, -256, 0x1.C4p127f};
+    assertArrayEquals(held, x.toFloatArray());
+    assertArrayEquals(held, x.as(DType.F32).toFloatArray());
+    assertEquals(
+        "bf16 (4) on " + backend + " [1.0, 0.100097656, -256.0, 3.0040553E38]", x.toString());
+    assertThrows(UnsupportedOperationException.class, x::toIntArray);
+  }
+
   @ParameterizedTest
   @EnumSource(Backends.class)
   void operandsMayBeSharedByThreads(Backends backend) throws InterruptedException {

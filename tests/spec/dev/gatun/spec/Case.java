@@ -1,6 +1,7 @@
 package dev.gatun.spec;
 
 import dev.gatun.DType;
+import dev.gatun.backend.Bf16;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;
 import java.util.List;
@@ -60,10 +61,14 @@ public record Case(OpRow row, Sample sample, DType dtype) {
             .fill()
             .rule()
             .elements((int) input.shape().count(), new SplittableRandom(SEED * 1_000 + index));
-    if (input.type(dtype).dtype() == DType.F32) {
-      for (int i = 0; i < elements.length; i++) {
-        elements[i] = (float) elements[i];
-      }
+    DType type = input.type(dtype).dtype();
+    for (int i = 0; i < elements.length; i++) {
+      elements[i] =
+          switch (type) {
+            case F32 -> (float) elements[i];
+            case BF16 -> Bf16.toFloat(Bf16.of((float) elements[i]));
+            case F64, I32, I64, U8 -> elements[i];
+          };
     }
     return elements;
   }

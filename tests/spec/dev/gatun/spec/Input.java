@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /// One input of a sample.
 ///
-/// @param dtype of the elements; null for that of the case, F32 or F64
+/// @param dtype of the elements; null for that of the case, F32, F64 or BF16
 /// @param fill the elements
 /// @param shape the extents
 public record Input(@Nullable DType dtype, Fill fill, Shape shape) {

@@ -19,6 +19,19 @@ import java.util.List;
 
 /// Filling, copying, converting, moving and masking: nothing is computed, so nothing may differ.
 final class MovementRows {
+  /// Halfway between two numbers of BF16, on either side of it, and what rounds to infinity.
+  private static final Fill BF16_EDGES =
+      Fill.cycle(
+          1 + 0x1p-8,
+          1 + 0x3p-8,
+          1 + 0x1p-8 + 0x1p-23,
+          1 + 0x3p-8 - 0x1p-22,
+          -1 - 0x1p-8,
+          3.3961775e38,
+          -3.4e38,
+          Float.MAX_VALUE,
+          Float.MIN_NORMAL);
+
   private MovementRows() {}
 
   static List<OpRow> rows() {
@@ -32,6 +45,8 @@ final class MovementRows {
             .on(full(DType.I32, 1e12, 2))
             .on(full(DType.I64, 1e12, 3))
             .on(full(DType.U8, 300, 17))
+            .on(full(DType.BF16, 0.1, 19))
+            .on(full(DType.BF16, 3.39e38, 2))
             .on(full(DType.F32, 1, 0, 4))
             .on(full(DType.F32, 2, 97, 1031))
             .accepts((op, outputs, inputs) -> true)
@@ -45,6 +60,7 @@ final class MovementRows {
             .on(typed(DType.I64, Fill.integers(-9, 9), 3))
             .on(typed(DType.U8, Fill.integers(0, 255), 11))
             .values(real(Fill.SPECIAL, 13))
+            .bf16(0)
             .gradient()
             .alsoInPlace(0, 0)
             .accepts(MovementRows::countsAgree)
@@ -59,12 +75,17 @@ final class MovementRows {
             .values(new Convert(DType.F32), real(Fill.cycle(1e30, -1e-30, 0.1), 5))
             .values(new Convert(DType.F32), typed(DType.I32, Fill.integers(-99, 99), 13))
             .values(new Convert(DType.F32), typed(DType.U8, Fill.integers(0, 255), 33, 65))
+            .values(new Convert(DType.BF16), real(97, 1031))
+            .values(new Convert(DType.BF16), real(Fill.SPECIAL, 13))
+            .values(new Convert(DType.BF16), real(BF16_EDGES, 9))
+            .values(new Convert(DType.BF16), typed(DType.I64, Fill.cycle(257, -259, 1e15), 5))
             .values(new Convert(DType.I32), real(Fill.normal(3), 7, 13))
             .values(new Convert(DType.I32), real(Fill.SPECIAL, 13))
             .values(new Convert(DType.I32), real(Fill.cycle(1e10, -1e10, 2.5, -2.5), 5))
             .values(new Convert(DType.I64), real(Fill.cycle(1e30, -1e30, 2.5, -2.5), 5))
             .values(new Convert(DType.U8), real(Fill.cycle(300, -5, 254.9, 0.9), 5))
             .values(new Convert(DType.U8), typed(DType.I32, Fill.integers(-300, 600), 31))
+            .bf16(0)
             .gradient()
             .alsoInPlace(0, 0)
             .accepts(MovementRows::countsAgree)
@@ -75,6 +96,7 @@ final class MovementRows {
             .on(new Reshape(Shape.scalar()), real(1))
             .on(new Reshape(Shape.of(0)), real(3, 0))
             .on(new Reshape(Shape.of(6)), typed(DType.I32, Fill.integers(0, 5), 3, 2))
+            .bf16(0)
             .gradient()
             .alsoInPlace(0, 0)
             .accepts(MovementRows::countsAgree)
@@ -92,6 +114,7 @@ final class MovementRows {
             .on(permute(1, 2, 0), typed(DType.I32, Fill.integers(0, 99), 3, 4, 5))
             .on(permute(2, 0, 1), typed(DType.U8, Fill.integers(0, 255), 5, 7, 3))
             .on(permute(1, 0), typed(DType.I64, Fill.integers(0, 99), 3, 4))
+            .bf16(0)
             .gradient()
             .refuses(
                 "expected a permutation of the 2 axes of f32 (3, 4), found [0, 0]",

@@ -33,6 +33,8 @@ public final class OpRow {
   private boolean everyRealInput;
   private double ulpsInF32;
   private double ulpsInF64;
+  private double ulpsInBf16;
+  private boolean bf16;
   private Acceptance acceptance = OpRow::fits;
 
   private OpRow(Op op) {
@@ -110,6 +112,14 @@ public final class OpRow {
     return this;
   }
 
+  /// The op also works on BF16, and every sample is tried in it too. Both backends round once, from
+  /// F32 and from F64, so they may differ by `units`: 1, or 0 where nothing is computed.
+  public OpRow bf16(double units) {
+    this.bf16 = true;
+    this.ulpsInBf16 = units;
+    return this;
+  }
+
   /// The first output has a gradient with respect to every real input.
   public OpRow gradient() {
     everyRealInput = true;
@@ -159,13 +169,16 @@ public final class OpRow {
     return op;
   }
 
-  /// Every sample in F32 and in F64; once if it has no real input.
+  /// Every sample in F32, in F64 and where the row says so in BF16; once if it has no real input.
   public List<Case> cases() {
     List<Case> cases = new ArrayList<>();
     for (Case.Sample sample : samples) {
       cases.add(new Case(this, sample, DType.F32));
       if (sample.inputs().stream().anyMatch(input -> input.dtype() == null)) {
         cases.add(new Case(this, sample, DType.F64));
+        if (bf16) {
+          cases.add(new Case(this, sample, DType.BF16));
+        }
       }
     }
     return cases;
@@ -181,6 +194,7 @@ public final class OpRow {
     return switch (dtype) {
       case F32 -> ulpsInF32;
       case F64 -> ulpsInF64;
+      case BF16 -> ulpsInBf16;
       case I32, I64, U8 -> 0;
     };
   }

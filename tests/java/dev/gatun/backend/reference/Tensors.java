@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Bf16;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.View;
 import java.nio.ByteBuffer;
@@ -80,6 +81,7 @@ final class Tensors {
         case I32 -> buffer.putInt((int) value);
         case I64 -> buffer.putLong((long) value);
         case U8 -> buffer.put((byte) value);
+        case BF16 -> buffer.putShort(Bf16.of((float) value));
       }
     }
   }
@@ -96,6 +98,7 @@ final class Tensors {
             case I32 -> buffer.getInt();
             case I64 -> (double) buffer.getLong();
             case U8 -> buffer.get() & 0xff;
+            case BF16 -> Bf16.toFloat(buffer.getShort());
           };
     }
     return values;

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.backend.Bf16;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.View;
 import dev.gatun.graph.Op;
@@ -140,6 +141,7 @@ final class ConcreteTensor extends Tensor {
             case I32 -> bytes.getInt();
             case I64 -> bytes.getLong();
             case U8 -> Byte.toUnsignedInt(bytes.get());
+            case BF16 -> Bf16.toFloat(bytes.getShort());
           };
     }
     return elements;
@@ -147,7 +149,7 @@ final class ConcreteTensor extends Tensor {
 
   @Override
   public int[] toIntArray() {
-    if (dtype().isReal() || dtype() == DType.I64) {
+    if (dtype().isFloating() || dtype() == DType.I64) {
       throw new UnsupportedOperationException(
           "[toIntArray] expected i32 or u8, found "
               + TensorType.of(this)
@@ -179,7 +181,7 @@ final class ConcreteTensor extends Tensor {
 
   private String elements() {
     return switch (dtype()) {
-      case F32 -> Arrays.toString(toFloatArray());
+      case F32, BF16 -> Arrays.toString(toFloatArray());
       case F64 -> Arrays.toString(toDoubleArray());
       case I32, I64, U8 ->
           Arrays.toString(DoubleStream.of(toDoubleArray()).mapToLong(x -> (long) x).toArray());

@@ -86,7 +86,7 @@ public final class Functions {
     List<Tensor> results = new ArrayList<>();
     results.add(scalar);
     List<Value> real =
-        Arrays.stream(variables).filter(variable -> variable.dtype().isReal()).toList();
+        Arrays.stream(variables).filter(variable -> variable.dtype().isFloating()).toList();
     results.addAll(Gradients.of(scalar, real));
     return results;
   }

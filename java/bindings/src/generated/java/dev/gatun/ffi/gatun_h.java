@@ -140,6 +140,15 @@ public class gatun_h extends NativeSymbols {
     public static int GT_U8() {
         return GT_U8;
     }
+    private static final int GT_BF16 = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_BF16 5
+     * }
+     */
+    public static int GT_BF16() {
+        return GT_BF16;
+    }
     private static final int GT_MAX_RANK = (int)8L;
     /**
      * {@snippet lang=c :

@@ -19,6 +19,7 @@ final class Codes {
       case I32 -> gatun_h.GT_I32();
       case I64 -> gatun_h.GT_I64();
       case U8 -> gatun_h.GT_U8();
+      case BF16 -> gatun_h.GT_BF16();
     };
   }
 

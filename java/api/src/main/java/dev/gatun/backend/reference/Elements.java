@@ -1,6 +1,7 @@
 package dev.gatun.backend.reference;
 
 import dev.gatun.DType;
+import dev.gatun.backend.Bf16;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -24,6 +25,7 @@ abstract sealed class Elements {
       case I32 -> new I32(bytes, offset);
       case I64 -> new I64(bytes, offset);
       case U8 -> new U8(bytes, offset);
+      case BF16 -> new BF16(bytes, offset);
     };
   }
 
@@ -103,6 +105,29 @@ abstract sealed class Elements {
     @Override
     void setInteger(int i, long value) {
       DOUBLE.set(bytes, offset + (i << 3), (double) value);
+    }
+  }
+
+  private static final class BF16 extends Reals {
+    private static final VarHandle SHORT = handle(short[].class);
+
+    BF16(byte[] bytes, int offset) {
+      super(bytes, offset);
+    }
+
+    @Override
+    double get(int i) {
+      return Bf16.toFloat((short) SHORT.get(bytes, offset + (i << 1)));
+    }
+
+    @Override
+    void set(int i, double value) {
+      SHORT.set(bytes, offset + (i << 1), Bf16.of((float) value));
+    }
+
+    @Override
+    void setInteger(int i, long value) {
+      SHORT.set(bytes, offset + (i << 1), Bf16.of((float) value));
     }
   }
 

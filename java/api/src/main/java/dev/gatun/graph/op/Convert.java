@@ -32,7 +32,7 @@ public record Convert(DType dtype) implements Op {
 
   @Override
   public List<@Nullable Tensor> gradient(Local at) {
-    boolean smooth = dtype.isReal() && at.input(0).dtype().isReal();
+    boolean smooth = dtype.isFloating() && at.input(0).dtype().isFloating();
     return Collections.singletonList(smooth ? at.gradient().as(at.input(0).dtype()) : null);
   }
 }
