@@ -169,16 +169,21 @@ GT_API gt_status gt_argmax(gt_stream stream, gt_tensor y, gt_tensor x);
 GT_API gt_status gt_matmul(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor bias, int32_t transpose_a,
                            int32_t transpose_b, int32_t activation);
 
+/* How a convolution is computed. */
+#define GT_CONV_AUTO 0   /* as is fastest for the shape */
+#define GT_CONV_DIRECT 1 /* by the sum of products that defines it */
+
 /* Cross-correlation, real. x [N,H,W,C], w [K,R,S,C], y [N,P,Q,K], bias [K] nullable,
  * P = (H + 2 pad_h - R) / stride_h + 1 (floor), Q alike. */
 GT_API gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h,
-                           int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation);
+                           int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation,
+                           int32_t algorithm);
 /* dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C]. */
 GT_API gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h,
-                                         int32_t stride_w, int32_t pad_h, int32_t pad_w);
+                                         int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm);
 /* dw [K,R,S,C] from x [N,H,W,C] and dy [N,P,Q,K]. */
 GT_API gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h,
-                                            int32_t stride_w, int32_t pad_h, int32_t pad_w);
+                                            int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm);
 
 /* ---- Instructions: normalisation --------------------------------------------------------------------------------- */
 

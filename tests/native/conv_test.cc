@@ -74,9 +74,9 @@ struct Kernels {
 };
 template <>
 struct Kernels<float> {
-  static constexpr auto forward = kernels::conv2d;
-  static constexpr auto data = kernels::conv2d_backward_data;
-  static constexpr auto weights = kernels::conv2d_backward_weights;
+  static constexpr auto forward = kernels::direct::conv2d;
+  static constexpr auto data = kernels::direct::conv2d_backward_data;
+  static constexpr auto weights = kernels::direct::conv2d_backward_weights;
 };
 
 struct Inputs {
@@ -180,9 +180,10 @@ TEST(Conv, TakesAnyAlignment) {
       Shifted x(inputs.x), w(inputs.w), dy(inputs.dy);
       Shifted y{Array<float>(c.y())}, dx{Array<float>(c.x())}, dw{Array<float>(c.w())};
       SerialLauncher launcher;
-      kernels::conv2d(launcher, y.tensor(), x.tensor(), w.tensor(), nullptr, c.g, Activation::NONE);
-      kernels::conv2d_backward_data(launcher, dx.tensor(), dy.tensor(), w.tensor(), c.g);
-      kernels::conv2d_backward_weights(launcher, dw.tensor(), x.tensor(), dy.tensor(), c.g);
+      kernels::direct::conv2d(launcher, y.tensor(), x.tensor(), w.tensor(), nullptr, c.g,
+                              Activation::NONE);
+      kernels::direct::conv2d_backward_data(launcher, dx.tensor(), dy.tensor(), w.tensor(), c.g);
+      kernels::direct::conv2d_backward_weights(launcher, dw.tensor(), x.tensor(), dy.tensor(), c.g);
       expect_same_bits(y.values(), expected.y);
       expect_same_bits(dx.values(), expected.dx);
       expect_same_bits(dw.values(), expected.dw);
@@ -199,9 +200,10 @@ TEST(Conv, RunsOnThreadsAndFromPrograms) {
     const TestTensor<float> x(device, inputs.x), w(device, inputs.w), dy(device, inputs.dy),
         bias(device, inputs.bias), y(device, c.y()), dx(device, c.x()), dw(device, c.w());
     EXPECT_OK(gt_stream_begin_recording(device.stream()));
-    EXPECT_OK(gt_conv2d(device.stream(), y, x, w, bias, 1, 1, 1, 1, GT_ACTIVATION_RELU));
-    EXPECT_OK(gt_conv2d_backward_data(device.stream(), dx, dy, w, 1, 1, 1, 1));
-    EXPECT_OK(gt_conv2d_backward_weights(device.stream(), dw, x, dy, 1, 1, 1, 1));
+    EXPECT_OK(
+        gt_conv2d(device.stream(), y, x, w, bias, 1, 1, 1, 1, GT_ACTIVATION_RELU, GT_CONV_AUTO));
+    EXPECT_OK(gt_conv2d_backward_data(device.stream(), dx, dy, w, 1, 1, 1, 1, 0));
+    EXPECT_OK(gt_conv2d_backward_weights(device.stream(), dw, x, dy, 1, 1, 1, 1, 0));
     gt_program program = nullptr;
     ASSERT_OK(gt_stream_end_recording(&program, device.stream()));
     for (int i = 0; i < 3; ++i) EXPECT_OK(gt_program_run(program));
@@ -222,9 +224,9 @@ TEST(Conv, RunsInDouble) {
       w(device, convert<double>(inputs.w)), dy(device, convert<double>(inputs.dy)),
       bias(device, convert<double>(inputs.bias)), y(device, c.y()), dx(device, c.x()),
       dw(device, c.w());
-  EXPECT_OK(gt_conv2d(stream, y, x, w, bias, 2, 1, 1, 1, GT_ACTIVATION_RELU));
-  EXPECT_OK(gt_conv2d_backward_data(stream, dx, dy, w, 2, 1, 1, 1));
-  EXPECT_OK(gt_conv2d_backward_weights(stream, dw, x, dy, 2, 1, 1, 1));
+  EXPECT_OK(gt_conv2d(stream, y, x, w, bias, 2, 1, 1, 1, GT_ACTIVATION_RELU, GT_CONV_AUTO));
+  EXPECT_OK(gt_conv2d_backward_data(stream, dx, dy, w, 2, 1, 1, 1, 0));
+  EXPECT_OK(gt_conv2d_backward_weights(stream, dw, x, dy, 2, 1, 1, 1, 0));
   expect_same_bits(y.read(), expected.y);
   expect_same_bits(dx.read(), expected.dx);
   expect_same_bits(dw.read(), expected.dw);
@@ -239,7 +241,7 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   const TestTensor<double> real(device, {4, 3, 3, 3});
   const auto conv = [&](gt_tensor to, gt_tensor from, gt_tensor weights, gt_tensor b, int stride_h,
                         int pad_w) {
-    return gt_conv2d(s, to, from, weights, b, stride_h, 1, 1, pad_w, 0);
+    return gt_conv2d(s, to, from, weights, b, stride_h, 1, 1, pad_w, 0, 0);
   };
   EXPECT_OK(conv(y, x, w, bias, 1, 1));
   EXPECT_REFUSED(conv(nullptr, x, w, bias, 1, 1), GT_INVALID_ARGUMENT, "y is NULL");
@@ -253,18 +255,24 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(conv(y, x, big, bias, 1, 1), GT_INVALID_ARGUMENT, "w has 9 taps along height");
   EXPECT_REFUSED(conv(y, x, w, flat, 1, 1), GT_INVALID_ARGUMENT, "bias must be f32 (4)");
   EXPECT_REFUSED(conv(y, x, real, bias, 1, 1), GT_INVALID_ARGUMENT, "dtypes differ");
-  EXPECT_REFUSED(gt_conv2d(s, y, x, w, bias, 1, 1, 1, 1, 7), GT_INVALID_ARGUMENT, "activation");
-  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, y, deep, 1, 1, 1, 1), GT_INVALID_ARGUMENT,
+  EXPECT_REFUSED(gt_conv2d(s, y, x, w, bias, 1, 1, 1, 1, 7, 0), GT_INVALID_ARGUMENT, "activation");
+  EXPECT_REFUSED(gt_conv2d(s, y, x, w, bias, 1, 1, 1, 1, 0, -1), GT_INVALID_ARGUMENT,
+                 "algorithm must be 0 (auto) or 1 (direct), but is -1");
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, y, w, 1, 1, 1, 1, 9), GT_INVALID_ARGUMENT,
+                 "algorithm must be 0");
+  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 1, 1, 9), GT_INVALID_ARGUMENT,
+                 "algorithm must be 0");
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, y, deep, 1, 1, 1, 1, 0), GT_INVALID_ARGUMENT,
                  "channels differ: dx is");
-  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, y, w, 1, 2, 1, 1), GT_INVALID_ARGUMENT,
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, y, w, 1, 2, 1, 1, 0), GT_INVALID_ARGUMENT,
                  "dy must be f32 (2, 6, 3, 4)");
-  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 0, 1), GT_INVALID_ARGUMENT,
+  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 0, 1, 0), GT_INVALID_ARGUMENT,
                  "dy must be f32 (2, 4, 5, 4)");
   const TestTensor<float> square(device, {4, 3, 3, 4}), kernel(device, {4, 3, 3, 4});
   EXPECT_REFUSED(conv(square, square, kernel, nullptr, 1, 1), GT_INVALID_ARGUMENT, "share memory");
-  EXPECT_REFUSED(gt_conv2d_backward_data(s, square, square, kernel, 1, 1, 1, 1),
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, square, square, kernel, 1, 1, 1, 1, 0),
                  GT_INVALID_ARGUMENT, "share memory");
-  EXPECT_REFUSED(gt_conv2d_backward_weights(s, kernel, square, kernel, 1, 1, 1, 1),
+  EXPECT_REFUSED(gt_conv2d_backward_weights(s, kernel, square, kernel, 1, 1, 1, 1, 0),
                  GT_INVALID_ARGUMENT, "share memory");
 }
 

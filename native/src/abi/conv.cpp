@@ -33,11 +33,17 @@ kernels::ConvGeometry check_geometry(const char* op, const Tensor& x, const Tens
   return {stride_h, stride_w, pad_h, pad_w};
 }
 
+kernels::ConvAlgorithm check_algorithm(const char* op, int32_t value) {
+  require(value == GT_CONV_AUTO || value == GT_CONV_DIRECT, "[", op,
+          "] algorithm must be 0 (auto) or 1 (direct), but is ", value);
+  return static_cast<kernels::ConvAlgorithm>(value);
+}
+
 }  // namespace
 
 gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias,
                     int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
-                    int32_t activation) {
+                    int32_t activation, int32_t algorithm) {
   return instruction("conv2d", stream, {y}, {x, w, bias}, [&](Launcher& launcher) {
     const char* op = "conv2d";
     const Tensor &ty = tensor(op, "y", y), &tx = tensor(op, "x", x), &tw = tensor(op, "w", w);
@@ -49,13 +55,14 @@ gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_
     check_no_overlap(op, "y", ty, "x", tx);
     check_no_overlap(op, "y", ty, "w", tw);
     check_no_overlap(op, "y", ty, "bias", tbias);
-    kernels::conv2d(launcher, ty, tx, tw, tbias, geometry, check_activation(op, activation));
+    kernels::conv2d(launcher, ty, tx, tw, tbias, geometry, check_activation(op, activation),
+                    check_algorithm(op, algorithm));
   });
 }
 
 gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w,
-                                  int32_t stride_h, int32_t stride_w, int32_t pad_h,
-                                  int32_t pad_w) {
+                                  int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
+                                  int32_t algorithm) {
   return instruction("conv2d_backward_data", stream, {dx}, {dy, w}, [&](Launcher& launcher) {
     const char* op = "conv2d_backward_data";
     const Tensor &tdx = tensor(op, "dx", dx), &tdy = tensor(op, "dy", dy), &tw = tensor(op, "w", w);
@@ -64,13 +71,13 @@ gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, 
         check_geometry(op, tdx, tw, "dy", tdy, "dx", "w", stride_h, stride_w, pad_h, pad_w);
     check_no_overlap(op, "dx", tdx, "dy", tdy);
     check_no_overlap(op, "dx", tdx, "w", tw);
-    kernels::conv2d_backward_data(launcher, tdx, tdy, tw, geometry);
+    kernels::conv2d_backward_data(launcher, tdx, tdy, tw, geometry, check_algorithm(op, algorithm));
   });
 }
 
 gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy,
                                      int32_t stride_h, int32_t stride_w, int32_t pad_h,
-                                     int32_t pad_w) {
+                                     int32_t pad_w, int32_t algorithm) {
   return instruction("conv2d_backward_weights", stream, {dw}, {x, dy}, [&](Launcher& launcher) {
     const char* op = "conv2d_backward_weights";
     const Tensor &tdw = tensor(op, "dw", dw), &tx = tensor(op, "x", x), &tdy = tensor(op, "dy", dy);
@@ -79,6 +86,7 @@ gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x
         check_geometry(op, tx, tdw, "dy", tdy, "x", "dw", stride_h, stride_w, pad_h, pad_w);
     check_no_overlap(op, "dw", tdw, "x", tx);
     check_no_overlap(op, "dw", tdw, "dy", tdy);
-    kernels::conv2d_backward_weights(launcher, tdw, tx, tdy, geometry);
+    kernels::conv2d_backward_weights(launcher, tdw, tx, tdy, geometry,
+                                     check_algorithm(op, algorithm));
   });
 }

@@ -226,8 +226,8 @@ bool is_pointwise(const naive::ConvDims& d, const ConvGeometry& g) {
 
 }  // namespace
 
-void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
-            const Tensor* bias, const ConvGeometry& g, Activation activation) {
+void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
+                    const Tensor* bias, const ConvGeometry& g, Activation activation) {
   if (y.count == 0) return;
   if (y.dtype == DType::F64) {
     return naive::conv2d<double>(launcher, y, x, w, bias, g, activation);
@@ -293,8 +293,8 @@ struct Residue {
 
 }  // namespace
 
-void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
-                          const ConvGeometry& g) {
+void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy,
+                                  const Tensor& w, const ConvGeometry& g) {
   if (dx.count == 0) return;
   if (dx.dtype == DType::F64) {
     return naive::conv2d_backward_data<double>(launcher, dx, dy, w, g);

@@ -1,5 +1,4 @@
-// Convolution and its two gradients. f32 runs on the micro-kernels of gemm.h, f64 on the plain
-// loops of conv_naive.h.
+// Convolution and its two gradients.
 #pragma once
 
 #include "core/launcher.h"
@@ -8,10 +7,25 @@
 
 namespace gatun::kernels {
 
+enum class ConvAlgorithm : int32_t { AUTO = GT_CONV_AUTO, DIRECT = GT_CONV_DIRECT };
+
 struct ConvGeometry {
   int64_t stride_h = 1, stride_w = 1;
   int64_t pad_h = 0, pad_w = 0;
 };
+
+void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
+            const Tensor* bias, const ConvGeometry& g, Activation activation,
+            ConvAlgorithm algorithm);
+
+void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
+                          const ConvGeometry& g, ConvAlgorithm algorithm);
+
+void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
+                             const Tensor& dy, const ConvGeometry& g, ConvAlgorithm algorithm);
+
+// The sum of products: f32 on the micro-kernels of gemm.h, f64 by the plain loops of conv_naive.h.
+namespace direct {
 
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
             const Tensor* bias, const ConvGeometry& g, Activation activation);
@@ -21,5 +35,7 @@ void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy
 
 void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
                              const Tensor& dy, const ConvGeometry& g);
+
+}  // namespace direct
 
 }  // namespace gatun::kernels

@@ -219,8 +219,8 @@ void choose_tasks(Plan& plan, int workers) {
 
 }  // namespace
 
-void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
-                             const Tensor& dy, const ConvGeometry& g) {
+void direct::conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
+                                     const Tensor& dy, const ConvGeometry& g) {
   if (dw.count == 0) return;
   if (dw.dtype == DType::F64) {
     return naive::conv2d_backward_weights<double>(launcher, dw, x, dy, g);

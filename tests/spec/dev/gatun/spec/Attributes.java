@@ -5,9 +5,11 @@ import dev.gatun.graph.Op;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Set;
 
-/// The attributes of an op in few words, for ids: `stride=2,channels=16`. False, NONE and what the
-/// name says are left out.
+/// The attributes of an op in few words, for ids: `stride=2,channels=16`. False, NONE, AUTO and
+/// what the name says are left out.
 final class Attributes {
   private Attributes() {}
 
@@ -28,7 +30,7 @@ final class Attributes {
           }
         }
         case Enum<?> constant -> {
-          if (!constant.name().equals("NONE") && !constant.name().equalsIgnoreCase(name)) {
+          if (!Set.of("NONE", "AUTO", name.toUpperCase(Locale.ROOT)).contains(constant.name())) {
             parts.add(component.getName() + "=" + constant);
           }
         }

@@ -4,10 +4,12 @@ import static dev.gatun.spec.Fill.NORMAL;
 import static dev.gatun.spec.Input.real;
 import static dev.gatun.spec.Input.typed;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Window;
+import dev.gatun.graph.Op;
 import dev.gatun.graph.op.Conv2d;
 import dev.gatun.graph.op.MatMul;
 import java.util.List;
@@ -17,6 +19,8 @@ final class ProductRows {
   private static final String DOT =
       "dot products of up to 2,000 terms in f32: an error of about the square root of that, with a"
           + " margin of a few";
+
+  private static final Window SAME = Window.square(3, 1, 1);
 
   private ProductRows() {}
 
@@ -62,6 +66,10 @@ final class ProductRows {
             .refuses("expected 2 inputs, found 3", real(2, 3), real(3, 4), real(4)),
         OpRow.of(conv(3, 1, 1))
             .on(real(2, 5, 7, 11), real(13, 3, 3, 11))
+            .on(
+                new Conv2d(SAME, false, Activation.NONE, ConvAlgorithm.DIRECT),
+                real(2, 5, 7, 11),
+                real(13, 3, 3, 11))
             .on(real(1, 1, 1, 1), real(1, 3, 3, 1))
             .on(real(0, 5, 5, 3), real(4, 3, 3, 3))
             .on(real(2, 2, 2, 3), real(5, 3, 3, 3))
@@ -117,6 +125,10 @@ final class ProductRows {
                 real(4, 3, 3, 3)),
         OpRow.of(backwardData(3, 1, 1, 2, 5, 7, 11))
             .on(real(2, 5, 7, 13), real(13, 3, 3, 11))
+            .on(
+                new Conv2d.BackwardData(SAME, Shape.of(2, 5, 7, 11), ConvAlgorithm.DIRECT),
+                real(2, 5, 7, 13),
+                real(13, 3, 3, 11))
             .on(backwardData(3, 1, 1, 1, 1, 1, 1), real(1, 1, 1, 1), real(1, 3, 3, 1))
             .on(backwardData(3, 1, 1, 0, 5, 5, 3), real(0, 5, 5, 4), real(4, 3, 3, 3))
             .on(backwardData(3, 1, 1, 8, 16, 16, 16), real(8, 16, 16, 16), real(16, 3, 3, 16))
@@ -127,12 +139,13 @@ final class ProductRows {
             .on(backwardData(7, 2, 3, 1, 13, 11, 3), real(1, 7, 6, 16), real(16, 7, 7, 3))
             .on(backwardData(2, 3, 0, 1, 7, 8, 3), real(1, 2, 3, 5), real(5, 2, 2, 3))
             .on(
-                new Conv2d.BackwardData(new Window(3, 2, 2, 1, 1, 0), Shape.of(2, 7, 6, 3)),
+                new Conv2d.BackwardData(
+                    new Window(3, 2, 2, 1, 1, 0), Shape.of(2, 7, 6, 3), ConvAlgorithm.AUTO),
                 real(2, 4, 5, 5),
                 real(5, 3, 2, 3))
             .ulps(192, DOT)
             .gradient()
-            .shapedBy((op, dx) -> new Conv2d.BackwardData(((Conv2d.BackwardData) op).window(), dx))
+            .shapedBy(ProductRows::reshaped)
             .refuses(
                 "expected dy (2, 5, 7, 13), found f32 (2, 5, 6, 13)",
                 real(2, 5, 6, 13),
@@ -142,6 +155,10 @@ final class ProductRows {
             .refuses("expected weights of 3x3", real(2, 5, 7, 13), real(13, 3, 2, 11)),
         OpRow.of(backwardWeights(3, 1, 1))
             .on(real(2, 5, 7, 11), real(2, 5, 7, 13))
+            .on(
+                new Conv2d.BackwardWeights(SAME, ConvAlgorithm.DIRECT),
+                real(2, 5, 7, 11),
+                real(2, 5, 7, 13))
             .on(real(1, 1, 1, 1), real(1, 1, 1, 1))
             .on(real(0, 5, 5, 3), real(0, 5, 5, 4))
             .on(real(8, 16, 16, 16), real(8, 16, 16, 16))
@@ -152,7 +169,7 @@ final class ProductRows {
             .on(backwardWeights(7, 2, 3), real(1, 13, 11, 3), real(1, 7, 6, 16))
             .on(backwardWeights(2, 3, 0), real(1, 7, 8, 3), real(1, 2, 3, 5))
             .on(
-                new Conv2d.BackwardWeights(new Window(3, 2, 2, 1, 1, 0)),
+                new Conv2d.BackwardWeights(new Window(3, 2, 2, 1, 1, 0), ConvAlgorithm.AUTO),
                 real(2, 7, 6, 3),
                 real(2, 4, 5, 5))
             .ulps(192, DOT)
@@ -178,19 +195,25 @@ final class ProductRows {
   }
 
   private static Conv2d conv(int size, int stride, int pad, boolean bias, Activation activation) {
-    return new Conv2d(Window.square(size, stride, pad), bias, activation);
+    return new Conv2d(Window.square(size, stride, pad), bias, activation, ConvAlgorithm.AUTO);
   }
 
   /// Different along the two axes.
   private static Conv2d odd(boolean bias, Activation activation) {
-    return new Conv2d(new Window(3, 2, 2, 1, 1, 0), bias, activation);
+    return new Conv2d(new Window(3, 2, 2, 1, 1, 0), bias, activation, ConvAlgorithm.AUTO);
   }
 
   private static Conv2d.BackwardData backwardData(int size, int stride, int pad, long... dims) {
-    return new Conv2d.BackwardData(Window.square(size, stride, pad), Shape.of(dims));
+    return new Conv2d.BackwardData(
+        Window.square(size, stride, pad), Shape.of(dims), ConvAlgorithm.AUTO);
+  }
+
+  private static Conv2d.BackwardData reshaped(Op op, Shape dx) {
+    var backward = (Conv2d.BackwardData) op;
+    return new Conv2d.BackwardData(backward.window(), dx, backward.algorithm());
   }
 
   private static Conv2d.BackwardWeights backwardWeights(int size, int stride, int pad) {
-    return new Conv2d.BackwardWeights(Window.square(size, stride, pad));
+    return new Conv2d.BackwardWeights(Window.square(size, stride, pad), ConvAlgorithm.AUTO);
   }
 }

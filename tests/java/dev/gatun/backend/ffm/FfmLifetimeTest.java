@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.backend.Memory;
@@ -146,7 +147,8 @@ class FfmLifetimeTest {
       String message =
           Thrown.message(
               IllegalArgumentException.class,
-              () -> backend.conv2dBackwardData(dx, x, w, Window.square(5, 1, 2)));
+              () ->
+                  backend.conv2dBackwardData(dx, x, w, Window.square(5, 1, 2), ConvAlgorithm.AUTO));
       assertEquals(
           "[conv2d_backward_data] the window is 5x5, but w has the shape (1, 3, 3, 1)", message);
     }

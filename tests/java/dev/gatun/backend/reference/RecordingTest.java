@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.ShapeException;
 import dev.gatun.backend.Backend;
@@ -93,8 +94,8 @@ class RecordingTest {
     Program program =
         t.backend.record(
             b -> {
-              b.conv2dBackwardWeights(dw, image, image, window);
-              b.conv2dBackwardData(dx, image, w, window);
+              b.conv2dBackwardWeights(dw, image, image, window, ConvAlgorithm.AUTO);
+              b.conv2dBackwardData(dx, image, w, window, ConvAlgorithm.AUTO);
               b.reduce(sum, x, Backend.Reduction.SUM, 1);
               b.matmul(product, row, column, null, false, false, Activation.NONE);
             });
@@ -230,9 +231,9 @@ class RecordingTest {
     Program program =
         t.backend.record(
             b -> {
-              b.conv2d(y, image, w, null, window, Activation.RELU);
-              b.conv2dBackwardWeights(dw, image, y, window);
-              b.conv2dBackwardData(dx, y, w, window);
+              b.conv2d(y, image, w, null, window, Activation.RELU, ConvAlgorithm.AUTO);
+              b.conv2dBackwardWeights(dw, image, y, window, ConvAlgorithm.AUTO);
+              b.conv2dBackwardData(dx, y, w, window, ConvAlgorithm.AUTO);
               b.dropout(dx, dx, null, 0.5, 1, 1);
             });
     var beans = (ThreadMXBean) ManagementFactory.getThreadMXBean();

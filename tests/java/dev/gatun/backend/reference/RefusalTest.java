@@ -4,6 +4,7 @@ import static dev.gatun.backend.reference.Tensors.shape;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
@@ -136,18 +137,27 @@ class RefusalTest {
                   t.zeros(5, 1, 1, 3),
                   t.zeros(1, 5),
                   ONE,
-                  NONE)),
+                  NONE,
+                  ConvAlgorithm.AUTO)),
       new Case(
           "[conv2d_backward_data] dy must be f32 (1, 4, 4, 5), but is f32 (1, 4, 4, 3)",
           t ->
               t.backend.conv2dBackwardData(
-                  t.zeros(1, 4, 4, 3), t.zeros(1, 4, 4, 3), t.zeros(5, 1, 1, 3), ONE)),
+                  t.zeros(1, 4, 4, 3),
+                  t.zeros(1, 4, 4, 3),
+                  t.zeros(5, 1, 1, 3),
+                  ONE,
+                  ConvAlgorithm.AUTO)),
       new Case(
           "[conv2d_backward_weights] channels differ: x is f32 (1, 4, 4, 3), dw is f32"
               + " (5, 1, 1, 2)",
           t ->
               t.backend.conv2dBackwardWeights(
-                  t.zeros(5, 1, 1, 2), t.zeros(1, 4, 4, 3), t.zeros(1, 4, 4, 5), ONE)),
+                  t.zeros(5, 1, 1, 2),
+                  t.zeros(1, 4, 4, 3),
+                  t.zeros(1, 4, 4, 5),
+                  ONE,
+                  ConvAlgorithm.AUTO)),
       new Case(
           "[batch_norm_training] x must have at least one axis, but is f32 ()",
           t -> train(t, t.zeros(), t.zeros(), t.zeros(1), 0.1, 0)),
@@ -477,7 +487,7 @@ class RefusalTest {
   }
 
   static void conv(Tensors t, View y, View x, View w, Window window) {
-    t.backend.conv2d(y, x, w, null, window, NONE);
+    t.backend.conv2d(y, x, w, null, window, NONE, ConvAlgorithm.AUTO);
   }
 
   /// Batch norm with `mean`, and other vectors of two channels.

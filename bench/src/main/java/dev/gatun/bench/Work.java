@@ -1,5 +1,6 @@
 package dev.gatun.bench;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
@@ -65,13 +66,13 @@ public enum Work {
         View dx = on.view(BATCH, 8, 8, 64);
         View dy = on.view(BATCH, 8, 8, 64);
         View w = on.view(64, 3, 3, 64);
-        yield () -> backend.conv2dBackwardData(dx, dy, w, SAME);
+        yield () -> backend.conv2dBackwardData(dx, dy, w, SAME, ConvAlgorithm.AUTO);
       }
       case CONV_64CH_8X8_BACKWARD_WEIGHTS -> {
         View x = on.view(BATCH, 8, 8, 64);
         View dy = on.view(BATCH, 8, 8, 64);
         View dw = on.view(64, 3, 3, 64);
-        yield () -> backend.conv2dBackwardWeights(dw, x, dy, SAME);
+        yield () -> backend.conv2dBackwardWeights(dw, x, dy, SAME, ConvAlgorithm.AUTO);
       }
       case BATCH_NORM_TRAINING -> {
         View y = on.view(BATCH, 32, 32, 16);
@@ -155,7 +156,7 @@ public enum Work {
     View y = on.view(BATCH, side, side, channels);
     View x = on.view(BATCH, side, side, channels);
     View w = on.view(channels, 3, 3, channels);
-    return () -> backend.conv2d(y, x, w, null, SAME, Activation.NONE);
+    return () -> backend.conv2d(y, x, w, null, SAME, Activation.NONE, ConvAlgorithm.AUTO);
   }
 
   private static View[] channels(Ready on, int count) {

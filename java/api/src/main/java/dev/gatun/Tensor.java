@@ -296,7 +296,12 @@ public abstract class Tensor implements AutoCloseable {
   /// The cross-correlation of this `[N,H,W,C]` with `weights [K,R,S,C]`, to `[N,P,Q,K]` with `P =
   /// ⌊(H + 2 pad - R) / stride⌋ + 1`.
   public final Tensor conv2d(Tensor weights, int stride, int pad) {
-    return apply(Conv2d.of(weights, stride, pad), this, weights);
+    return conv2d(weights, stride, pad, ConvAlgorithm.AUTO);
+  }
+
+  /// The same, computed by `algorithm`.
+  public final Tensor conv2d(Tensor weights, int stride, int pad, ConvAlgorithm algorithm) {
+    return apply(Conv2d.of(weights, stride, pad, algorithm), this, weights);
   }
 
   /// The greatest element of each `size` x `size` window; padding never wins.

@@ -1,5 +1,6 @@
 package dev.gatun.backend;
 
+import dev.gatun.ConvAlgorithm;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -133,13 +134,20 @@ public interface Backend extends AutoCloseable {
 
   /// y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K]); the window's size is that of
   /// w.
-  void conv2d(View y, View x, View w, @Nullable View bias, Window window, Activation activation);
+  void conv2d(
+      View y,
+      View x,
+      View w,
+      @Nullable View bias,
+      Window window,
+      Activation activation,
+      ConvAlgorithm algorithm);
 
   /// dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C].
-  void conv2dBackwardData(View dx, View dy, View w, Window window);
+  void conv2dBackwardData(View dx, View dy, View w, Window window, ConvAlgorithm algorithm);
 
   /// dw [K,R,S,C] from x [N,H,W,C] and dy [N,P,Q,K].
-  void conv2dBackwardWeights(View dw, View x, View dy, Window window);
+  void conv2dBackwardWeights(View dw, View x, View dy, Window window, ConvAlgorithm algorithm);
 
   // Normalisation; x, y, residual [...,C], the rest [C].
 

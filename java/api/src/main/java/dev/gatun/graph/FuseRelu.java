@@ -35,9 +35,9 @@ final class FuseRelu implements Rule {
       case MatMul(boolean a, boolean b, boolean bias, Activation activation)
           when activation == Activation.NONE ->
           new MatMul(a, b, bias, Activation.RELU);
-      case Conv2d(var window, boolean bias, Activation activation)
+      case Conv2d(var window, boolean bias, Activation activation, var algorithm)
           when activation == Activation.NONE ->
-          new Conv2d(window, bias, Activation.RELU);
+          new Conv2d(window, bias, Activation.RELU, algorithm);
       case BatchNormTraining(
               double momentum,
               double epsilon,

@@ -374,6 +374,24 @@ public class gatun_h extends NativeSymbols {
     public static int GT_ACTIVATION_RELU() {
         return GT_ACTIVATION_RELU;
     }
+    private static final int GT_CONV_AUTO = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CONV_AUTO 0
+     * }
+     */
+    public static int GT_CONV_AUTO() {
+        return GT_CONV_AUTO;
+    }
+    private static final int GT_CONV_DIRECT = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CONV_DIRECT 1
+     * }
+     */
+    public static int GT_CONV_DIRECT() {
+        return GT_CONV_DIRECT;
+    }
     /**
      * {@snippet lang=c :
      * typedef int32_t gt_status
@@ -2458,6 +2476,7 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -2469,7 +2488,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
      * }
      */
     public static FunctionDescriptor gt_conv2d$descriptor() {
@@ -2479,7 +2498,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
      * }
      */
     public static MethodHandle gt_conv2d$handle() {
@@ -2489,7 +2508,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
      * }
      */
     public static MemorySegment gt_conv2d$address() {
@@ -2498,16 +2517,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
      * }
      */
-    public static int gt_conv2d(MemorySegment stream, MemorySegment y, MemorySegment x, MemorySegment w, MemorySegment bias, int stride_h, int stride_w, int pad_h, int pad_w, int activation) {
+    public static int gt_conv2d(MemorySegment stream, MemorySegment y, MemorySegment x, MemorySegment w, MemorySegment bias, int stride_h, int stride_w, int pad_h, int pad_w, int activation, int algorithm) {
         var mh$ = gt_conv2d.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_conv2d", stream, y, x, w, bias, stride_h, stride_w, pad_h, pad_w, activation);
+                traceDowncall("gt_conv2d", stream, y, x, w, bias, stride_h, stride_w, pad_h, pad_w, activation, algorithm);
             }
-            return (int)mh$.invokeExact(stream, y, x, w, bias, stride_h, stride_w, pad_h, pad_w, activation);
+            return (int)mh$.invokeExact(stream, y, x, w, bias, stride_h, stride_w, pad_h, pad_w, activation, algorithm);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2525,6 +2544,7 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -2536,7 +2556,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static FunctionDescriptor gt_conv2d_backward_data$descriptor() {
@@ -2546,7 +2566,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static MethodHandle gt_conv2d_backward_data$handle() {
@@ -2556,7 +2576,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static MemorySegment gt_conv2d_backward_data$address() {
@@ -2565,16 +2585,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
-    public static int gt_conv2d_backward_data(MemorySegment stream, MemorySegment dx, MemorySegment dy, MemorySegment w, int stride_h, int stride_w, int pad_h, int pad_w) {
+    public static int gt_conv2d_backward_data(MemorySegment stream, MemorySegment dx, MemorySegment dy, MemorySegment w, int stride_h, int stride_w, int pad_h, int pad_w, int algorithm) {
         var mh$ = gt_conv2d_backward_data.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_conv2d_backward_data", stream, dx, dy, w, stride_h, stride_w, pad_h, pad_w);
+                traceDowncall("gt_conv2d_backward_data", stream, dx, dy, w, stride_h, stride_w, pad_h, pad_w, algorithm);
             }
-            return (int)mh$.invokeExact(stream, dx, dy, w, stride_h, stride_w, pad_h, pad_w);
+            return (int)mh$.invokeExact(stream, dx, dy, w, stride_h, stride_w, pad_h, pad_w, algorithm);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2592,6 +2612,7 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -2603,7 +2624,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static FunctionDescriptor gt_conv2d_backward_weights$descriptor() {
@@ -2613,7 +2634,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static MethodHandle gt_conv2d_backward_weights$handle() {
@@ -2623,7 +2644,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static MemorySegment gt_conv2d_backward_weights$address() {
@@ -2632,16 +2653,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
-    public static int gt_conv2d_backward_weights(MemorySegment stream, MemorySegment dw, MemorySegment x, MemorySegment dy, int stride_h, int stride_w, int pad_h, int pad_w) {
+    public static int gt_conv2d_backward_weights(MemorySegment stream, MemorySegment dw, MemorySegment x, MemorySegment dy, int stride_h, int stride_w, int pad_h, int pad_w, int algorithm) {
         var mh$ = gt_conv2d_backward_weights.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_conv2d_backward_weights", stream, dw, x, dy, stride_h, stride_w, pad_h, pad_w);
+                traceDowncall("gt_conv2d_backward_weights", stream, dw, x, dy, stride_h, stride_w, pad_h, pad_w, algorithm);
             }
-            return (int)mh$.invokeExact(stream, dw, x, dy, stride_h, stride_w, pad_h, pad_w);
+            return (int)mh$.invokeExact(stream, dw, x, dy, stride_h, stride_w, pad_h, pad_w, algorithm);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

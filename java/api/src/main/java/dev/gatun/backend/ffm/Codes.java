@@ -1,5 +1,6 @@
 package dev.gatun.backend.ffm;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Backend.Binary;
@@ -69,6 +70,13 @@ final class Codes {
     return switch (activation) {
       case NONE -> gatun_h.GT_ACTIVATION_NONE();
       case RELU -> gatun_h.GT_ACTIVATION_RELU();
+    };
+  }
+
+  static int code(ConvAlgorithm algorithm) {
+    return switch (algorithm) {
+      case AUTO -> gatun_h.GT_CONV_AUTO();
+      case DIRECT -> gatun_h.GT_CONV_DIRECT();
     };
   }
 }

@@ -1,5 +1,6 @@
 package dev.gatun.backend.ffm;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.View;
@@ -159,7 +160,13 @@ abstract class Instructions implements Backend {
 
   @Override
   public void conv2d(
-      View y, View x, View w, @Nullable View bias, Window window, Activation activation) {
+      View y,
+      View x,
+      View w,
+      @Nullable View bias,
+      Window window,
+      Activation activation,
+      ConvAlgorithm algorithm) {
     checkWindow("conv2d", "w", w, window);
     issue(
         "conv2d",
@@ -174,7 +181,8 @@ abstract class Instructions implements Backend {
                 window.strideWidth(),
                 window.padHeight(),
                 window.padWidth(),
-                Codes.code(activation)),
+                Codes.code(activation),
+                Codes.code(algorithm)),
         y,
         x,
         w,
@@ -182,7 +190,7 @@ abstract class Instructions implements Backend {
   }
 
   @Override
-  public void conv2dBackwardData(View dx, View dy, View w, Window window) {
+  public void conv2dBackwardData(View dx, View dy, View w, Window window, ConvAlgorithm algorithm) {
     checkWindow("conv2d_backward_data", "w", w, window);
     issue(
         "conv2d_backward_data",
@@ -195,14 +203,16 @@ abstract class Instructions implements Backend {
                 window.strideHeight(),
                 window.strideWidth(),
                 window.padHeight(),
-                window.padWidth()),
+                window.padWidth(),
+                Codes.code(algorithm)),
         dx,
         dy,
         w);
   }
 
   @Override
-  public void conv2dBackwardWeights(View dw, View x, View dy, Window window) {
+  public void conv2dBackwardWeights(
+      View dw, View x, View dy, Window window, ConvAlgorithm algorithm) {
     checkWindow("conv2d_backward_weights", "dw", dw, window);
     issue(
         "conv2d_backward_weights",
@@ -215,7 +225,8 @@ abstract class Instructions implements Backend {
                 window.strideHeight(),
                 window.strideWidth(),
                 window.padHeight(),
-                window.padWidth()),
+                window.padWidth(),
+                Codes.code(algorithm)),
         dw,
         x,
         dy);

@@ -1,5 +1,6 @@
 package dev.gatun.backend.reference;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.Program;
@@ -179,17 +180,24 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public void conv2d(
-      View y, View x, View w, @Nullable View bias, Window window, Activation activation) {
+      View y,
+      View x,
+      View w,
+      @Nullable View bias,
+      Window window,
+      Activation activation,
+      ConvAlgorithm algorithm) {
     issue(Convolution.forward(y, x, w, bias, window, activation));
   }
 
   @Override
-  public void conv2dBackwardData(View dx, View dy, View w, Window window) {
+  public void conv2dBackwardData(View dx, View dy, View w, Window window, ConvAlgorithm algorithm) {
     issue(Convolution.backwardData(dx, dy, w, window));
   }
 
   @Override
-  public void conv2dBackwardWeights(View dw, View x, View dy, Window window) {
+  public void conv2dBackwardWeights(
+      View dw, View x, View dy, Window window, ConvAlgorithm algorithm) {
     issue(Convolution.backwardWeights(dw, x, dy, window));
   }
 

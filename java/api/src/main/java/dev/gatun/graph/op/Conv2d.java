@@ -1,5 +1,6 @@
 package dev.gatun.graph.op;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
 import dev.gatun.Tensor;
@@ -19,13 +20,16 @@ import org.jspecify.annotations.Nullable;
 /// @param window the weights' size and how they move
 /// @param bias whether there is a third input
 /// @param activation applied to the sum
-public record Conv2d(Window window, boolean bias, Activation activation) implements Op {
+/// @param algorithm how it is computed, and its gradients
+public record Conv2d(Window window, boolean bias, Activation activation, ConvAlgorithm algorithm)
+    implements Op {
   /// The plain convolution with `weights`, moved alike along both axes.
-  public static Conv2d of(Tensor weights, int stride, int pad) {
+  public static Conv2d of(Tensor weights, int stride, int pad, ConvAlgorithm algorithm) {
     Checks.rank("conv2d", "w", TensorType.of(weights), 4, "[K,R,S,C]");
     int height = (int) weights.shape().dim(1);
     int width = (int) weights.shape().dim(2);
-    return new Conv2d(new Window(height, width, stride, stride, pad, pad), false, Activation.NONE);
+    Window window = new Window(height, width, stride, stride, pad, pad);
+    return new Conv2d(window, false, Activation.NONE, algorithm);
   }
 
   @Override
@@ -54,7 +58,8 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
         inputs.get(1),
         bias ? inputs.get(2) : null,
         window,
-        activation);
+        activation,
+        algorithm);
   }
 
   @Override
@@ -72,11 +77,11 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
   }
 
   private Tensor backwardData(Tensor dy, Tensor w, Shape x) {
-    return Tensor.applyAll(new BackwardData(window, x), List.of(dy, w)).getFirst();
+    return Tensor.applyAll(new BackwardData(window, x, algorithm), List.of(dy, w)).getFirst();
   }
 
   private Tensor backwardWeights(Tensor x, Tensor dy) {
-    return Tensor.applyAll(new BackwardWeights(window), List.of(x, dy)).getFirst();
+    return Tensor.applyAll(new BackwardWeights(window, algorithm), List.of(x, dy)).getFirst();
   }
 
   private static Shape output(String op, TensorType x, TensorType w, Window window) {
@@ -99,7 +104,8 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
   ///
   /// @param window as in the forward convolution
   /// @param shape of x
-  public record BackwardData(Window window, Shape shape) implements Op {
+  /// @param algorithm how it is computed
+  public record BackwardData(Window window, Shape shape, ConvAlgorithm algorithm) implements Op {
     @Override
     public String name() {
       return "conv2d_backward_data";
@@ -116,12 +122,13 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
 
     @Override
     public void lower(Backend backend, List<View> outputs, List<View> inputs) {
-      backend.conv2dBackwardData(outputs.getFirst(), inputs.get(0), inputs.get(1), window);
+      backend.conv2dBackwardData(
+          outputs.getFirst(), inputs.get(0), inputs.get(1), window, algorithm);
     }
 
     @Override
     public List<@Nullable Tensor> gradient(Local at) {
-      Conv2d forward = new Conv2d(window, false, Activation.NONE);
+      Conv2d forward = new Conv2d(window, false, Activation.NONE, algorithm);
       Tensor ddx = at.gradient();
       return List.of(
           Tensor.applyAll(forward, List.of(ddx, at.input(1))).getFirst(),
@@ -132,7 +139,8 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
   /// dw from x [N,H,W,C] and dy [N,P,Q,K].
   ///
   /// @param window as in the forward convolution
-  public record BackwardWeights(Window window) implements Op {
+  /// @param algorithm how it is computed
+  public record BackwardWeights(Window window, ConvAlgorithm algorithm) implements Op {
     @Override
     public String name() {
       return "conv2d_backward_weights";
@@ -153,12 +161,13 @@ public record Conv2d(Window window, boolean bias, Activation activation) impleme
 
     @Override
     public void lower(Backend backend, List<View> outputs, List<View> inputs) {
-      backend.conv2dBackwardWeights(outputs.getFirst(), inputs.get(0), inputs.get(1), window);
+      backend.conv2dBackwardWeights(
+          outputs.getFirst(), inputs.get(0), inputs.get(1), window, algorithm);
     }
 
     @Override
     public List<@Nullable Tensor> gradient(Local at) {
-      Conv2d forward = new Conv2d(window, false, Activation.NONE);
+      Conv2d forward = new Conv2d(window, false, Activation.NONE, algorithm);
       Tensor ddw = at.gradient();
       return List.of(
           forward.backwardData(at.input(1), ddw, at.input(0).shape()),
