@@ -1,18 +1,25 @@
-// Forward and data gradient: direct convolution. A tile is some result pixels by two vectors of
-// channels; its depth is kernel rows (runs) times kernel columns and channels, which lie side by
-// side in a row of x. Pixels are sorted into regions with the same taps inside x, so that no tap in
-// the padding costs anything and every tile is dense.
+// Forward and data gradient: direct convolution. A tile is some result pixels by a few
+// vectors of channels; its depth is kernel rows (runs) times kernel columns and channels, which lie
+// side by side in a row of x. Pixels are sorted into regions with the same taps inside x, so that
+// no tap in the padding costs anything and every tile is dense. Many channels are summed in blocks,
+// and the panels of weights go in groups, so that a group's weights of one block stay in L2 while
+// the pixels of a task pass by.
 #include "kernels/conv.h"
 
 #include <memory>
 #include <vector>
 
 #include "kernels/conv_naive.h"
-#include "kernels/gemm.h"
-#include "kernels/matmul.h"
+#include "kernels/conv_simd.h"
 
 namespace gatun::kernels {
 namespace {
+
+constexpr int64_t kFloat = sizeof(float);
+// Of L2, for the weights that a task goes through with every tile.
+constexpr int64_t kWeightBytes = 384 << 10;
+// Of L2, for the pixels of a task.
+constexpr int64_t kPixelBytes = 256 << 10;
 
 // Consecutive result pixels of one axis that see the same taps, [tap_begin, tap_end).
 struct Span {
@@ -59,7 +66,7 @@ struct PackedTap {
 };
 
 struct Plan {
-  const MicroKernels* kernels;
+  const PixelKernels* kernels;
   float* y;
   const float *x, *w, *bias;
   int64_t images, H, W, channels;  // of x
@@ -72,7 +79,12 @@ struct Plan {
   std::vector<PackedTap> taps = {};
   std::vector<Dense> parts = {};
   Scratch<float> packed_weights = {}, packed_bias = {};
-  int64_t images_per_task = 1, bands = 1, panels_per_task = 1;
+  int64_t channel_block = 0;  // channels summed in one go
+  int64_t images_per_task = 1, bands = 1, panels_per_task = 1, panels_per_group = 1;
+
+  int64_t channel_blocks() const {
+    return std::max<int64_t>(1, (channels + channel_block - 1) / channel_block);
+  }
 
   int64_t image_groups() const { return (images + images_per_task - 1) / images_per_task; }
   int64_t panel_groups() const { return (panels.count() + panels_per_task - 1) / panels_per_task; }
@@ -84,59 +96,65 @@ void find_regions(const Plan& plan, Dense& part) {
   for (const Span& row : rows) {
     for (const Span& column : columns) {
       Region region{row, column, {}, 0};
-      region.depth = (column.tap_end - column.tap_begin) * plan.channels;
+      const int64_t taps = column.tap_end - column.tap_begin;
+      // Channels of neighbouring taps are contiguous only if all are summed at once.
+      const int64_t taps_per_run = plan.channel_blocks() == 1 ? taps : 1;
+      region.depth = taps_per_run * plan.channels;
       for (int64_t r = row.tap_begin; region.depth > 0 && r < row.tap_end; ++r) {
-        region.runs.push_back(
-            {(r - row.tap_begin) * plan.W * plan.channels,
-             part.weights_begin + (r * part.S + column.tap_begin) * plan.channels});
+        for (int64_t s = 0; s < taps; s += taps_per_run) {
+          region.runs.push_back(
+              {((r - row.tap_begin) * plan.W + s) * plan.channels,
+               part.weights_begin + (r * part.S + column.tap_begin + s) * plan.channels});
+        }
       }
       part.regions.push_back(std::move(region));
     }
   }
 }
 
-// All pixels of rows [row_begin, row_end) of a region in images [image_begin, image_end), one
-// panel.
-void run_region(const Plan& plan, const Dense& part, const Region& region, int64_t image_begin,
-                int64_t image_end, int64_t row_begin, int64_t row_end, int64_t panel,
-                const float* weights, const float* bias) {
-  const int vectors = plan.panels.vectors(panel);
+// The part of the work that stays in the cache together.
+struct Block {
+  int64_t image_begin, image_end;
+  int64_t channel_begin, channel_end;
+  int64_t panel_begin, panel_end;
+};
+
+// All pixels of rows [row_begin, row_end) of a region in a block.
+void run_region(const Plan& plan, const Context& context, const Dense& part, const Region& region,
+                int64_t row_begin, int64_t row_end, const Block& block) {
   const int64_t columns = region.columns.end - region.columns.begin;
-  const int64_t pixels = (image_end - image_begin) * (row_end - row_begin) * columns;
-  if (pixels <= 0) return;
-  const float* x_rows[kMaxRows];
-  float* y_rows[kMaxRows];
-  Tile tile;
-  tile.a = x_rows;
-  tile.b = weights;
-  tile.b_step = plan.panels.width(panel);
+  const int64_t pixels = (block.image_end - block.image_begin) * (row_end - row_begin) * columns;
+  // Regions without any tap read nothing.
+  const bool reads = !region.runs.empty();
+  if (pixels <= 0 || (!reads && block.channel_begin > 0)) return;
+  const float* x_rows[kMaxPixels];
+  float* y_rows[kMaxPixels];
+  PixelTile tile;
+  tile.x = x_rows;
   tile.runs = region.runs.data();
   tile.run_count = static_cast<int64_t>(region.runs.size());
-  tile.depth = region.depth;
+  tile.depth = plan.channel_blocks() == 1 ? region.depth : block.channel_end - block.channel_begin;
   tile.y = y_rows;
-  tile.columns = plan.panels.columns(panel);
-  tile.bias = bias;
-  tile.relu = plan.relu;
-  // The first tap inside x. Regions without any tap read nothing.
-  const bool reads = tile.run_count > 0;
+  tile.accumulate = block.channel_begin > 0;
+  tile.relu = plan.relu && (!reads || block.channel_end == plan.channels);
+  // The first tap inside x.
   const int64_t h0 = region.rows.tap_begin - part.pad_h, w0 = region.columns.tap_begin - part.pad_w;
-  int64_t n = image_begin, i = row_begin, j = region.columns.begin;
-  // The rows of x below come from memory for the first time: ask for them while this tile computes.
-  const int64_t lines = plan.channels * part.stride_w;
-  const int64_t ahead = part.R * plan.W * plan.channels;
-  const bool prefetch = reads && panel == 0 && part.S > 1 && plan.channels >= 8;
-  const Pieces pieces(pixels, plan.kernels->gathered.max_rows[vectors]);
+  int64_t n = block.image_begin, i = row_begin, j = region.columns.begin;
+  // Pixels that no tile has read so far come from memory: below the taps of this tile, or behind
+  // it. Each panel asks for its share of them.
+  const int64_t new_floats = part.stride_w * plan.channels;  // for each pixel
+  const int64_t panels = block.panel_end - block.panel_begin;
+  const bool prefetch = reads && block.panel_begin == 0 && plan.channel_blocks() == 1;
+  const int vectors = plan.panels.vectors(block.panel_begin);
+  const Pieces pieces(pixels, plan.kernels->max_pixels[vectors]);
   for (int64_t piece = 0; piece < pieces.count(); ++piece) {
     const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
     for (int row = 0; row < count; ++row) {
       const int64_t h = i * part.stride_h + h0, w = j * part.stride_w + w0;
-      x_rows[row] = reads ? plan.x + n * plan.x_image + (h * plan.W + w) * plan.channels : plan.x;
-      if (prefetch) {
-        const float* next = x_rows[row] + ahead;
-        for (int64_t c = 0; c < lines; c += 16) __builtin_prefetch(next + c);
-      }
-      y_rows[row] = plan.y + n * plan.y_image + part.y_start + i * part.y_row + j * part.y_column +
-                    plan.panels.start(panel);
+      x_rows[row] =
+          reads ? plan.x + n * plan.x_image + (h * plan.W + w) * plan.channels + block.channel_begin
+                : plan.x;
+      y_rows[row] = plan.y + n * plan.y_image + part.y_start + i * part.y_row + j * part.y_column;
       if (++j == region.columns.end) {
         j = region.columns.begin;
         if (++i == row_end) {
@@ -145,7 +163,23 @@ void run_region(const Plan& plan, const Dense& part, const Region& region, int64
         }
       }
     }
-    plan.kernels->gathered.of[vectors][count](tile);
+    const int64_t ahead_bytes = prefetch ? count * new_floats * kFloat : 0;
+    const char* ahead = reinterpret_cast<const char*>(
+        x_rows[0] + (part.R > 1 ? part.R * plan.W * plan.channels : count * new_floats));
+    tile.ahead_step = 2 * ahead_bytes / std::max<int64_t>(1, panels * tile.run_count * tile.depth);
+    for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
+      const int64_t width = plan.panels.width(panel);
+      tile.weights = context.at(plan.packed_weights) + plan.panels.start(panel) * plan.depth +
+                     block.channel_begin * width;
+      tile.y_begin = plan.panels.start(panel);
+      tile.columns = plan.panels.columns(panel);
+      if (plan.bias != nullptr) {
+        tile.bias = context.at(plan.packed_bias) + plan.panels.start(panel);
+      }
+      tile.ahead = prefetch ? ahead : reinterpret_cast<const char*>(tile.weights);
+      plan.kernels->of[plan.panels.vectors(panel)][count](tile);
+      ahead += ahead_bytes / panels;
+    }
   }
 }
 
@@ -157,17 +191,18 @@ void run_task(const Plan& plan, const Context& context, int64_t task) {
   const int64_t image_end = std::min(plan.images, image_begin + plan.images_per_task);
   const int64_t panel_begin = panel_group * plan.panels_per_task;
   const int64_t panel_end = std::min(plan.panels.count(), panel_begin + plan.panels_per_task);
-  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-    const float* weights = context.at(plan.packed_weights) + plan.panels.start(panel) * plan.depth;
-    const float* bias =
-        plan.bias == nullptr ? nullptr : context.at(plan.packed_bias) + plan.panels.start(panel);
-    for (const Dense& part : plan.parts) {
-      const int64_t row_begin = part.rows * band / plan.bands;
-      const int64_t row_end = part.rows * (band + 1) / plan.bands;
-      for (const Region& region : part.regions) {
-        run_region(plan, part, region, image_begin, image_end,
-                   std::max(row_begin, region.rows.begin), std::min(row_end, region.rows.end),
-                   panel, weights, bias);
+  for (const Dense& part : plan.parts) {
+    const int64_t row_begin = part.rows * band / plan.bands;
+    const int64_t row_end = part.rows * (band + 1) / plan.bands;
+    for (int64_t c = 0; c < std::max<int64_t>(1, plan.channels); c += plan.channel_block) {
+      for (int64_t p = panel_begin; p < panel_end; p += plan.panels_per_group) {
+        const Block block{image_begin, image_end,
+                          c,           std::min(plan.channels, c + plan.channel_block),
+                          p,           std::min(panel_end, p + plan.panels_per_group)};
+        for (const Region& region : part.regions) {
+          run_region(plan, context, part, region, std::max(row_begin, region.rows.begin),
+                     std::min(row_end, region.rows.end), block);
+        }
       }
     }
   }
@@ -187,22 +222,39 @@ void pack_task(const Plan& plan, const Context& context, int64_t task) {
   }
 }
 
-// Cuts the work into tasks. Every result element is summed in one tile in a fixed order, so the cut
-// changes no bit and may look at the number of workers.
+// Channels summed in one go: with their weights a panel takes a part of L2. Decided by the shape
+// alone, since it is the order of the sums.
+void choose_channel_block(Plan& plan) {
+  int64_t taps = 1;
+  for (const Dense& part : plan.parts) taps = std::max(taps, part.R * part.S);
+  const int64_t channels = std::max<int64_t>(1, plan.channels);
+  const int64_t most = std::max<int64_t>(64, 1280 / taps);
+  const int64_t blocks = (channels + most - 1) / most;
+  plan.channel_block = (channels + blocks - 1) / blocks;
+  const int64_t panel_bytes = taps * plan.channel_block * plan.panels.width(0) * kFloat;
+  plan.panels_per_group =
+      std::clamp<int64_t>(kWeightBytes / panel_bytes, 1, std::max<int64_t>(1, plan.panels.count()));
+}
+
+// Cuts the work into tasks. Every result element is summed in one order, so the cut changes no bit
+// and may look at the number of workers.
 void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
   const int64_t wanted = 4 * workers;
-  const int64_t x_bytes = plan.x_image * static_cast<int64_t>(sizeof(float));
+  const int64_t x_bytes = plan.H * plan.W * plan.channel_block * kFloat;
   // Several small images at once give corners and edges enough pixels for a tile.
-  plan.images_per_task = std::clamp<int64_t>((64 << 10) / std::max<int64_t>(x_bytes, 1), 1,
-                                             std::max<int64_t>(1, plan.images / wanted));
-  plan.bands = std::clamp<int64_t>((wanted + plan.image_groups() - 1) / plan.image_groups(), 1,
-                                   std::max<int64_t>(1, result_rows / 4));
+  plan.images_per_task = std::clamp<int64_t>(kPixelBytes / std::max<int64_t>(x_bytes, 1), 1,
+                                             std::max<int64_t>(1, 2 * plan.images / wanted));
+  const int64_t least_bands = plan.images > 1 ? 1 : x_bytes / kPixelBytes;
+  plan.bands = std::clamp<int64_t>(
+      std::max(least_bands, (wanted + plan.image_groups() - 1) / plan.image_groups()), 1,
+      std::max<int64_t>(1, result_rows / 16));
   const int64_t tasks = plan.image_groups() * plan.bands;
   const int64_t groups = std::clamp<int64_t>((wanted + tasks - 1) / tasks, 1, plan.panels.count());
   plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
 }
 
 void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
+  choose_channel_block(plan);
   for (Dense& part : plan.parts) find_regions(plan, part);
   choose_tasks(plan, launcher.workers(), result_rows);
   plan.packed_weights = launcher.scratch<float>(plan.panels.padded_columns() * plan.depth);
@@ -220,8 +272,14 @@ void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
       [shared](const Context& context, int64_t task) { run_task(*shared, context, task); });
 }
 
-bool is_pointwise(const naive::ConvDims& d, const ConvGeometry& g) {
-  return d.R == 1 && d.S == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0;
+// A pointwise convolution knows no images and no rows: all pixels are one column.
+naive::ConvDims dims_of(const Tensor& x, const Tensor& w, const Tensor& y, const ConvGeometry& g) {
+  naive::ConvDims d(x, w, y);
+  if (d.R == 1 && d.S == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0) {
+    d.H = d.P = d.N * d.H * d.W;
+    d.N = d.W = d.Q = 1;
+  }
+  return d;
 }
 
 }  // namespace
@@ -232,20 +290,9 @@ void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const 
   if (y.dtype == DType::F64) {
     return naive::conv2d<double>(launcher, y, x, w, bias, g, activation);
   }
-  const naive::ConvDims d(x, w, y);
+  const naive::ConvDims d = dims_of(x, w, y, g);
   const float* pbias = bias == nullptr ? nullptr : bias->as<float>();
-  if (is_pointwise(d, g)) {
-    return multiply(launcher, {.y = y.as<float>(),
-                               .a = x.as<float>(),
-                               .b = w.as<float>(),
-                               .bias = pbias,
-                               .M = d.N * d.P * d.Q,
-                               .N = d.K,
-                               .K = d.C,
-                               .layout = {.transpose_b = true},
-                               .activation = activation});
-  }
-  const MicroKernels& kernels = micro_kernels();
+  const PixelKernels& kernels = pixel_kernels();
   Plan plan{.kernels = &kernels,
             .y = y.as<float>(),
             .x = x.as<float>(),
@@ -261,7 +308,7 @@ void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const 
             .transposed_weights = true,
             .w_stride = d.R * d.S * d.C,
             .relu = activation == Activation::RELU,
-            .panels = Panels(kernels, d.K)};
+            .panels = Panels(kernels.lanes, kernels.max_vectors, d.K)};
   for (int64_t t = 0; t < d.R * d.S; ++t) plan.taps.push_back({t * d.C, t * d.C});
   plan.parts.push_back({.rows = d.P,
                         .columns = d.Q,
@@ -299,16 +346,8 @@ void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Te
   if (dx.dtype == DType::F64) {
     return naive::conv2d_backward_data<double>(launcher, dx, dy, w, g);
   }
-  const naive::ConvDims d(dx, w, dy);
-  if (is_pointwise(d, g)) {
-    return multiply(launcher, {.y = dx.as<float>(),
-                               .a = dy.as<float>(),
-                               .b = w.as<float>(),
-                               .M = d.N * d.P * d.Q,
-                               .N = d.C,
-                               .K = d.K});
-  }
-  const MicroKernels& kernels = micro_kernels();
+  const naive::ConvDims d = dims_of(dx, w, dy, g);
+  const PixelKernels& kernels = pixel_kernels();
   Plan plan{.kernels = &kernels,
             .y = dx.as<float>(),
             .x = dy.as<float>(),
@@ -323,7 +362,7 @@ void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Te
             .transposed_weights = false,
             .w_stride = d.R * d.S * d.C,
             .relu = false,
-            .panels = Panels(kernels, d.C)};
+            .panels = Panels(kernels.lanes, kernels.max_vectors, d.C)};
   for (int64_t a = 0; a < std::min(g.stride_h, d.H); ++a) {
     for (int64_t b = 0; b < std::min(g.stride_w, d.W); ++b) {
       const Residue row(a, d.H, d.R, g.stride_h, g.pad_h), column(b, d.W, d.S, g.stride_w, g.pad_w);

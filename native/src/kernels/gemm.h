@@ -72,26 +72,27 @@ struct MicroKernels {
 // Those of the best SIMD level this process may use now.
 const MicroKernels& micro_kernels();
 
-// Columns in panels of two vectors; the last has one if the count of vectors is odd.
+// Columns in panels of two vectors, or `most`; the last has fewer if they do not divide.
 class Panels {
  public:
-  Panels(const MicroKernels& kernels, int64_t columns)
-      : columns_(columns), lanes_(kernels.lanes), vectors_((columns + lanes_ - 1) / lanes_) {}
+  Panels(const MicroKernels& kernels, int64_t columns) : Panels(kernels.lanes, 2, columns) {}
+  Panels(int lanes, int most, int64_t columns)
+      : columns_(columns), lanes_(lanes), most_(most), vectors_((columns + lanes - 1) / lanes) {}
 
   int64_t total_columns() const { return columns_; }
-  int64_t count() const { return (vectors_ + 1) / 2; }
+  int64_t count() const { return (vectors_ + most_ - 1) / most_; }
   int64_t padded_columns() const { return vectors_ * lanes_; }
   int64_t start(int64_t panel) const {
-    return panel * 2 * lanes_;
+    return panel * most_ * lanes_;
   }  // the first column; times depth, the packed panel
   int vectors(int64_t panel) const {
-    return static_cast<int>(std::min<int64_t>(2, vectors_ - panel * 2));
+    return static_cast<int>(std::min(most_, vectors_ - panel * most_));
   }
   int64_t width(int64_t panel) const { return vectors(panel) * lanes_; }
   int64_t columns(int64_t panel) const { return std::min(width(panel), columns_ - start(panel)); }
 
  private:
-  int64_t columns_, lanes_, vectors_;
+  int64_t columns_, lanes_, most_, vectors_;
 };
 
 // Cuts n rows into the fewest pieces of at most `most`, as equal as can be.

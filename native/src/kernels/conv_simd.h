@@ -1,0 +1,49 @@
+// The micro-kernels of convolution: a tile of a few result pixels by one to four vectors of output
+// channels, summed in registers over runs of depth. With four vectors few pixels suffice to hide
+// the latency of the multiply-add, so corners and small images cost no more than their taps, and
+// few rows share a set of L1 however far apart they lie.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/gemm.h"
+
+namespace gatun::kernels {
+
+constexpr int kMaxPixelVectors = 4;
+constexpr int kMaxPixels = 10;
+
+// y[i][y_begin + j] = activation(bias[j] + sum over runs, d < depth of x[i][run.a + d] *
+// weights[run.b + d][j]), or added to what y holds if `accumulate`.
+struct PixelTile {
+  const float* const* x = nullptr;  // where each pixel's first tap lies
+  const float* weights = nullptr;   // whole vectors of channels
+  const Run* runs = nullptr;
+  int64_t run_count = 0;
+  int64_t depth = 0;
+  float* const* y = nullptr;
+  int64_t y_begin = 0;
+  int64_t columns = 0;          // to store; the others are computed and dropped
+  const float* bias = nullptr;  // whole vectors of channels, or zero
+  bool accumulate = false;
+  bool relu = false;
+  // Memory that later tiles read, and how many bytes of it to ask for with every two steps of
+  // depth.
+  const char* ahead = nullptr;
+  int64_t ahead_step = 0;
+};
+
+using PixelKernel = void (*)(const PixelTile&);
+
+// of[vectors][pixels]
+struct PixelKernels {
+  int lanes = 0;
+  int max_vectors = 0;
+  int max_pixels[kMaxPixelVectors + 1] = {};
+  PixelKernel of[kMaxPixelVectors + 1][kMaxPixels + 1] = {};
+};
+
+// Those of the best SIMD level this process may use now.
+const PixelKernels& pixel_kernels();
+
+}  // namespace gatun::kernels
