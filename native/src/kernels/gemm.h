@@ -32,7 +32,7 @@ struct Tile {
   int64_t run_count = 0;
   int64_t depth = 0;
   float* const* y = nullptr;    // where each row of the result starts
-  int64_t columns = 0;          // to store; the others are computed and dropped
+  int64_t columns = 0;          // to store, up to some lane of the last vector
   const float* bias = nullptr;  // start: whole vectors of columns, or zero
   bool accumulate = false;      // start: what y holds, instead of bias
   bool relu = false;
@@ -40,7 +40,7 @@ struct Tile {
 
 using MicroKernel = void (*)(const Tile&);
 
-// y[i][j] = activation(bias[j] + sum over d < depth of A[i][d] * B[j][d]): both operands run along
+// y[i][j] = activation(start + sum over d < depth of A[i][d] * B[j][d]): both operands run along
 // depth, so that neither needs packing. Worth it while A stays in L2.
 struct DotTile {
   const float* const* a = nullptr;  // where each row of A starts
@@ -48,7 +48,8 @@ struct DotTile {
   int64_t b_row = 0;  // elements between the rows of B, which are the columns of the result
   int64_t depth = 0;
   float* const* y = nullptr;
-  const float* bias = nullptr;  // nullable
+  const float* bias = nullptr;  // start, or zero
+  bool accumulate = false;      // start: what y holds, instead of bias
   bool relu = false;
 };
 constexpr int kMaxDotRows = 4, kMaxDotColumns = 6;

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "kernels/gemm_simd.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gatun::kernels {
@@ -35,16 +36,15 @@ HWY_INLINE void start(const Tile& tile, V (&sum)[kRows][kVectors]) {
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
   }
   if (tile.accumulate) {
-    HWY_ALIGN float edge[kVectors * kLanes] = {};
+    const int64_t rest = tile.columns - (kVectors - 1) * kLanes;  // in the last vector
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const float* row = tile.y[i];
-      if (tile.columns < kVectors * kLanes) {
-        for (int64_t c = 0; c < tile.columns; ++c) edge[c] = row[c];
-        row = edge;
-      }
 #pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(d, row + j * kLanes);
+      for (int j = 0; j < kVectors; ++j) {
+        const float* y = tile.y[i] + j * kLanes;
+        sum[i][j] = j + 1 < kVectors || rest == kLanes ? hn::LoadU(d, y)
+                                                       : load_first(d, y, rest, hn::Zero(d));
+      }
     }
   } else if (tile.bias != nullptr) {
 #pragma GCC unroll 2
@@ -76,12 +76,11 @@ HWY_INLINE void finish(const Tile& tile, V (&sum)[kRows][kVectors]) {
       for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, tile.y[i] + j * kLanes);
     }
   } else {
-    HWY_ALIGN float edge[kVectors * kLanes] = {};
+    const int64_t rest = tile.columns - (kVectors - 1) * kLanes;
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) hn::Store(sum[i][j], d, edge + j * kLanes);
-      for (int64_t c = 0; c < tile.columns; ++c) tile.y[i][c] = edge[c];
+      for (int j = 0; j + 1 < kVectors; ++j) hn::StoreU(sum[i][j], d, tile.y[i] + j * kLanes);
+      store_first(d, sum[i][kVectors - 1], tile.y[i] + (kVectors - 1) * kLanes, rest);
     }
   }
 }
@@ -155,6 +154,23 @@ HWY_INLINE void dot_step(const A& a, const B& b, V (&sum)[kRows][kColumns]) {
   }
 }
 
+// The sums of the lanes of four vectors, the order of the additions the same for each.
+HWY_INLINE void sum_lanes(const V (&v)[4], float* HWY_RESTRICT sums) {
+  const D d;
+#if HWY_TARGET == HWY_SCALAR
+  for (int i = 0; i < 4; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(d, v[i]));
+#else
+  const V even = hn::Add(hn::InterleaveLower(d, v[0], v[2]), hn::InterleaveUpper(d, v[0], v[2]));
+  const V odd = hn::Add(hn::InterleaveLower(d, v[1], v[3]), hn::InterleaveUpper(d, v[1], v[3]));
+  V all = hn::Add(hn::InterleaveLower(d, even, odd), hn::InterleaveUpper(d, even, odd));
+  if constexpr (kLanes >= 16) all = hn::Add(all, hn::ConcatUpperUpper(d, all, all));
+  if constexpr (kLanes >= 8) all = hn::Add(all, hn::SwapAdjacentBlocks(all));
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(all, d, lanes);
+  for (int i = 0; i < 4; ++i) sums[i] = lanes[i];
+#endif
+}
+
 template <int kRows, int kColumns>
 void dot(const DotTile& tile) {
   const D d;
@@ -183,12 +199,20 @@ void dot(const DotTile& tile) {
     dot_step([&](int i) HWY_ATTR { return a_rest[i]; }, [&](int j) HWY_ATTR { return b_rest[j]; },
              sum);
   }
-#pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 6
-    for (int j = 0; j < kColumns; ++j) {
-      float y = hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
-      if (tile.bias != nullptr) y += tile.bias[j];
+  for (int j = 0; j < kColumns; ++j) {
+    V of_rows[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) of_rows[i] = i < kRows ? sum[i][j] : hn::Zero(d);
+    HWY_ALIGN float sums[4];
+    sum_lanes(of_rows, sums);
+    for (int i = 0; i < kRows; ++i) {
+      float y = sums[i];
+      if (tile.accumulate) {
+        y += tile.y[i][j];
+      } else if (tile.bias != nullptr) {
+        y += tile.bias[j];
+      }
       tile.y[i][j] = tile.relu && y < 0 ? 0 : y;
     }
   }
