@@ -84,4 +84,14 @@ int64_t available_memory() {
   return bytes;
 }
 
+int64_t last_level_cache() {
+  static const int64_t bytes = [] {
+    // sysconf would give the sum over all groups of cores.
+    int64_t kibibytes = 0;
+    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >> kibibytes;
+    return kibibytes > 0 ? kibibytes << 10 : int64_t{32} << 20;
+  }();
+  return bytes;
+}
+
 }  // namespace gatun

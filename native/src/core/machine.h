@@ -12,4 +12,8 @@ int available_processors();
 // Bytes of physical memory, or the control group's limit if that is lower.
 int64_t available_memory();
 
+// Bytes of the last-level cache that a core shares, asked once; 32 MiB where the system does not
+// say.
+int64_t last_level_cache();
+
 }  // namespace gatun

@@ -6,6 +6,7 @@
 
 #include "kernels/batch_norm_naive.h"
 #include "kernels/batch_norm_simd.h"
+#include "kernels/streaming.h"
 
 namespace gatun::kernels {
 namespace {
@@ -38,6 +39,8 @@ class Cut {
     stretches_ = (rows_ + stretch_ - 1) / stretch_;
   }
 
+  // Every row, and the rest, begins at a multiple of 64 bytes.
+  bool aligned() const { return columns_ % 16 == 0; }
   int64_t tasks() const { return stretches_ * groups_ + (rest_ > 0); }
   int64_t columns() const { return columns_; }
   int64_t partials() const { return stretches_ + (rest_ > 0); }
@@ -102,12 +105,12 @@ struct Affine {
         shift(launcher.scratch<float>(columns)) {}
 
   void apply(const Context& context, float* y, const float* x, const float* residual, bool relu,
-             const Cut::Piece& piece) const {
+             bool stream, const Cut::Piece& piece) const {
     batch_norm_apply(y + piece.offset, x + piece.offset,
                      residual == nullptr ? nullptr : residual + piece.offset,
                      {context.at(center) + piece.column, context.at(scale) + piece.column,
                       context.at(shift) + piece.column},
-                     relu, piece.block);
+                     relu, stream, piece.block);
   }
 };
 
@@ -182,8 +185,10 @@ void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean
   });
 
   const float* added = data_of<float>(residual);
+  const bool stream = cut.aligned() && pays_to_stream(y, {&x, residual});
   launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
-    affine.apply(context, y.as<float>(), x.as<float>(), added, relu, cut.piece_backwards(task));
+    affine.apply(context, y.as<float>(), x.as<float>(), added, relu, stream,
+                 cut.piece_backwards(task));
   });
 }
 
@@ -215,19 +220,18 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
   const auto shift = launcher.scratch<float>(cut.columns());
   const float* gated_by = data_of<float>(gate);
   float* passed = data_of<float>(dresidual);
-
-  for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
-    for (int64_t c = begin; c < begin + n; ++c) {
-      cut.spread(context.at(center), c, mean.as<float>()[c]);
-    }
-  });
+  const bool stream = cut.aligned() && pays_to_stream(dx, {&dy, &x, gate});
 
   launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
     const Cut::Piece piece = cut.piece(task);
+    alignas(64) float center[kBatchNormChannels];
+    for (int64_t c = 0; c < piece.block.channels; ++c) {
+      center[c] = mean.as<float>()[(piece.column + c) % channels];
+    }
     batch_norm_gradient_sums(context.at(sums) + piece.partial, context.at(products) + piece.partial,
                              dy.as<float>() + piece.offset, x.as<float>() + piece.offset,
-                             gated_by == nullptr ? nullptr : gated_by + piece.offset,
-                             context.at(center) + piece.column, piece.block);
+                             gated_by == nullptr ? nullptr : gated_by + piece.offset, center,
+                             piece.block);
   });
 
   for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
@@ -245,6 +249,7 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
       const double slope = gamma.as<float>()[c] * inverse;
       dbeta.as<float>()[c] = static_cast<float>(sum[j]);
       dgamma.as<float>()[c] = static_cast<float>(product[j] * inverse);
+      cut.spread(context.at(center), c, mean.as<float>()[c]);
       cut.spread(context.at(by_g), c, slope);
       cut.spread(context.at(by_x), c, -slope * inverse * inverse * product[j] / m);
       cut.spread(context.at(shift), c, -slope * sum[j] / m);
@@ -259,7 +264,7 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
                         gated_by == nullptr ? nullptr : gated_by + piece.offset,
                         {context.at(center) + piece.column, context.at(by_g) + piece.column,
                          context.at(by_x) + piece.column, context.at(shift) + piece.column},
-                        piece.block);
+                        stream, piece.block);
   });
 }
 
@@ -288,8 +293,9 @@ void batch_norm_inference(Launcher& launcher, const Tensor& y, const Tensor& x, 
     }
   });
   const float* added = data_of<float>(residual);
+  const bool stream = cut.aligned() && pays_to_stream(y, {&x, residual});
   launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
-    affine.apply(context, y.as<float>(), x.as<float>(), added, relu, cut.piece(task));
+    affine.apply(context, y.as<float>(), x.as<float>(), added, relu, stream, cut.piece(task));
   });
 }
 

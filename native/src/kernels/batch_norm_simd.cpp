@@ -14,10 +14,16 @@ namespace gatun::kernels::HWY_NAMESPACE {
 namespace {
 
 // Rows that are summed in f32 before they join the f64 sums.
-constexpr int64_t kTileRows = 256;
+constexpr int kTileRows = 128;
 
-// Rows that are added in registers before they join a tile's sums, which are in memory.
-constexpr int kRowsAtOnce = 4;
+// Vectors in a row whose sums or parameters stay in registers, where there are 32 of them: rows of
+// 64 channels, and those of fewer, which are folded to 64.
+constexpr int kWidth = 4;
+constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3;
+
+bool is_narrow(const BatchNormBlock& block) {
+  return kManyRegisters && block.channels == kWidth * static_cast<int64_t>(hn::Lanes(Floats()));
+}
 
 // Sums of one tile in f32, per channel: of `first`, and of `first * second`.
 struct TileSums {
@@ -25,44 +31,66 @@ struct TileSums {
   alignas(64) float product[kBatchNormChannels];
 };
 
-// Adds kRows rows from `row` on. pair(tag, i, ahead, channel, first, second) loads the two factors
-// at element i and prefetches element `ahead`. Even and odd rows have sums of their own, which
-// shortens the chains of dependent additions.
-template <int kRows, typename Pair>
-HWY_INLINE void add_rows(TileSums& sums, int64_t row, const BatchNormBlock& block, Pair pair) {
-  // The processor's own prefetching fails where rows of one page are read in turns. There the next
-  // rows are fetched in the order of memory; elsewhere `ahead` is i.
-  const bool share_pages = block.channels == block.stride && block.stride < 1024;
-  const int64_t next = (share_pages ? row + kRows : row) * block.stride;
-  const int64_t channel_step = share_pages ? kRows : 1;
-  const auto row_step = share_pages ? static_cast<int64_t>(hn::Lanes(Floats())) : block.stride;
-  for_lanes(block.channels, [=, &sums, &block](auto d, int64_t c) HWY_ATTR {
-    auto first = hn::Load(d, sums.first + c), first_odd = hn::Zero(d);
-    auto product = hn::Load(d, sums.product + c), product_odd = hn::Zero(d);
+// Adds rows [begin, end) of narrow rows, whose sums stay in registers. pair(d, i, center, first,
+// second) loads the two factors at element i.
+template <typename Pair>
+HWY_INLINE void add_narrow(TileSums& sums, const float* center, int64_t begin, int64_t end,
+                           const BatchNormBlock& block, Pair pair) {
+  const Floats d;
+  const auto n = static_cast<int64_t>(hn::Lanes(d));
+  FloatVector at[kWidth], first[2][kWidth], product[2][kWidth];
 #pragma GCC unroll 4
-    for (int j = 0; j < kRows; ++j) {
-      hn::Vec<decltype(d)> a, b;
-      pair(d, (row + j) * block.stride + c, next + c * channel_step + j * row_step, c, a, b);
-      auto& sum = j % 2 == 0 ? first : first_odd;
-      auto& sum_product = j % 2 == 0 ? product : product_odd;
-      sum = hn::Add(sum, a);
-      sum_product = hn::MulAdd(a, b, sum_product);
+  for (int k = 0; k < kWidth; ++k) {
+    at[k] = hn::Load(d, center + k * n);
+    first[0][k] = first[1][k] = product[0][k] = product[1][k] = hn::Zero(d);
+  }
+  const auto add = [&](int64_t row, int odd) HWY_ATTR {
+#pragma GCC unroll 4
+    for (int k = 0; k < kWidth; ++k) {
+      FloatVector a, b;
+      pair(d, row * block.stride + k * n, at[k], a, b);
+      first[odd][k] = hn::Add(first[odd][k], a);
+      product[odd][k] = hn::MulAdd(a, b, product[odd][k]);
     }
-    hn::Store(hn::Add(first, first_odd), d, sums.first + c);
-    hn::Store(hn::Add(product, product_odd), d, sums.product + c);
-  });
+  };
+  int64_t row = begin;
+  for (; row + 2 <= end; row += 2) {
+    add(row, 0);
+    add(row + 1, 1);
+  }
+  if (row < end) add(row, 0);
+#pragma GCC unroll 4
+  for (int k = 0; k < kWidth; ++k) {
+    hn::Store(hn::Add(first[0][k], first[1][k]), d, sums.first + k * n);
+    hn::Store(hn::Add(product[0][k], product[1][k]), d, sums.product + k * n);
+  }
+}
+
+// The same for rows of any length, read in the order of memory: anything else defeats the
+// processor's prefetching.
+template <typename Pair>
+HWY_INLINE void add_wide(TileSums& sums, const float* center, int64_t begin, int64_t end,
+                         const BatchNormBlock& block, Pair pair) {
+  std::fill_n(sums.first, block.channels, 0.0f);
+  std::fill_n(sums.product, block.channels, 0.0f);
+  for (int64_t row = begin; row < end; ++row) {
+    for_lanes(block.channels, [&, from = row * block.stride](auto d, int64_t c) HWY_ATTR {
+      hn::Vec<decltype(d)> a, b;
+      pair(d, from + c, hn::Load(d, center + c), a, b);
+      hn::Store(hn::Add(hn::Load(d, sums.first + c), a), d, sums.first + c);
+      hn::Store(hn::MulAdd(a, b, hn::Load(d, sums.product + c)), d, sums.product + c);
+    });
+  }
 }
 
 template <typename Pair>
-HWY_INLINE void sum_tile(TileSums& sums, int64_t begin, int64_t end, const BatchNormBlock& block,
-                         Pair pair) {
-  std::fill_n(sums.first, block.channels, 0.0f);
-  std::fill_n(sums.product, block.channels, 0.0f);
-  int64_t row = begin;
-  for (; row + kRowsAtOnce <= end; row += kRowsAtOnce) {
-    add_rows<kRowsAtOnce>(sums, row, block, pair);
+HWY_INLINE void sum_tile(TileSums& sums, const float* center, int64_t begin, int64_t end,
+                         const BatchNormBlock& block, Pair pair) {
+  if (is_narrow(block)) {
+    add_narrow(sums, center, begin, end, block, pair);
+  } else {
+    add_wide(sums, center, begin, end, block, pair);
   }
-  for (; row < end; ++row) add_rows<1>(sums, row, block, pair);
 }
 
 // (count, mean, m2) takes in set b, which is a share of both together.
@@ -81,8 +109,8 @@ void merge(double count, double* mean, double* m2, double count_b, const double*
   }
 }
 
-// A value near the tile's: the mean of its first eight rows, or its first row if it has fewer.
-// Equal rows give exactly their value.
+// A value near the first ones: the mean of eight rows, or the first row if there are fewer. Equal
+// rows give exactly their value.
 HWY_INLINE void find_shift(float* shift, const float* x, int64_t rows,
                            const BatchNormBlock& block) {
   if (rows < 8) {
@@ -99,55 +127,90 @@ HWY_INLINE void find_shift(float* shift, const float* x, int64_t rows,
   });
 }
 
-// Values are taken relative to the tile's shift: M2 = sum d^2 - (sum d)^2 / n then loses few digits
-// however large the mean is. At worst, when all eight rows of the shift lie far from all others,
-// sum d^2 is n / 8 times M2.
+// Values are taken relative to a shift, then M2 = sum d^2 - (sum d)^2 / n loses few digits however
+// large the mean is. The first tile's shift is found in its first rows: at worst, when all eight
+// lie far from all others, sum d^2 is n / 8 times M2. The others' is the mean of all tiles before;
+// where theirs is far from it, what they lose is little against their distance, which counts in M2.
 void moments(double* mean, double* m2, const float* x, const BatchNormBlock& block) {
   TileSums sums;
   alignas(64) float shift[kBatchNormChannels];
   std::fill_n(mean, block.channels, 0.0);
   std::fill_n(m2, block.channels, 0.0);
+  find_shift(shift, x, block.rows, block);
   for (int64_t begin = 0; begin < block.rows; begin += kTileRows) {
     const int64_t end = std::min(begin + kTileRows, block.rows);
-    find_shift(shift, x + begin * block.stride, end - begin, block);
-    sum_tile(sums, begin, end, block,
-             [x, shift = &shift[0]](auto d, int64_t i, int64_t ahead, int64_t c, auto& a, auto& b)
-                 HWY_ATTR {
-                   hwy::Prefetch(x + ahead);
-                   a = b = hn::Sub(hn::LoadU(d, x + i), hn::Load(d, shift + c));
-                 });
+    sum_tile(sums, shift, begin, end, block,
+             [x](auto d, int64_t i, auto center, auto& a, auto& b)
+                 HWY_ATTR { a = b = hn::Sub(hn::LoadU(d, x + i), center); });
     const auto before = static_cast<double>(begin), n = static_cast<double>(end - begin);
     const double inverse = 1 / n, share = n / static_cast<double>(end);
     for (int64_t c = 0; c < block.channels; ++c) {
       const double sum = sums.first[c];
       const double tile_m2 = std::max(sums.product[c] - sum * sum * inverse, 0.0);
       merge_one(before, mean[c], m2[c], shift[c] + sum * inverse, tile_m2, share);
+      shift[c] = static_cast<float>(mean[c]);
     }
   }
 }
 
-template <bool kResidual, bool kRelu>
-void apply_block(float* y, const float* x, const float* residual, const BatchNormAffine& p,
-                 const BatchNormBlock& block) {
+// Calls body(d, i, p) for every vector of the block, p its channels' kParameters parameters. Those
+// of narrow rows stay in registers.
+template <int kParameters, typename Body>
+HWY_INLINE void for_block(const float* const (&parameters)[kParameters],
+                          const BatchNormBlock& block, Body body) {
+  const Floats d;
+  const auto n = static_cast<int64_t>(hn::Lanes(d));
+  if (is_narrow(block)) {
+    FloatVector p[kWidth][kParameters];
+#pragma GCC unroll 4
+    for (int k = 0; k < kWidth; ++k) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kParameters; ++j) p[k][j] = hn::LoadU(d, parameters[j] + k * n);
+    }
+    for (int64_t row = 0; row < block.rows; ++row) {
+#pragma GCC unroll 4
+      for (int k = 0; k < kWidth; ++k) body(d, row * block.stride + k * n, p[k]);
+    }
+    return;
+  }
   for (int64_t row = 0; row < block.rows; ++row) {
-    for_lanes(block.channels, [=, begin = row * block.stride](auto d, int64_t c) HWY_ATTR {
-      const int64_t i = begin + c;
-      const auto centered = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, p.center + c));
-      auto v = hn::MulAdd(centered, hn::LoadU(d, p.scale + c), hn::LoadU(d, p.shift + c));
-      if constexpr (kResidual) v = hn::Add(v, hn::LoadU(d, residual + i));
-      if constexpr (kRelu) v = hn::IfThenElse(hn::Lt(v, hn::Zero(d)), hn::Zero(d), v);
-      hn::StoreU(v, d, y + i);
+    for_lanes(block.channels, [&, begin = row * block.stride](auto tag, int64_t c) HWY_ATTR {
+      hn::Vec<decltype(tag)> p[kParameters];
+#pragma GCC unroll 4
+      for (int j = 0; j < kParameters; ++j) p[j] = hn::LoadU(tag, parameters[j] + c);
+      body(tag, begin + c, p);
     });
   }
 }
 
+template <bool kResidual, bool kRelu, bool kStream>
+void apply_block(float* y, const float* x, const float* residual, const BatchNormAffine& p,
+                 const BatchNormBlock& block) {
+  for_block<3>({p.center, p.scale, p.shift}, block,
+               [=](auto d, int64_t i, const auto& by) HWY_ATTR {
+                 auto v = hn::MulAdd(hn::Sub(hn::LoadU(d, x + i), by[0]), by[1], by[2]);
+                 if constexpr (kResidual) v = hn::Add(v, hn::LoadU(d, residual + i));
+                 if constexpr (kRelu) v = hn::IfThenElse(hn::Lt(v, hn::Zero(d)), hn::Zero(d), v);
+                 store<kStream>(v, d, y + i);
+               });
+  if constexpr (kStream) hwy::FlushStream();
+}
+
+template <bool kStream>
 void apply(float* y, const float* x, const float* residual, const BatchNormAffine& p, bool relu,
            const BatchNormBlock& block) {
   if (residual != nullptr) {
-    (relu ? apply_block<true, true> : apply_block<true, false>)(y, x, residual, p, block);
+    (relu ? apply_block<true, true, kStream> : apply_block<true, false, kStream>)(y, x, residual, p,
+                                                                                  block);
   } else {
-    (relu ? apply_block<false, true> : apply_block<false, false>)(y, x, residual, p, block);
+    (relu ? apply_block<false, true, kStream> : apply_block<false, false, kStream>)(y, x, residual,
+                                                                                    p, block);
   }
+}
+
+void apply_any(float* y, const float* x, const float* residual, const BatchNormAffine& p, bool relu,
+               bool stream, const BatchNormBlock& block) {
+  (stream ? apply<true> : apply<false>)(y, x, residual, p, relu, block);
 }
 
 // The gradient behind the activation.
@@ -169,13 +232,10 @@ void gradient_sums_block(double* sum, double* product, const float* dy, const fl
   std::fill_n(product, block.channels, 0.0);
   for (int64_t begin = 0; begin < block.rows; begin += kTileRows) {
     const int64_t end = std::min(begin + kTileRows, block.rows);
-    sum_tile(sums, begin, end, block,
-             [=](auto d, int64_t i, int64_t ahead, int64_t c, auto& a, auto& b) HWY_ATTR {
-               hwy::Prefetch(dy + ahead);
-               hwy::Prefetch(x + ahead);
-               if constexpr (kGate) hwy::Prefetch(y + ahead);
+    sum_tile(sums, center, begin, end, block,
+             [=](auto d, int64_t i, auto mean, auto& a, auto& b) HWY_ATTR {
                a = gated<kGate>(d, dy, y, i);
-               b = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, center + c));
+               b = hn::Sub(hn::LoadU(d, x + i), mean);
              });
     for (int64_t c = 0; c < block.channels; ++c) {
       sum[c] += sums.first[c];
@@ -190,31 +250,34 @@ void gradient_sums(double* sum, double* product, const float* dy, const float* x
                                                                           center, block);
 }
 
-template <bool kGate, bool kResidual>
+template <bool kGate, bool kResidual, bool kStream>
 void gradient_block(float* dx, float* dresidual, const float* dy, const float* x, const float* y,
                     const BatchNormGradient& p, const BatchNormBlock& block) {
-  for (int64_t row = 0; row < block.rows; ++row) {
-    for_lanes(block.channels, [=, begin = row * block.stride](auto d, int64_t c) HWY_ATTR {
-      const int64_t i = begin + c;
-      const auto g = gated<kGate>(d, dy, y, i);
-      const auto centered = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, p.center + c));
-      const auto by_x = hn::MulAdd(hn::LoadU(d, p.by_x + c), centered, hn::LoadU(d, p.shift + c));
-      const auto v = hn::MulAdd(hn::LoadU(d, p.by_g + c), g, by_x);
-      if constexpr (kResidual) hn::StoreU(g, d, dresidual + i);
-      hn::StoreU(v, d, dx + i);
-    });
-  }
+  for_block<4>({p.center, p.by_g, p.by_x, p.shift}, block,
+               [=](auto d, int64_t i, const auto& by) HWY_ATTR {
+                 const auto g = gated<kGate>(d, dy, y, i);
+                 const auto by_x = hn::MulAdd(by[2], hn::Sub(hn::LoadU(d, x + i), by[0]), by[3]);
+                 if constexpr (kResidual) hn::StoreU(g, d, dresidual + i);
+                 store<kStream>(hn::MulAdd(by[1], g, by_x), d, dx + i);
+               });
+  if constexpr (kStream) hwy::FlushStream();
 }
 
+template <bool kStream>
 void gradient(float* dx, float* dresidual, const float* dy, const float* x, const float* y,
               const BatchNormGradient& p, const BatchNormBlock& block) {
   if (dresidual != nullptr) {
-    (y != nullptr ? gradient_block<true, true> : gradient_block<false, true>)(dx, dresidual, dy, x,
-                                                                              y, p, block);
+    (y != nullptr ? gradient_block<true, true, kStream>
+                  : gradient_block<false, true, kStream>)(dx, dresidual, dy, x, y, p, block);
   } else {
-    (y != nullptr ? gradient_block<true, false> : gradient_block<false, false>)(dx, dresidual, dy,
-                                                                                x, y, p, block);
+    (y != nullptr ? gradient_block<true, false, kStream>
+                  : gradient_block<false, false, kStream>)(dx, dresidual, dy, x, y, p, block);
   }
+}
+
+void gradient_any(float* dx, float* dresidual, const float* dy, const float* x, const float* y,
+                  const BatchNormGradient& p, bool stream, const BatchNormBlock& block) {
+  (stream ? gradient<true> : gradient<false>)(dx, dresidual, dy, x, y, p, block);
 }
 
 }  // namespace
@@ -226,9 +289,9 @@ namespace gatun::kernels {
 
 HWY_EXPORT(moments);
 HWY_EXPORT(merge);
-HWY_EXPORT(apply);
+HWY_EXPORT(apply_any);
 HWY_EXPORT(gradient_sums);
-HWY_EXPORT(gradient);
+HWY_EXPORT(gradient_any);
 
 void batch_norm_moments(double* mean, double* m2, const float* x, const BatchNormBlock& block) {
   HWY_DYNAMIC_DISPATCH(moments)(mean, m2, x, block);
@@ -240,8 +303,9 @@ void batch_norm_merge(double count, double* mean, double* m2, double count_b, co
 }
 
 void batch_norm_apply(float* y, const float* x, const float* residual,
-                      const BatchNormAffine& parameters, bool relu, const BatchNormBlock& block) {
-  HWY_DYNAMIC_DISPATCH(apply)(y, x, residual, parameters, relu, block);
+                      const BatchNormAffine& parameters, bool relu, bool stream,
+                      const BatchNormBlock& block) {
+  HWY_DYNAMIC_DISPATCH(apply_any)(y, x, residual, parameters, relu, stream, block);
 }
 
 void batch_norm_gradient_sums(double* sum, double* product, const float* dy, const float* x,
@@ -250,9 +314,9 @@ void batch_norm_gradient_sums(double* sum, double* product, const float* dy, con
 }
 
 void batch_norm_gradient(float* dx, float* dresidual, const float* dy, const float* x,
-                         const float* y, const BatchNormGradient& parameters,
+                         const float* y, const BatchNormGradient& parameters, bool stream,
                          const BatchNormBlock& block) {
-  HWY_DYNAMIC_DISPATCH(gradient)(dx, dresidual, dy, x, y, parameters, block);
+  HWY_DYNAMIC_DISPATCH(gradient_any)(dx, dresidual, dy, x, y, parameters, stream, block);
 }
 
 }  // namespace gatun::kernels

@@ -22,20 +22,23 @@ void batch_norm_moments(double* mean, double* m2, const float* x, const BatchNor
 void batch_norm_merge(double count, double* mean, double* m2, double count_b, const double* mean_b,
                       const double* m2_b, int64_t channels);
 
-// Per channel: y = activation((x - center) * scale + shift + residual). residual is nullable.
+// Per channel: y = activation((x - center) * scale + shift + residual). residual is nullable. With
+// `stream` y is stored past the caches: it is aligned to 64 bytes then, and so is every row.
 struct BatchNormAffine {
   const float* center;
   const float* scale;
   const float* shift;
 };
 void batch_norm_apply(float* y, const float* x, const float* residual,
-                      const BatchNormAffine& parameters, bool relu, const BatchNormBlock& block);
+                      const BatchNormAffine& parameters, bool relu, bool stream,
+                      const BatchNormBlock& block);
 
 // Per channel: sum g and sum g (x - center), g = y > 0 ? dy : 0, or dy where y is NULL.
 void batch_norm_gradient_sums(double* sum, double* product, const float* dy, const float* x,
                               const float* y, const float* center, const BatchNormBlock& block);
 
 // Per channel: dx = by_g * g + by_x * (x - center) + shift; dresidual = g if not NULL.
+// dx is stored past the caches as above.
 struct BatchNormGradient {
   const float* center;
   const float* by_g;
@@ -43,7 +46,7 @@ struct BatchNormGradient {
   const float* shift;
 };
 void batch_norm_gradient(float* dx, float* dresidual, const float* dy, const float* x,
-                         const float* y, const BatchNormGradient& parameters,
+                         const float* y, const BatchNormGradient& parameters, bool stream,
                          const BatchNormBlock& block);
 
 }  // namespace gatun::kernels

@@ -58,6 +58,16 @@ HWY_INLINE void store_first(Floats d, FloatVector v, float* p, int64_t n) {
 #endif
 }
 
+// To p, past the caches if kStream; then p is aligned to a whole vector wherever d is one.
+template <bool kStream, class D>
+HWY_INLINE void store(hn::Vec<D> v, D d, float* p) {
+  if constexpr (kStream && hn::MaxLanes(d) == hn::MaxLanes(Floats())) {
+    hn::Stream(v, d, p);
+  } else {
+    hn::StoreU(v, d, p);
+  }
+}
+
 }  // namespace gatun::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

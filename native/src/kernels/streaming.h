@@ -1,0 +1,26 @@
+// When results are better stored past the caches.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "core/machine.h"
+#include "core/tensor.h"
+
+namespace gatun::kernels {
+
+// Whether `y` is too large for a cached copy of it to serve its reader, and lies apart from
+// `inputs` (NULLs are passed over), whose lines would be thrown out of the caches. A store past the
+// caches does not read the line first, and leaves what is cached there. `y` must then be aligned to
+// 64 bytes, which is checked here, and so must every vector that is stored.
+inline bool pays_to_stream(const Tensor& y, std::initializer_list<const Tensor*> inputs) {
+  const int64_t bytes = y.count * size_of(y.dtype);
+  if (bytes <= last_level_cache() / 2 || reinterpret_cast<uintptr_t>(y.data) % 64 != 0)
+    return false;
+  for (const Tensor* input : inputs) {
+    if (input != nullptr && input->data == y.data) return false;
+  }
+  return true;
+}
+
+}  // namespace gatun::kernels
