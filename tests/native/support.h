@@ -102,7 +102,7 @@ class SerialLauncher final : public Launcher {
  public:
   explicit SerialLauncher(int workers = 1) : workers_(workers) {}
 
-  void parallel(int64_t tasks, Body body) override {
+  void parallel(int64_t tasks, BodyRef body) override {
     Context context;
     context.workers = workers_;
     context.scratch = memory_.get();

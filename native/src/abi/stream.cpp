@@ -1,6 +1,6 @@
 #include "core/stream.h"
 
-#include <vector>
+#include <array>
 
 #include "abi/handles.h"
 
@@ -8,14 +8,18 @@ namespace gatun {
 void issue(const char* op, gt_stream stream, std::initializer_list<gt_tensor> outputs,
            std::initializer_list<gt_tensor> inputs, const std::function<void(Launcher&)>& body) {
   Stream& to = *check_handle(op, "stream", stream)->stream;
-  std::vector<std::shared_ptr<Buffer>> buffers;
-  buffers.reserve(outputs.size() + inputs.size());
+  constexpr size_t kMostOperands = 64;
+  std::array<const std::shared_ptr<Buffer>*, kMostOperands> buffers;
+  size_t count = 0;
+  if (outputs.size() + inputs.size() > kMostOperands) {
+    fail(GT_INTERNAL, "[", op, "] has more than ", kMostOperands, " operands");
+  }
   const auto add = [&](gt_tensor handle) {
     if (handle == nullptr) return;
     const std::shared_ptr<Buffer>& buffer = check_handle(op, "a tensor", handle)->buffer;
     require(buffer->device() == to.device(), "[", op, "] a tensor ", handle->view,
             " is not on the stream's device");
-    buffers.push_back(buffer);
+    buffers[count++] = &buffer;
   };
   for (const gt_tensor output : outputs) add(output);
   for (const gt_tensor input : inputs) add(input);
@@ -26,7 +30,7 @@ void issue(const char* op, gt_stream stream, std::initializer_list<gt_tensor> ou
               (*b)->view, ", share memory");
     }
   }
-  to.issue(op, buffers, body);
+  to.issue(op, {buffers.data(), count}, body);
 }
 
 }  // namespace gatun

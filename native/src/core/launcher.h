@@ -30,6 +30,26 @@ struct Context {
 
 using Body = std::function<void(const Context&, int64_t task)>;
 
+// A section's body where its caller has it: to be called at once without an allocation, or kept.
+class BodyRef {
+ public:
+  template <typename F>
+  BodyRef(const F& body)  // implicit, for lambdas
+      : body_(&body),
+        call_([](const void* f, const Context& context, int64_t task) {
+          (*static_cast<const F*>(f))(context, task);
+        }),
+        keep_([](const void* f) { return Body(*static_cast<const F*>(f)); }) {}
+
+  void operator()(const Context& context, int64_t task) const { call_(body_, context, task); }
+  Body keep() const { return keep_(body_); }
+
+ private:
+  const void* body_;
+  void (*call_)(const void*, const Context&, int64_t);
+  Body (*keep_)(const void*);
+};
+
 class Launcher {
  public:
   virtual ~Launcher() = default;
@@ -45,7 +65,7 @@ class Launcher {
   // when the former has ended. What a task computes must not depend on worker or workers, or
   // results would change with the number of threads (workers may only choose between private
   // scratch areas of equal content).
-  virtual void parallel(int64_t tasks, Body body) = 0;
+  virtual void parallel(int64_t tasks, BodyRef body) = 0;
 
   // How many workers the device has, to size private scratch and to choose how finely to cut.
   virtual int workers() const = 0;

@@ -24,7 +24,7 @@ class EagerLauncher final : public Launcher {
   EagerLauncher(const char* op, Device& device, HostMemory& scratch)
       : op_(op), device_(device), scratch_(scratch) {}
 
-  void parallel(int64_t tasks, Body body) override {
+  void parallel(int64_t tasks, BodyRef body) override {
     ThreadPool::Turn(device_.pool()).run(tasks, body, scratch_.data());
   }
 
@@ -55,8 +55,8 @@ class RecordingLauncher final : public Launcher {
  public:
   explicit RecordingLauncher(int workers) : workers_(workers) {}
 
-  void parallel(int64_t tasks, Body body) override {
-    if (tasks > 0) sections_.push_back({tasks, std::move(body)});
+  void parallel(int64_t tasks, BodyRef body) override {
+    if (tasks > 0) sections_.push_back({tasks, body.keep()});
   }
 
   int workers() const override { return workers_; }
@@ -81,7 +81,7 @@ void make_room(std::vector<T>& list, size_t count) {
 
 }  // namespace
 
-void Stream::issue(const char* op, const std::vector<std::shared_ptr<Buffer>>& buffers,
+void Stream::issue(const char* op, std::span<const std::shared_ptr<Buffer>* const> buffers,
                    const std::function<void(Launcher&)>& body) {
   const std::lock_guard lock(mutex_);
   if (!recording_) {
@@ -100,7 +100,7 @@ void Stream::issue(const char* op, const std::vector<std::shared_ptr<Buffer>>& b
   make_room(to.buffers, buffers.size());
   to.instructions.push_back(std::move(instruction));
   std::move(sections.begin(), sections.end(), std::back_inserter(to.sections));
-  to.buffers.insert(to.buffers.end(), buffers.begin(), buffers.end());
+  for (const std::shared_ptr<Buffer>* buffer : buffers) to.buffers.push_back(*buffer);
   to.scratch_bytes = std::max(to.scratch_bytes, launcher.scratch_bytes());
 }
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "core/device.h"
 #include "core/launcher.h"
@@ -21,7 +21,7 @@ class Stream {
 
   // One instruction: `body` checks its arguments, then launches sections. `buffers` is the memory
   // it touches. If it throws while the stream records, the recording stays as it was.
-  void issue(const char* op, const std::vector<std::shared_ptr<Buffer>>& buffers,
+  void issue(const char* op, std::span<const std::shared_ptr<Buffer>* const> buffers,
              const std::function<void(Launcher&)>& body);
 
   void synchronize();

@@ -110,7 +110,7 @@ void ThreadPool::start_threads() {
   }
 }
 
-void ThreadPool::run(int64_t tasks, const Body& body, std::byte* scratch) {
+void ThreadPool::run(int64_t tasks, const BodyRef& body, std::byte* scratch) {
   if (tasks <= 0) return;
   require(tasks <= kMaxTasks, "[device] a section has ", tasks, " tasks, more than ", kMaxTasks);
   if (tasks == 1 || workers_ == 1) {

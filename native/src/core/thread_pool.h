@@ -35,9 +35,7 @@ class ThreadPool {
 
     // Runs body(context, 0 .. tasks - 1) and waits. Rethrows the first exception of a task; tasks
     // not yet begun by then are left out.
-    void run(int64_t tasks, const Body& body, std::byte* scratch) {
-      pool_.run(tasks, body, scratch);
-    }
+    void run(int64_t tasks, BodyRef body, std::byte* scratch) { pool_.run(tasks, body, scratch); }
 
    private:
     ThreadPool& pool_;
@@ -51,7 +49,7 @@ class ThreadPool {
     int64_t count = 0;
   };
 
-  void run(int64_t tasks, const Body& body, std::byte* scratch);
+  void run(int64_t tasks, const BodyRef& body, std::byte* scratch);
   void start_threads();
   void work(int worker);
   Claim claim();
@@ -66,7 +64,7 @@ class ThreadPool {
 
   // The section in progress. Written by the caller before `unclaimed_`, read by those who claimed a
   // task of it.
-  const Body* body_ = nullptr;
+  const BodyRef* body_ = nullptr;
   int64_t tasks_ = 0;
   std::byte* scratch_ = nullptr;
   std::exception_ptr failure_;  // guarded by failed_: who sets it writes it

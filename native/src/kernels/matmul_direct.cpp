@@ -129,6 +129,11 @@ void choose_tasks(Plan& plan, int workers) {
     const int64_t tiles = (p.M + tile_rows - 1) / tile_rows;
     plan.rows_per_task = std::max<int64_t>(1, tiles / cuts) * tile_rows;
   }
+  if (wanted == 1) {  // not worth a second worker
+    plan.panels_per_task = panels;
+    plan.depth_per_pack = std::max<int64_t>(p.K, 1);
+    return;
+  }
   const int64_t groups =
       std::max<int64_t>(1, (2 * wanted + plan.row_tasks() - 1) / plan.row_tasks());
   plan.panels_per_task = std::clamp<int64_t>(panels / groups, 1, 16);
