@@ -40,6 +40,7 @@ const Case kCases[] = {
     {2, 11, 10, 5, 12, 4, 2, {3, 2, 0, 1}},   // pixels that no window of an even kernel sees
     {2, 6, 7, 3, 8, 2, 2, {3, 4, 0, 0}},      // strides beyond the kernel
     {2, 8, 9, 20, 24, 1, 1, {2, 2, 0, 0}},    // the projecting shortcut
+    {3, 8, 9, 80, 70, 1, 1, {2, 2, 1, 1}},    // the same, padded
     {5, 6, 5, 18, 35, 1, 1, {1, 1, 0, 0}},    // pointwise
     {1, 23, 19, 3, 64, 7, 7, {2, 2, 3, 3}},   // stem of ResNet
     {3, 32, 32, 3, 16, 3, 3, {1, 1, 1, 1}},   // layers of ResNet-20

@@ -117,8 +117,8 @@ void fill_pixels(PixelKernels& k, std::integer_sequence<int, kPixelsMinusOne...>
 
 template <int... kVectorsMinusOne>
 void fill_all_pixels(PixelKernels& k, std::integer_sequence<int, kVectorsMinusOne...>) {
-  (fill_pixels<kVectorsMinusOne + 1>(k,
-                              std::make_integer_sequence<int, max_pixels(kVectorsMinusOne + 1)>()),
+  (fill_pixels<kVectorsMinusOne + 1>(
+       k, std::make_integer_sequence<int, max_pixels(kVectorsMinusOne + 1)>()),
    ...);
 }
 

@@ -1,43 +1,72 @@
-// The weight gradient. A tile is some input channels of one tap by two vectors of output channels;
-// its depth is pixels. Rows of dy are cut into groups by the shape alone: each group sums its rows
-// into a partial gradient of its own, and a last section adds the partials in order.
-#include <cstring>
+// The weight gradient. A tile is some output channels by two vectors of input channels of one tap,
+// which is how dw lies; its depth is pixels. Rows of dy are cut into groups by the shape alone:
+// each group sums its rows into a partial gradient of its own, and a last section adds the partials
+// in order. A large gradient has one group, which sums into dw itself.
+#include "kernels/conv_weights.h"
 
-#include "kernels/conv.h"
 #include "kernels/conv_naive.h"
+#include "kernels/conv_weights_simd.h"
 #include "kernels/gemm.h"
 
 namespace gatun::kernels {
 namespace {
 
-constexpr int64_t kMaxRunsPerTile = 128;
+constexpr int64_t kFloat = sizeof(float);
+constexpr int64_t kMaxRowsPerChunk = 128;
+// Channels of a packed pixel of dy: a cache line.
+constexpr int64_t kPackedFilters = 16;
+// Of panels or of groups of filters in a task: the narrowest have 8 and 6 channels.
+constexpr int64_t kMaxParts = 64;
+// One more line keeps parts of equal size from falling into the same sets of L1.
+constexpr int64_t kPartPadding = 16;
+// Channels of either side that one task goes through.
+constexpr int64_t kChannelsPerTask = 256;
+// Of L2, for the pixels of a chunk.
+constexpr int64_t kChunkBytes = 640 << 10;
+// Pixels further apart than these many bytes are packed: only then does it pay.
+constexpr int64_t kMaxPixelOfX = 4096, kMaxPixelOfDy = 1024;
 
 struct Plan {
-  const MicroKernels* kernels;
+  const FilterKernels* kernels;
   const float *x, *dy;
   float* dw;
   naive::ConvDims d;
   ConvGeometry g;
-  Panels panels;
-  // With few input channels, rows of x are copied with their padding, so that the taps of one
-  // kernel row and their channels lie side by side, S * C of them, and fill a tile.
-  bool copy_x = false;
-  bool pack_dy = false;  // rows of dy end inside a vector
-  int64_t groups = 1, panels_per_task = 1, kernel_rows_per_task = 1, channel_parts = 1;
-  int64_t rows_per_chunk = 1;
-  Scratch<float> partials = {}, copied_x = {}, packed_dy = {};
+  Panels panels;  // of input channels
+  Pieces filters;
+  // Pixels far apart in memory would throw each other out of the caches; input pixels that end
+  // inside a vector cannot be read where they lie.
+  bool pack_x = false, pack_dy = false;
+  int64_t groups = 1, panels_per_task = 1, filters_per_task = 1, kernel_rows_per_task = 1;
+  int64_t rows_per_chunk = 1, x_rows_per_chunk = 1;
+  Scratch<float> partials = {}, packed_x = {}, packed_dy = {};
 
   int64_t rows() const { return d.N * d.P; }  // of dy
-  int64_t partial_size() const { return d.R * d.S * d.C * panels.padded_columns(); }
+  int64_t size() const { return d.K * d.R * d.S * d.C; }
+  // Pixels of a packed row of x: those between taps are left out where no kernel column sees them.
+  int64_t packed_step() const { return d.S == 1 && g.pad_w % g.stride_w == 0 ? g.stride_w : 1; }
+  int64_t packed_width() const { return (d.W + packed_step() - 1) / packed_step(); }
   int64_t panel_tasks() const { return (panels.count() + panels_per_task - 1) / panels_per_task; }
+  int64_t filter_tasks() const {
+    return (filters.count() + filters_per_task - 1) / filters_per_task;
+  }
   int64_t kernel_row_tasks() const {
     return (d.R + kernel_rows_per_task - 1) / kernel_rows_per_task;
   }
-  int64_t channels() const { return copy_x ? d.S * d.C : d.C; }  // that lie side by side
-  int64_t tasks() const { return groups * kernel_row_tasks() * panel_tasks() * channel_parts; }
-  int64_t padded_row() const { return (d.W + 2 * g.pad_w) * d.C; }
-  int64_t copied_size() const { return rows_per_chunk * d.R * padded_row(); }
-  int64_t packed_size() const { return rows_per_chunk * d.Q * panels.padded_columns(); }
+  int64_t tasks() const { return groups * kernel_row_tasks() * panel_tasks() * filter_tasks(); }
+  int64_t x_part_size() const {
+    return x_rows_per_chunk * packed_width() * panels.width(0) + kPartPadding;
+  }
+  int64_t dy_part_size() const { return rows_per_chunk * d.Q * kPackedFilters + kPartPadding; }
+  int64_t packed_x_size() const { return panels_per_task * x_part_size(); }
+  int64_t packed_dy_size() const { return filters_per_task * dy_part_size(); }
+  // How many packed rows further the next row of dy meets x.
+  int64_t x_rows_per_row() const { return d.R == 1 ? 1 : g.stride_h; }
+  // Rows of a pointwise convolution lie behind each other in both operands.
+  bool rows_join() const {
+    return d.R == 1 && d.S == 1 && g.pad_h == 0 && g.pad_w == 0 &&
+           (pack_x || (g.stride_h == 1 && g.stride_w == 1));
+  }
 };
 
 // The input row that row f of dy meets at kernel row r, or -1 in the padding.
@@ -46,175 +75,206 @@ int64_t input_row(const Plan& plan, int64_t f, int64_t r) {
   return h < 0 || h >= plan.d.H ? -1 : f / plan.d.P * plan.d.H + h;
 }
 
-// copy[f - begin][r - r_begin][padded row], rows of the padding left out.
-void copy_rows(const Plan& plan, float* copy, int64_t begin, int64_t end, int64_t r_begin,
-               int64_t r_end) {
-  const int64_t pad = plan.g.pad_w * plan.d.C, row = plan.d.W * plan.d.C;
-  for (int64_t f = begin; f < end; ++f) {
-    for (int64_t r = r_begin; r < r_end; ++r) {
-      const int64_t h = input_row(plan, f, r);
+struct Task {
+  int64_t group, r_begin, r_end, panel_begin, panel_end, filters_begin, filters_end;
+
+  Task(const Plan& plan, int64_t task) {
+    panel_begin = task % plan.panel_tasks() * plan.panels_per_task;
+    panel_end = std::min(plan.panels.count(), panel_begin + plan.panels_per_task);
+    task /= plan.panel_tasks();
+    filters_begin = task % plan.filter_tasks() * plan.filters_per_task;
+    filters_end = std::min(plan.filters.count(), filters_begin + plan.filters_per_task);
+    task /= plan.filter_tasks();
+    r_begin = task % plan.kernel_row_tasks() * plan.kernel_rows_per_task;
+    r_end = std::min(plan.d.R, r_begin + plan.kernel_rows_per_task);
+    group = task / plan.kernel_row_tasks();
+  }
+};
+
+// Some rows of dy and what a task needs to know of them.
+struct Chunk {
+  int64_t begin, end;  // rows of dy
+  bool first;          // of its group: sums start at zero
+  float *packed_x, *packed_dy, *dw;
+  // Where the packed input row lies that row begin + i of dy meets at kernel row r_begin; those of
+  // other kernel rows follow.
+  int64_t x_places[kMaxRowsPerChunk];
+};
+
+// Packed input rows of one image follow each other as in x, rows in the padding left blank.
+void pack_x(const Plan& plan, const Task& task, Chunk& chunk) {
+  const auto& d = plan.d;
+  const int64_t width = plan.panels.width(0), row_size = plan.packed_width() * width;
+  int64_t starts[kMaxParts];
+  for (int64_t panel = task.panel_begin; panel < task.panel_end; ++panel) {
+    starts[panel - task.panel_begin] = plan.panels.start(panel);
+  }
+  const PixelParts parts{.starts = starts,
+                         .count = task.panel_end - task.panel_begin,
+                         .width = width,
+                         .part_size = plan.x_part_size(),
+                         .channels = d.C};
+  int64_t next = 0;  // behind the rows in use
+  for (int64_t f = chunk.begin; f < chunk.end; ++f) {
+    const bool follows = f > chunk.begin && f % d.P > 0;
+    int64_t& place = chunk.x_places[f - chunk.begin];
+    const int64_t packed = next;
+    place = follows ? chunk.x_places[f - chunk.begin - 1] + plan.x_rows_per_row() : next;
+    next = place + task.r_end - task.r_begin;
+    for (int64_t row = std::max(place, packed); row < next; ++row) {
+      const int64_t h = input_row(plan, f, task.r_begin + row - place);
       if (h < 0) continue;
-      float* to = copy + ((f - begin) * plan.d.R + r) * plan.padded_row();
-      std::fill(to, to + pad, 0.0f);
-      std::copy(plan.x + h * row, plan.x + (h + 1) * row, to + pad);
-      std::fill(to + pad + row, to + plan.padded_row(), 0.0f);
+      plan.kernels->pack(chunk.packed_x + row * row_size, parts, plan.x + h * d.W * d.C,
+                         plan.packed_step() * d.C, plan.packed_width());
     }
   }
 }
 
-struct Chunk {
-  const float *x, *dy;  // copies of the chunk's rows, or the tensors
-  int64_t begin, end;   // rows of dy
-  bool first;           // of its group: sums start at zero
-  int64_t channel_begin, channel_end;
-  float* partial;
-};
-
-// dw[r, rows of A, panel] += chunk, where A's rows are adjacent channels: those of tap (r, s), or
-// of all taps of r in copied rows.
-void add_kernel_row(const Plan& plan, const Chunk& chunk, int64_t r, int64_t s, int64_t panel) {
+void pack_dy(const Plan& plan, const Task& task, const Chunk& chunk) {
   const auto& d = plan.d;
-  const int64_t stride = plan.g.stride_w;
-  int64_t q_begin = 0, q_end = d.Q;  // pixels whose tap s lies inside x
-  if (!plan.copy_x) {
-    const int64_t shift = plan.g.pad_w - s;
-    q_begin = shift > 0 ? std::min(d.Q, (shift + stride - 1) / stride) : 0;
-    q_end = std::min(d.Q, d.W + shift <= 0 ? 0 : (d.W + shift - 1) / stride + 1);
+  int64_t starts[kMaxParts];
+  for (int64_t piece = task.filters_begin; piece < task.filters_end; ++piece) {
+    starts[piece - task.filters_begin] = plan.filters.begin(piece);
   }
-  Run runs[kMaxRunsPerTile];
+  const PixelParts parts{.starts = starts,
+                         .count = task.filters_end - task.filters_begin,
+                         .width = kPackedFilters,
+                         .part_size = plan.dy_part_size(),
+                         .channels = d.K};
+  plan.kernels->pack(chunk.packed_dy, parts, plan.dy + chunk.begin * d.Q * d.K, d.K,
+                     (chunk.end - chunk.begin) * d.Q);
+}
+
+// dw[filters, r, s, channels] += chunk.
+void add_tap(const Plan& plan, const Task& task, const Chunk& chunk, int64_t r, int64_t s) {
+  const auto& d = plan.d;
+  const int64_t stride = plan.g.stride_w, shift = plan.g.pad_w - s;
+  // Pixels whose tap s lies inside x.
+  const int64_t q_begin = shift > 0 ? std::min(d.Q, (shift + stride - 1) / stride) : 0;
+  const int64_t q_end = std::min(d.Q, d.W + shift <= 0 ? 0 : (d.W + shift - 1) / stride + 1);
+  const int64_t dy_step = plan.pack_dy ? kPackedFilters : d.K;
+  const int64_t x_step = plan.pack_x ? plan.panels.width(0) : d.C;
+  PixelRun runs[kMaxRowsPerChunk];
   int64_t run_count = 0;
   for (int64_t f = chunk.begin; f < chunk.end && q_begin < q_end; ++f) {
     const int64_t h = input_row(plan, f, r);
     if (h < 0) continue;
-    const int64_t b_row = plan.pack_dy ? f - chunk.begin : f;
-    runs[run_count++] = {plan.copy_x ? ((f - chunk.begin) * d.R + r) * plan.padded_row()
-                                     : (h * d.W + q_begin * stride - plan.g.pad_w + s) * d.C,
-                         b_row * d.Q + q_begin};
+    if (run_count == 1 && plan.rows_join()) {
+      runs[0].pixels += d.Q;
+      continue;
+    }
+    const int64_t row = plan.pack_x ? chunk.x_places[f - chunk.begin] + r - task.r_begin : h;
+    const int64_t w =
+        (q_begin * stride + s - plan.g.pad_w) / (plan.pack_x ? plan.packed_step() : 1);
+    runs[run_count++] = {((plan.pack_dy ? f - chunk.begin : f) * d.Q + q_begin) * dy_step,
+                         (row * (plan.pack_x ? plan.packed_width() : d.W) + w) * x_step,
+                         q_end - q_begin};
   }
   if (run_count == 0 && !chunk.first) return;
-  const int vectors = plan.panels.vectors(panel);
-  const float* a = nullptr;
-  float* y_rows[kMaxRows];
-  Tile tile;
-  tile.a = &a;
-  tile.a_step = stride * d.C;
-  tile.b = chunk.dy + plan.panels.start(panel);
-  tile.b_step = plan.panels.padded_columns();
+  FilterTile tile;
+  tile.dy_step = dy_step;
   tile.runs = runs;
   tile.run_count = run_count;
-  tile.depth = q_end - q_begin;
-  tile.y = y_rows;
-  tile.columns = plan.panels.width(panel);
+  tile.dw_row = d.R * d.S * d.C;
   tile.accumulate = !chunk.first;
-  const Pieces pieces(chunk.channel_end - chunk.channel_begin,
-                      plan.kernels->adjacent.max_rows[vectors]);
-  for (int64_t piece = 0; piece < pieces.count(); ++piece) {
-    const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
-    const int64_t channel = chunk.channel_begin + pieces.begin(piece);
-    a = chunk.x + channel;
-    float* y = chunk.partial + plan.panels.start(panel) +
-               ((r * d.S + s) * d.C + channel) * plan.panels.padded_columns();
-    for (int i = 0; i < count; ++i) y_rows[i] = y + i * plan.panels.padded_columns();
-    plan.kernels->adjacent.of[vectors][count](tile);
+  tile.x_step = x_step * stride / (plan.pack_x ? plan.packed_step() : 1);
+  for (int64_t panel = task.panel_begin; panel < task.panel_end; ++panel) {
+    const int vectors = plan.panels.vectors(panel);
+    tile.x = plan.pack_x ? chunk.packed_x + (panel - task.panel_begin) * plan.x_part_size()
+                         : plan.x + plan.panels.start(panel);
+    tile.columns = plan.panels.columns(panel);
+    for (int64_t piece = task.filters_begin; piece < task.filters_end; ++piece) {
+      const int64_t k = plan.filters.begin(piece);
+      tile.dy = plan.pack_dy ? chunk.packed_dy + (piece - task.filters_begin) * plan.dy_part_size()
+                             : plan.dy + k;
+      tile.dw = chunk.dw + ((k * d.R + r) * d.S + s) * d.C + plan.panels.start(panel);
+      plan.kernels->of[vectors][plan.filters.end(piece) - k](tile);
+    }
   }
 }
 
-void group_task(const Plan& plan, const Context& context, int64_t task) {
-  const auto& d = plan.d;
-  const int64_t panel_begin = task % plan.panel_tasks() * plan.panels_per_task;
-  const int64_t panel_end = std::min(plan.panels.count(), panel_begin + plan.panels_per_task);
-  task /= plan.panel_tasks();
-  const int64_t r_begin = task % plan.kernel_row_tasks() * plan.kernel_rows_per_task;
-  const int64_t r_end = std::min(d.R, r_begin + plan.kernel_rows_per_task);
-  task /= plan.kernel_row_tasks();
-  const int64_t part = task % plan.channel_parts, group = task / plan.channel_parts;
+void group_task(const Plan& plan, const Context& context, int64_t index) {
+  const Task task(plan, index);
   const Pieces rows(plan.rows(), (plan.rows() + plan.groups - 1) / plan.groups);
-  const Pieces chunks(rows.end(group) - rows.begin(group), plan.rows_per_chunk);
-  float* copied_x = context.at(plan.copied_x) + context.worker * plan.copied_size();
-  float* packed_dy = context.at(plan.packed_dy) + context.worker * plan.packed_size();
+  const int64_t begin = rows.begin(task.group), end = rows.end(task.group);
+  const Pieces chunks(end - begin, plan.rows_per_chunk);
+  Chunk chunk{};
+  chunk.packed_x = context.at(plan.packed_x) + context.worker * plan.packed_x_size();
+  chunk.packed_dy = context.at(plan.packed_dy) + context.worker * plan.packed_dy_size();
+  chunk.dw = plan.groups == 1 ? plan.dw : context.at(plan.partials) + task.group * plan.size();
   for (int64_t i = 0; i < chunks.count(); ++i) {
-    const Chunk chunk{.x = plan.copy_x ? copied_x : plan.x,
-                      .dy = plan.pack_dy ? packed_dy : plan.dy,
-                      .begin = rows.begin(group) + chunks.begin(i),
-                      .end = rows.begin(group) + chunks.end(i),
-                      .first = i == 0,
-                      .channel_begin = plan.channels() * part / plan.channel_parts,
-                      .channel_end = plan.channels() * (part + 1) / plan.channel_parts,
-                      .partial = context.at(plan.partials) + group * plan.partial_size()};
-    if (plan.copy_x) copy_rows(plan, copied_x, chunk.begin, chunk.end, r_begin, r_end);
-    if (plan.pack_dy) {
-      pack_columns(packed_dy, plan.panels.padded_columns(), plan.dy + chunk.begin * d.Q * d.K, d.K,
-                   d.K, (chunk.end - chunk.begin) * d.Q);
-    }
-    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-      for (int64_t r = r_begin; r < r_end; ++r) {
-        for (int64_t s = 0; s < (plan.copy_x ? 1 : d.S); ++s) {
-          add_kernel_row(plan, chunk, r, s, panel);
-        }
-      }
+    chunk.begin = begin + chunks.begin(i);
+    chunk.end = begin + chunks.end(i);
+    chunk.first = i == 0;
+    if (plan.pack_x) pack_x(plan, task, chunk);
+    if (plan.pack_dy) pack_dy(plan, task, chunk);
+    for (int64_t r = task.r_begin; r < task.r_end; ++r) {
+      for (int64_t s = 0; s < plan.d.S; ++s) add_tap(plan, task, chunk, r, s);
     }
   }
 }
 
-constexpr int64_t kSumRows = 16, kSumColumns = 64;
+constexpr int64_t kSumBlock = 4096;
 
-// dw[k, t] = sum over groups of partial[t, k], for one block of taps times channels t.
 void sum_task(const Plan& plan, const Context& context, int64_t task) {
-  const int64_t taps = plan.d.R * plan.d.S * plan.d.C, width = plan.panels.padded_columns();
-  const int64_t t0 = task * kSumRows, t1 = std::min(taps, t0 + kSumRows);
-  float sum[kSumRows][kSumColumns];
-  for (int64_t k0 = 0; k0 < plan.d.K; k0 += kSumColumns) {
-    const int64_t columns = std::min(kSumColumns, plan.d.K - k0);
-    for (int64_t group = 0; group < plan.groups; ++group) {
-      const float* partial = context.at(plan.partials) + group * plan.partial_size() + k0;
-      for (int64_t t = t0; t < t1; ++t) {
-        const float* row = partial + t * width;
-        float* to = sum[t - t0];
-        if (group == 0) {
-          for (int64_t k = 0; k < columns; ++k) to[k] = row[k];
-        } else {
-          for (int64_t k = 0; k < columns; ++k) to[k] += row[k];
-        }
-      }
-    }
-    for (int64_t k = 0; k < columns; ++k) {
-      for (int64_t t = t0; t < t1; ++t) plan.dw[(k0 + k) * taps + t] = sum[t - t0][k];
+  const int64_t begin = task * kSumBlock, end = std::min(plan.size(), begin + kSumBlock);
+  float* dw = plan.dw;
+  for (int64_t group = 0; group < plan.groups; ++group) {
+    const float* partial = context.at(plan.partials) + group * plan.size();
+    if (group == 0) {
+      std::copy(partial + begin, partial + end, dw + begin);
+    } else {
+      for (int64_t i = begin; i < end; ++i) dw[i] += partial[i];
     }
   }
 }
 
-// Groups decide the order of the sums, so they look at the shape alone; the rest of the cut changes
-// no bit.
+// Groups and chunks decide the order of the sums, so they look at the shape alone; the rest of the
+// cut changes no bit.
 void choose_tasks(Plan& plan, int workers) {
   const auto& d = plan.d;
-  constexpr int64_t kFloat = sizeof(float);
-  const int64_t partial_bytes = plan.partial_size() * kFloat;
-  const int64_t most = std::clamp<int64_t>((1 << 20) / partial_bytes, 1, 16);
+  const int64_t most = std::clamp<int64_t>((1 << 20) / (plan.size() * kFloat), 1, 16);
   const Pieces rows(plan.rows(), (plan.rows() + most - 1) / most);
   plan.groups = rows.count();
+  plan.pack_x = d.C * kFloat > kMaxPixelOfX || d.C % plan.kernels->lanes != 0;
+  plan.pack_dy = d.K * kFloat > kMaxPixelOfDy;
+
+  plan.panels_per_task =
+      std::clamp<int64_t>(kChannelsPerTask / plan.panels.width(0), 1, plan.panels.count());
+  plan.filters_per_task =
+      std::clamp<int64_t>(kChannelsPerTask / plan.filters.end(0), 1, plan.filters.count());
+  // A small gradient is cheap to load and store again, and leaves L1 to the pixels.
+  const int64_t chunk_bytes = plan.size() * kFloat <= (16 << 10) ? 24 << 10 : kChunkBytes;
+  const int64_t x_pixels =
+      std::min(plan.g.stride_h, d.R) * (plan.pack_x ? plan.packed_width() : d.W);
+  const int64_t row_bytes =
+      (d.Q * std::min(d.K, kChannelsPerTask) + x_pixels * std::min(d.C, kChannelsPerTask)) * kFloat;
+  // Fewer than some 128 pixels would not pay for loading and storing the sums.
+  const int64_t least = std::min((128 + d.Q - 1) / d.Q, kMaxRowsPerChunk);
+  plan.rows_per_chunk = std::clamp(chunk_bytes / row_bytes, least, kMaxRowsPerChunk);
+  const int64_t images = std::min(plan.rows_per_chunk, plan.rows_per_chunk / d.P + 2);
+  plan.x_rows_per_chunk = plan.rows_per_chunk * plan.x_rows_per_row() + images * d.R;
+
   const int64_t wanted = 4 * workers;
-  const auto divide = [](int64_t n, int64_t parts) { return std::max<int64_t>(1, n / parts); };
-  plan.panels_per_task = plan.panels.count();
-  plan.kernel_rows_per_task = divide(d.R, (wanted + plan.groups - 1) / plan.groups);
-  // Panels apart read x again, channels apart read dy again: the wider side is cut.
-  const int64_t least_channels = 2 * plan.kernels->adjacent.max_rows[plan.panels.vectors(0)];
   while (plan.tasks() < wanted) {
-    if (plan.channels() / plan.channel_parts >=
-        std::max(plan.panels_per_task * plan.panels.width(0), least_channels)) {
-      plan.channel_parts *= 2;
-    } else if (plan.panels_per_task > 1) {
+    // Panels apart pack dy again, filters apart pack x again: the wider side is cut.
+    if (plan.panels_per_task * plan.panels.width(0) >=
+            plan.filters_per_task * plan.filters.end(0) &&
+        plan.panels_per_task > 1) {
       plan.panels_per_task = (plan.panels_per_task + 1) / 2;
+    } else if (plan.filters_per_task > 1) {
+      plan.filters_per_task = (plan.filters_per_task + 1) / 2;
+    } else if (plan.kernel_rows_per_task > 1) {
+      plan.kernel_rows_per_task = (plan.kernel_rows_per_task + 1) / 2;
     } else {
       break;
     }
   }
-  // A small gradient is cheap to load and store again, and leaves L1 to the pixels.
-  const int64_t chunk_bytes = partial_bytes <= (16 << 10) ? 24 << 10 : 192 << 10;
-  const int64_t row_bytes = (d.Q * d.K + std::min(plan.g.stride_h, d.R) * d.W * d.C) * kFloat;
-  // Fewer than some 128 pixels would not pay for loading and storing the sums.
-  const int64_t least = (128 + d.Q - 1) / d.Q;
-  plan.rows_per_chunk =
-      std::clamp(chunk_bytes / std::max<int64_t>(row_bytes, 1), least, kMaxRunsPerTile);
+}
+
+// Whether x's channels would leave too much of their vectors empty.
+bool is_narrow(const naive::ConvDims& d, int64_t lanes) {
+  return 3 * d.C < 2 * ((d.C + lanes - 1) / lanes * lanes);
 }
 
 }  // namespace
@@ -225,36 +285,38 @@ void direct::conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const
   if (dw.dtype == DType::F64) {
     return naive::conv2d_backward_weights<double>(launcher, dw, x, dy, g);
   }
-  const MicroKernels& kernels = micro_kernels();
+  if (dy.count == 0) {
+    launcher.parallel(1, [p = dw.as<float>(), count = dw.count](const Context&, int64_t) {
+      std::fill(p, p + count, 0.0f);
+    });
+    return;
+  }
+  const FilterKernels& kernels = filter_kernels();
   const naive::ConvDims d(x, dw, dy);
+  if (is_narrow(d, kernels.lanes)) return conv2d_backward_weights_narrow(launcher, dw, x, dy, g);
+  const Panels panels(kernels.lanes, 2, d.C);
   Plan plan{.kernels = &kernels,
             .x = x.as<float>(),
             .dy = dy.as<float>(),
             .dw = dw.as<float>(),
             .d = d,
             .g = g,
-            .panels = Panels(kernels, d.K)};
-  if (dy.count == 0) {
-    launcher.parallel(1, [plan, count = dw.count](const Context&, int64_t) {
-      std::fill(plan.dw, plan.dw + count, 0.0f);
-    });
-    return;
-  }
-  plan.copy_x = d.C < 8 && d.S > 1;
-  plan.pack_dy = d.K % kernels.lanes != 0;
+            .panels = panels,
+            .filters = Pieces(d.K, kernels.max_rows[panels.vectors(0)])};
   choose_tasks(plan, launcher.workers());
-  plan.partials = launcher.scratch<float>(plan.groups * plan.partial_size());
-  if (plan.copy_x) {
-    plan.copied_x = launcher.scratch<float>(launcher.workers() * plan.copied_size());
+  if (plan.groups > 1) plan.partials = launcher.scratch<float>(plan.groups * plan.size());
+  if (plan.pack_x) {
+    plan.packed_x = launcher.scratch<float>(launcher.workers() * plan.packed_x_size());
   }
   if (plan.pack_dy) {
-    plan.packed_dy = launcher.scratch<float>(launcher.workers() * plan.packed_size());
+    plan.packed_dy = launcher.scratch<float>(launcher.workers() * plan.packed_dy_size());
   }
   launcher.parallel(plan.tasks(), [plan](const Context& context, int64_t task) {
     group_task(plan, context, task);
   });
+  if (plan.groups == 1) return;
   launcher.parallel(
-      (d.R * d.S * d.C + kSumRows - 1) / kSumRows,
+      (plan.size() + kSumBlock - 1) / kSumBlock,
       [plan](const Context& context, int64_t task) { sum_task(plan, context, task); });
 }
 
