@@ -51,6 +51,11 @@ const Case kCases[] = {
     {40, 4, 4, 8, 16, 3, 3, {1, 1, 1, 1}},    // many small images
     {1, 7, 7, 130, 150, 3, 3, {1, 1, 1, 1}},  // one image, many channels
     {2, 3, 3, 600, 500, 1, 1, {1, 1, 0, 0}},  // a gradient too large for several groups
+    {2, 5, 6, 300, 20, 3, 3, {1, 1, 1, 1}},   // channels summed in blocks
+    {1, 3, 4, 1300, 70, 1, 1, {1, 1, 0, 0}},  //
+    {3, 7, 7, 40, 270, 3, 3, {2, 2, 1, 1}},   // packed pixels of dy
+    {2, 6, 5, 1040, 33, 1, 1, {2, 2, 0, 0}},  // packed pixels of x
+    {2, 9, 9, 64, 128, 3, 3, {2, 2, 1, 1}},   // the strided layers of ResNet-50
     {2, 1, 60, 5, 16, 1, 31, {1, 1, 0, 15}},  // one dimension
 };
 

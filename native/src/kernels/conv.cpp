@@ -119,6 +119,40 @@ struct Block {
   int64_t panel_begin, panel_end;
 };
 
+// Rows [row_begin, row_end) of a region in a block of one panel of one or two vectors. `tile` knows
+// all but where its pixels lie.
+void run_rows(const Plan& plan, PixelTile& tile, const Dense& part, const Region& region,
+              int64_t row_begin, int64_t row_end, const Block& block, bool prefetch) {
+  const int vectors = plan.panels.vectors(block.panel_begin);
+  const int64_t column = region.columns.begin;
+  const Pieces pieces(region.columns.end - column, plan.kernels->max_row_pixels[vectors]);
+  tile.x_step = part.stride_w * plan.channels;
+  tile.y_step = part.y_column;
+  const int64_t ahead_bytes = prefetch ? tile.x_step * kFloat : 0;  // for each pixel
+  const int64_t steps = std::max<int64_t>(1, tile.run_count * tile.depth);
+  for (int64_t n = block.image_begin; n < block.image_end; ++n) {
+    for (int64_t i = row_begin; i < row_end; ++i) {
+      const int64_t h = i * part.stride_h + region.rows.tap_begin - part.pad_h;
+      const int64_t w = column * part.stride_w + region.columns.tap_begin - part.pad_w;
+      const float* x =
+          plan.x + n * plan.x_image + (h * plan.W + w) * plan.channels + block.channel_begin;
+      float* y = plan.y + n * plan.y_image + part.y_start + i * part.y_row + column * part.y_column;
+      for (int64_t piece = 0; piece < pieces.count(); ++piece) {
+        const int64_t begin = pieces.begin(piece), count = pieces.end(piece) - begin;
+        const float* x_first = x + begin * tile.x_step;
+        float* y_first = y + begin * tile.y_step;
+        tile.x = &x_first;
+        tile.y = &y_first;
+        // The row below the taps is the first that no tile has read so far.
+        tile.ahead = reinterpret_cast<const char*>(
+            prefetch ? x_first + part.R * plan.W * plan.channels : tile.weights);
+        tile.ahead_step = 2 * count * ahead_bytes / steps;
+        plan.kernels->of_row[vectors][count](tile);
+      }
+    }
+  }
+}
+
 // All pixels of rows [row_begin, row_end) of a region in a block.
 void run_region(const Plan& plan, const Context& context, const Dense& part, const Region& region,
                 int64_t row_begin, int64_t row_end, const Block& block) {
@@ -146,7 +180,20 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
   const int64_t panels = block.panel_end - block.panel_begin;
   const bool prefetch = reads && block.panel_begin == 0 && plan.channel_blocks() == 1;
   const int vectors = plan.panels.vectors(block.panel_begin);
-  const Pieces pieces(pixels, plan.kernels->max_pixels[vectors]);
+  const auto choose_panel = [&](int64_t panel) {
+    tile.weights = context.at(plan.packed_weights) + plan.panels.start(panel) * plan.depth +
+                   block.channel_begin * plan.panels.width(panel);
+    if (plan.bias != nullptr && block.channel_begin == 0) {
+      tile.bias = context.at(plan.packed_bias) + plan.panels.start(panel);
+    }
+    tile.y_begin = plan.panels.start(panel);
+    tile.columns = plan.panels.columns(panel);
+  };
+  if (vectors <= kMaxRowVectors && panels == 1 && reads && columns >= 4) {
+    choose_panel(block.panel_begin);
+    return run_rows(plan, tile, part, region, row_begin, row_end, block, prefetch);
+  }
+  const Pieces pieces(pixels, kMaxPixels);
   for (int64_t piece = 0; piece < pieces.count(); ++piece) {
     const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
     for (int row = 0; row < count; ++row) {
@@ -168,14 +215,7 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
         x_rows[0] + (part.R > 1 ? part.R * plan.W * plan.channels : count * new_floats));
     tile.ahead_step = 2 * ahead_bytes / std::max<int64_t>(1, panels * tile.run_count * tile.depth);
     for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
-      const int64_t width = plan.panels.width(panel);
-      tile.weights = context.at(plan.packed_weights) + plan.panels.start(panel) * plan.depth +
-                     block.channel_begin * width;
-      tile.y_begin = plan.panels.start(panel);
-      tile.columns = plan.panels.columns(panel);
-      if (plan.bias != nullptr) {
-        tile.bias = context.at(plan.packed_bias) + plan.panels.start(panel);
-      }
+      choose_panel(panel);
       tile.ahead = prefetch ? ahead : reinterpret_cast<const char*>(tile.weights);
       plan.kernels->of[plan.panels.vectors(panel)][count](tile);
       ahead += ahead_bytes / panels;
@@ -272,10 +312,13 @@ void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
       [shared](const Context& context, int64_t task) { run_task(*shared, context, task); });
 }
 
-// A pointwise convolution knows no images and no rows: all pixels are one column.
-naive::ConvDims dims_of(const Tensor& x, const Tensor& w, const Tensor& y, const ConvGeometry& g) {
+// A pointwise convolution knows no images and no rows: all pixels are one column, unless a row of
+// them is what a tile takes.
+naive::ConvDims dims_of(const Tensor& x, const Tensor& w, const Tensor& y, const ConvGeometry& g,
+                        int64_t result_channels, int64_t lanes) {
   naive::ConvDims d(x, w, y);
-  if (d.R == 1 && d.S == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0) {
+  if (d.R == 1 && d.S == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0 &&
+      result_channels > kMaxRowVectors * lanes) {
     d.H = d.P = d.N * d.H * d.W;
     d.N = d.W = d.Q = 1;
   }
@@ -290,9 +333,9 @@ void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const 
   if (y.dtype == DType::F64) {
     return naive::conv2d<double>(launcher, y, x, w, bias, g, activation);
   }
-  const naive::ConvDims d = dims_of(x, w, y, g);
-  const float* pbias = bias == nullptr ? nullptr : bias->as<float>();
   const PixelKernels& kernels = pixel_kernels();
+  const naive::ConvDims d = dims_of(x, w, y, g, w.dims[0], kernels.lanes);
+  const float* pbias = bias == nullptr ? nullptr : bias->as<float>();
   Plan plan{.kernels = &kernels,
             .y = y.as<float>(),
             .x = x.as<float>(),
@@ -346,8 +389,8 @@ void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Te
   if (dx.dtype == DType::F64) {
     return naive::conv2d_backward_data<double>(launcher, dx, dy, w, g);
   }
-  const naive::ConvDims d = dims_of(dx, w, dy, g);
   const PixelKernels& kernels = pixel_kernels();
+  const naive::ConvDims d = dims_of(dx, w, dy, g, w.dims[3], kernels.lanes);
   Plan plan{.kernels = &kernels,
             .y = dx.as<float>(),
             .x = dy.as<float>(),

@@ -19,8 +19,8 @@ constexpr int kLanes = hn::MaxLanes(D());
 // Each pixel takes a general register, each sum a vector register.
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON;
 constexpr int kVectorsHere = kManyRegisters ? 4 : 2;
-constexpr int max_pixels(int vectors) {
-  return kManyRegisters ? (vectors <= 2 ? 10 : vectors == 3 ? 8 : 6) : (vectors == 1 ? 10 : 6);
+constexpr int max_row_pixels(int vectors) {
+  return kManyRegisters ? (vectors == 1 ? 16 : 14) : (vectors == 1 ? 12 : 6);
 }
 
 template <int kPixels, int kVectors>
@@ -30,7 +30,7 @@ HWY_INLINE void step(const float* const (&x)[kPixels], int64_t k, const float* w
   V columns[kVectors];
 #pragma GCC unroll 4
   for (int j = 0; j < kVectors; ++j) columns[j] = hn::LoadU(d, weights + j * kLanes);
-#pragma GCC unroll 10
+#pragma GCC unroll 6
   for (int i = 0; i < kPixels; ++i) {
     const V value = hn::Set(d, x[i][k]);
 #pragma GCC unroll 4
@@ -38,37 +38,56 @@ HWY_INLINE void step(const float* const (&x)[kPixels], int64_t k, const float* w
   }
 }
 
-template <int kPixels, int kVectors>
-HWY_INLINE void finish(const PixelTile& tile, V (&sum)[kPixels][kVectors]) {
+// y(i) is where pixel i's result starts.
+template <int kPixels, int kVectors, typename Y>
+HWY_INLINE void finish(const PixelTile& tile, const Y& y, V (&sum)[kPixels][kVectors]) {
   const D d;
   constexpr int64_t kWidth = kVectors * kLanes;
   const bool whole = tile.columns == kWidth;
-  HWY_ALIGN float edge[kWidth];
-#pragma GCC unroll 10
-  for (int i = 0; i < kPixels; ++i) {
-    float* y = tile.y[i] + tile.y_begin;
-    float* row = y;
-    if (!whole) {
-      row = edge;
-      for (int64_t c = 0; tile.accumulate && c < tile.columns; ++c) edge[c] = y[c];
-    }
-    if (tile.accumulate) {
+  if (tile.accumulate && whole) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kPixels; ++i) {
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) {
-        sum[i][j] = hn::Add(hn::LoadU(d, row + j * kLanes), sum[i][j]);
+        sum[i][j] = hn::Add(hn::LoadU(d, y(i) + j * kLanes), sum[i][j]);
       }
     }
-    if (tile.relu) {
-      // Not Max: a NaN must stay.
+  }
+  if (tile.relu && (whole || !tile.accumulate)) {
+    // Not Max: a NaN must stay.
+#pragma GCC unroll 16
+    for (int i = 0; i < kPixels; ++i) {
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) {
         sum[i][j] = hn::IfThenZeroElse(hn::Lt(sum[i][j], hn::Zero(d)), sum[i][j]);
       }
     }
+  }
+  if (whole) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kPixels; ++i) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, row + j * kLanes);
-    if (!whole) {
-      for (int64_t c = 0; c < tile.columns; ++c) y[c] = edge[c];
+      for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, y(i) + j * kLanes);
+    }
+    return;
+  }
+  HWY_ALIGN float edge[kPixels * kWidth];
+#pragma GCC unroll 16
+  for (int i = 0; i < kPixels; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) hn::Store(sum[i][j], d, edge + i * kWidth + j * kLanes);
+  }
+#pragma GCC unroll 1
+  for (int i = 0; i < kPixels; ++i) {
+    float* to = y(i);
+#pragma GCC unroll 1
+    for (int64_t c = 0; c < tile.columns; ++c) {
+      float value = edge[i * kWidth + c];
+      if (tile.accumulate) {
+        value += to[c];
+        if (tile.relu && value < 0) value = 0;
+      }
+      to[c] = value;
     }
   }
 }
@@ -78,7 +97,7 @@ void multiply_pixels(const PixelTile& tile) {
   const D d;
   constexpr int64_t kWidth = kVectors * kLanes;
   const float* x[kPixels];
-#pragma GCC unroll 10
+#pragma GCC unroll 6
   for (int i = 0; i < kPixels; ++i) {
     x[i] = tile.x[i];
 #pragma GCC unroll 4
@@ -90,7 +109,7 @@ void multiply_pixels(const PixelTile& tile) {
 #pragma GCC unroll 4
   for (int j = 0; j < kVectors; ++j) {
     const V first = tile.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, tile.bias + j * kLanes);
-#pragma GCC unroll 10
+#pragma GCC unroll 6
     for (int i = 0; i < kPixels; ++i) sum[i][j] = first;
   }
   const char* ahead = tile.ahead;
@@ -106,20 +125,83 @@ void multiply_pixels(const PixelTile& tile) {
     }
     if (k < end) step(x, k, weights, sum);
   }
-  finish(tile, sum);
+  finish(
+      tile, [&](int i) { return tile.y[i] + tile.y_begin; }, sum);
+}
+
+// Four pixels share a pointer: an address may add a register times 4 or 8 bytes.
+template <int kPixels, int kVectors>
+HWY_INLINE void step_row(const float* const (&x)[(kPixels + 3) / 4], int64_t k, int64_t step,
+                         int64_t step3, const float* weights, V (&sum)[kPixels][kVectors]) {
+  const D d;
+  V columns[kVectors];
+#pragma GCC unroll 2
+  for (int j = 0; j < kVectors; ++j) columns[j] = hn::LoadU(d, weights + j * kLanes);
+#pragma GCC unroll 16
+  for (int i = 0; i < kPixels; ++i) {
+    const float* p = x[i / 4] + k;
+    p += i % 4 == 0 ? 0 : i % 4 == 1 ? step : i % 4 == 2 ? 2 * step : step3;
+    const V value = hn::Set(d, *p);
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(value, columns[j], sum[i][j]);
+  }
+}
+
+template <int kPixels, int kVectors>
+void multiply_row(const PixelTile& tile) {
+  const D d;
+  constexpr int kGroups = (kPixels + 3) / 4;
+  constexpr int64_t kWidth = kVectors * kLanes;
+  const int64_t step = tile.x_step, step3 = 3 * step;
+  float* y = tile.y[0] + tile.y_begin;
+  V sum[kPixels][kVectors];
+#pragma GCC unroll 2
+  for (int j = 0; j < kVectors; ++j) {
+    const V first = tile.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, tile.bias + j * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < kPixels; ++i) {
+      sum[i][j] = first;
+      __builtin_prefetch(y + i * tile.y_step + j * kLanes);
+    }
+  }
+  const float* x[kGroups];
+  const char* ahead = tile.ahead;
+  const int64_t ahead_step = tile.ahead_step;
+  for (const Run *run = tile.runs, *last = run + tile.run_count; run < last; ++run) {
+#pragma GCC unroll 4
+    for (int g = 0; g < kGroups; ++g) x[g] = tile.x[0] + run->a + 4 * g * step;
+    const float* weights = tile.weights + run->b * kWidth;
+    int64_t k = tile.depth;
+    for (; k > 1; k -= 2, weights += 2 * kWidth, ahead += ahead_step) {
+      __builtin_prefetch(ahead);
+      step_row(x, 0, step, step3, weights, sum);
+      step_row(x, 1, step, step3, weights + kWidth, sum);
+#pragma GCC unroll 4
+      for (int g = 0; g < kGroups; ++g) {
+        x[g] += 2;
+        asm("" : "+r"(x[g]));  // or the compiler gives every pixel a pointer of its own
+      }
+    }
+    if (k > 0) step_row(x, 0, step, step3, weights, sum);
+  }
+  finish(
+      tile, [&](int i) { return y + i * tile.y_step; }, sum);
 }
 
 template <int kVectors, int... kPixelsMinusOne>
 void fill_pixels(PixelKernels& k, std::integer_sequence<int, kPixelsMinusOne...>) {
-  k.max_pixels[kVectors] = sizeof...(kPixelsMinusOne);
   ((k.of[kVectors][kPixelsMinusOne + 1] = multiply_pixels<kPixelsMinusOne + 1, kVectors>), ...);
 }
 
 template <int... kVectorsMinusOne>
 void fill_all_pixels(PixelKernels& k, std::integer_sequence<int, kVectorsMinusOne...>) {
-  (fill_pixels<kVectorsMinusOne + 1>(
-       k, std::make_integer_sequence<int, max_pixels(kVectorsMinusOne + 1)>()),
-   ...);
+  (fill_pixels<kVectorsMinusOne + 1>(k, std::make_integer_sequence<int, kMaxPixels>()), ...);
+}
+
+template <int kVectors, int... kPixelsMinusOne>
+void fill_rows(PixelKernels& k, std::integer_sequence<int, kPixelsMinusOne...>) {
+  k.max_row_pixels[kVectors] = sizeof...(kPixelsMinusOne);
+  ((k.of_row[kVectors][kPixelsMinusOne + 1] = multiply_row<kPixelsMinusOne + 1, kVectors>), ...);
 }
 
 const PixelKernels* pixel_table() {
@@ -128,6 +210,8 @@ const PixelKernels* pixel_table() {
     k.lanes = kLanes;
     k.max_vectors = kVectorsHere;
     fill_all_pixels(k, std::make_integer_sequence<int, kVectorsHere>());
+    fill_rows<1>(k, std::make_integer_sequence<int, max_row_pixels(1)>());
+    fill_rows<2>(k, std::make_integer_sequence<int, max_row_pixels(2)>());
     return k;
   }();
   return &kernels;

@@ -1,7 +1,8 @@
 // The micro-kernels of convolution: a tile of a few result pixels by one to four vectors of output
 // channels, summed in registers over runs of depth. With four vectors few pixels suffice to hide
 // the latency of the multiply-add, so corners and small images cost no more than their taps, and
-// few rows share a set of L1 however far apart they lie.
+// few rows share a set of L1 however far apart they lie. One or two vectors take many pixels
+// instead, all of one row, whose places follow from the first.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,9 @@
 namespace gatun::kernels {
 
 constexpr int kMaxPixelVectors = 4;
-constexpr int kMaxPixels = 10;
+constexpr int kMaxPixels = 6;
+constexpr int kMaxRowVectors = 2;
+constexpr int kMaxRowPixels = 16;
 
 // y[i][y_begin + j] = activation(bias[j] + sum over runs, d < depth of x[i][run.a + d] *
 // weights[run.b + d][j]), or added to what y holds if `accumulate`.
@@ -22,6 +25,7 @@ struct PixelTile {
   int64_t run_count = 0;
   int64_t depth = 0;
   float* const* y = nullptr;
+  int64_t x_step = 0, y_step = 0;  // pixels of a row: between them; x and y hold the first's place
   int64_t y_begin = 0;
   int64_t columns = 0;          // to store; the others are computed and dropped
   const float* bias = nullptr;  // whole vectors of channels, or zero
@@ -35,12 +39,13 @@ struct PixelTile {
 
 using PixelKernel = void (*)(const PixelTile&);
 
-// of[vectors][pixels]
+// of[vectors][pixels] for pixels anywhere, of_row[vectors][pixels] for pixels of a row.
 struct PixelKernels {
   int lanes = 0;
   int max_vectors = 0;
-  int max_pixels[kMaxPixelVectors + 1] = {};
   PixelKernel of[kMaxPixelVectors + 1][kMaxPixels + 1] = {};
+  int max_row_pixels[kMaxRowVectors + 1] = {};
+  PixelKernel of_row[kMaxRowVectors + 1][kMaxRowPixels + 1] = {};
 };
 
 // Those of the best SIMD level this process may use now.
