@@ -183,7 +183,7 @@ TEST(Tensor, LiesInsideItsBuffer) {
   EXPECT_REFUSED(create(2, GT_F32, {1}), GT_INVALID_ARGUMENT, "multiple of 4");
   EXPECT_REFUSED(create(-4, GT_F32, {1}), GT_INVALID_ARGUMENT, "byte_offset");
   EXPECT_REFUSED(create(28, GT_F32, {0}), GT_INVALID_ARGUMENT, "inside");
-  EXPECT_REFUSED(create(0, 5, {1}), GT_INVALID_ARGUMENT, "dtype must be 0..4, but is 5");
+  EXPECT_REFUSED(create(0, 6, {1}), GT_INVALID_ARGUMENT, "dtype must be 0..5, but is 6");
   EXPECT_REFUSED(create(0, GT_U8, {2, -1}), GT_INVALID_ARGUMENT, "dims[1]");
   EXPECT_REFUSED(create(0, GT_U8, Dims(9, 1)), GT_INVALID_ARGUMENT, "rank must be 0..8, but is 9");
   EXPECT_REFUSED(gt_tensor_create(&tensor, buffer, 0, GT_U8, -1, nullptr), GT_INVALID_ARGUMENT,
