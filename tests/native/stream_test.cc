@@ -232,6 +232,19 @@ TEST(Stream, AllocatesNothingWhileAProgramRuns) {
   EXPECT_EQ(device->memory().allocations(), before);
 }
 
+TEST_F(StreamTest, AllocatesNothingForAnInstructionIssuedAtOnce) {
+  const TestTensor<float> x(device, Dims{4, 40}), y(device, Dims{4, 40}), z(device, Dims{4, 4});
+  const auto issue = [&] {
+    EXPECT_OK(gt_binary(device.stream(), y, x, x, GT_BINARY_ADD));
+    EXPECT_OK(gt_matmul(device.stream(), z, x, y, nullptr, 0, 1, GT_ACTIVATION_NONE));
+    EXPECT_OK(gt_matmul(device.stream(), z, x, y, nullptr, 0, 1, GT_ACTIVATION_RELU));
+  };
+  issue();  // scratch grows once
+  const int64_t before = heap_allocations;
+  for (int i = 0; i < 10; ++i) issue();
+  EXPECT_EQ(heap_allocations, before);
+}
+
 TEST(Stream, NamesTheInstructionThatFailsInAProgram) {
   const auto device = std::make_shared<Device>(3);
   Stream stream(device);

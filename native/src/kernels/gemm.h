@@ -52,7 +52,7 @@ struct DotTile {
   bool accumulate = false;      // start: what y holds, instead of bias
   bool relu = false;
 };
-constexpr int kMaxDotRows = 4, kMaxDotColumns = 6;
+constexpr int kMaxDotRows = 6, kMaxDotColumns = 4;
 using DotKernel = void (*)(const DotTile&);
 
 // Kernels for tiles of 1 or 2 vectors by up to max_rows[vectors] rows: of[vectors][rows].

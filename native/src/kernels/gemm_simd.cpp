@@ -137,53 +137,62 @@ void multiply_adjacent(const Tile& tile) {
   finish(tile, sum);
 }
 
-constexpr int kDotRows = kManyRegisters ? 4 : 3;
-constexpr int kDotColumns = kManyRegisters ? 6 : 4;
+constexpr int kDotRows = kManyRegisters ? 6 : 3;
+constexpr int kDotColumns = 4;
 
 template <int kRows, int kColumns, typename A, typename B>
 HWY_INLINE void dot_step(const A& a, const B& b, V (&sum)[kRows][kColumns]) {
   const D d;
   V rows[kRows];
-#pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) rows[i] = hn::LoadU(d, a(i));
 #pragma GCC unroll 6
+  for (int i = 0; i < kRows; ++i) rows[i] = hn::LoadU(d, a(i));
+#pragma GCC unroll 4
   for (int j = 0; j < kColumns; ++j) {
     const V column = hn::LoadU(d, b(j));
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int i = 0; i < kRows; ++i) sum[i][j] = hn::MulAdd(rows[i], column, sum[i][j]);
   }
 }
 
-// The sums of the lanes of four vectors, the order of the additions the same for each.
-HWY_INLINE void sum_lanes(const V (&v)[4], float* HWY_RESTRICT sums) {
-  const D d;
 #if HWY_TARGET == HWY_SCALAR
-  for (int i = 0; i < 4; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(d, v[i]));
+HWY_INLINE void sum_lanes(const V (&v)[kDotColumns], float* sums) {
+  for (int i = 0; i < kDotColumns; ++i) sums[i] = hn::GetLane(v[i]);
+}
 #else
+// The sum of the blocks of four lanes.
+template <typename Tag>
+HWY_INLINE auto fold(Tag tag, hn::Vec<Tag> v) {
+  if constexpr (hn::MaxLanes(Tag()) == 4) {
+    return v;
+  } else {
+    const hn::Half<Tag> half;
+    return fold(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
+// The sums of the lanes of four vectors, the order of the additions the same for each.
+HWY_INLINE void sum_lanes(const V (&v)[kDotColumns], float* sums) {
+  const D d;
   const V even = hn::Add(hn::InterleaveLower(d, v[0], v[2]), hn::InterleaveUpper(d, v[0], v[2]));
   const V odd = hn::Add(hn::InterleaveLower(d, v[1], v[3]), hn::InterleaveUpper(d, v[1], v[3]));
-  V all = hn::Add(hn::InterleaveLower(d, even, odd), hn::InterleaveUpper(d, even, odd));
-  if constexpr (kLanes >= 16) all = hn::Add(all, hn::ConcatUpperUpper(d, all, all));
-  if constexpr (kLanes >= 8) all = hn::Add(all, hn::SwapAdjacentBlocks(all));
-  HWY_ALIGN float lanes[kLanes];
-  hn::Store(all, d, lanes);
-  for (int i = 0; i < 4; ++i) sums[i] = lanes[i];
-#endif
+  const V all = hn::Add(hn::InterleaveLower(d, even, odd), hn::InterleaveUpper(d, even, odd));
+  hn::Store(fold(d, all), hn::CappedTag<float, 4>(), sums);
 }
+#endif
 
 template <int kRows, int kColumns>
 void dot(const DotTile& tile) {
   const D d;
   V sum[kRows][kColumns];
-#pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 6
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
     for (int j = 0; j < kColumns; ++j) sum[i][j] = hn::Zero(d);
   }
   const float *a[kRows], *b[kColumns];
-#pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) a[i] = tile.a[i];
 #pragma GCC unroll 6
+  for (int i = 0; i < kRows; ++i) a[i] = tile.a[i];
+#pragma GCC unroll 4
   for (int j = 0; j < kColumns; ++j) b[j] = tile.b + j * tile.b_row;
   int64_t k = 0;
   for (; k + kLanes <= tile.depth; k += kLanes) {
@@ -200,20 +209,18 @@ void dot(const DotTile& tile) {
              sum);
   }
 #pragma GCC unroll 6
-  for (int j = 0; j < kColumns; ++j) {
-    V of_rows[4];
+  for (int i = 0; i < kRows; ++i) {
+    V of_columns[kDotColumns];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) of_rows[i] = i < kRows ? sum[i][j] : hn::Zero(d);
-    HWY_ALIGN float sums[4];
-    sum_lanes(of_rows, sums);
-    for (int i = 0; i < kRows; ++i) {
-      float y = sums[i];
-      if (tile.accumulate) {
-        y += tile.y[i][j];
-      } else if (tile.bias != nullptr) {
-        y += tile.bias[j];
-      }
-      tile.y[i][j] = tile.relu && y < 0 ? 0 : y;
+    for (int j = 0; j < kDotColumns; ++j) of_columns[j] = j < kColumns ? sum[i][j] : hn::Zero(d);
+    HWY_ALIGN float sums[kDotColumns];
+    sum_lanes(of_columns, sums);
+    float* y = tile.y[i];
+    const float* before = tile.accumulate ? y : tile.bias;
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumns; ++j) {
+      const float value = before == nullptr ? sums[j] : sums[j] + before[j];
+      y[j] = tile.relu && value < 0 ? 0 : value;
     }
   }
 }

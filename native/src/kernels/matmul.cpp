@@ -15,7 +15,7 @@ Path choose_path(const Product& p) {
     return p.M >= 48 && p.N >= 64 && p.K >= 32 && !deep ? Path::PACKED : Path::DIRECT;
   }
   if (p.layout.transpose_b) {
-    if (p.K >= 32 && p.M <= 128) return Path::DOTS;
+    if (p.K >= 32 && p.M <= (p.K >= 512 ? 256 : 128)) return Path::DOTS;
     return p.N >= 64 && p.K >= 32 ? Path::PACKED : Path::DIRECT;
   }
   return p.M >= 96 && p.N >= 64 && p.K > 256 && !deep ? Path::PACKED : Path::DIRECT;
