@@ -1,5 +1,6 @@
 package dev.gatun.bench;
 
+import dev.gatun.bench.peers.PeersCommand;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -17,12 +18,14 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/// `./gatun bench`: runs benchmarks and prints native against pure Java.
+/// `./gatun bench`: runs benchmarks and prints what they say.
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
-    description = "Measures native against pure Java. Run it on a machine that does nothing else.",
-    subcommands = {Main.Step.class, Main.Ops.class, Main.Downcall.class})
+    description =
+        "Measures native against pure Java, and Gatun against its peers. Run it on a machine that"
+            + " does nothing else.",
+    subcommands = {Main.Step.class, Main.Ops.class, Main.Downcall.class, PeersCommand.class})
 public final class Main {
   private Main() {}
 

@@ -1,0 +1,274 @@
+package dev.gatun.bench.peers;
+
+import dev.gatun.ConvAlgorithm;
+import dev.gatun.DType;
+import dev.gatun.Device;
+import dev.gatun.Model;
+import dev.gatun.Net;
+import dev.gatun.Optimizer;
+import dev.gatun.ResNet;
+import dev.gatun.Trainer;
+import dev.gatun.backend.Backend;
+import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.View;
+import dev.gatun.backend.Window;
+import dev.gatun.backend.ffm.FfmBackend;
+import java.io.IOException;
+import java.util.function.Supplier;
+
+/// Gatun's side: networks through [Trainer] and [Model], single kernels as recorded programs.
+public final class GatunSide implements Side {
+  private final int threads;
+  private final Backend backend;
+
+  private GatunSide(int threads) {
+    this.threads = threads;
+    this.backend = FfmBackend.cpu(threads);
+  }
+
+  /// `args`: the number of threads.
+  public static void main(String[] args) throws IOException {
+    Worker.serve(new GatunSide(Integer.parseInt(args[0])));
+  }
+
+  @Override
+  public String description() {
+    return "Gatun, " + backend.description();
+  }
+
+  @Override
+  public Task prepare(Work work) {
+    return switch (work) {
+      case Work.Sgemm sgemm -> sgemm(sgemm.n());
+      case Work.Convolution convolution -> convolution(convolution);
+      case Work.Dropout dropout -> dropout(dropout.elements());
+      case Work.BatchNorm batchNorm -> batchNorm(batchNorm);
+      case Work.SoftmaxCrossEntropy loss -> loss(loss.rows(), loss.classes());
+      case Work.Training training -> new TrainingTask(training, threads);
+      case Work.Inference inference -> new InferenceTask(inference, threads);
+      case Work.Adam adam -> adam(adam.parameters());
+      case Work.LayerNorm layerNorm -> throw missing(layerNorm);
+    };
+  }
+
+  private static UnsupportedOperationException missing(Work work) {
+    return new UnsupportedOperationException("there is no instruction for " + work.name());
+  }
+
+  private Task sgemm(int n) {
+    GatunKernel kernel = new GatunKernel(backend);
+    View a = kernel.filled(1, n, n);
+    View b = kernel.filled(2, n, n);
+    View y = kernel.output(n, n);
+    return kernel.record(on -> on.matmul(y, a, b, null, false, false, Activation.NONE));
+  }
+
+  private Task convolution(Work.Convolution c) {
+    GatunKernel kernel = new GatunKernel(backend);
+    long batch = c.batch();
+    int side = c.side();
+    int outputSide = c.outputSide();
+    Window window = Window.square(c.size(), c.stride(), c.pad());
+    ConvAlgorithm algorithm = c.freeAlgorithm() ? ConvAlgorithm.AUTO : ConvAlgorithm.DIRECT;
+    Supplier<View> x = () -> kernel.filled(1, batch, side, side, c.channels());
+    Supplier<View> w = () -> kernel.filled(2, c.filters(), c.size(), c.size(), c.channels());
+    Supplier<View> dy = () -> kernel.filled(3, batch, outputSide, outputSide, c.filters());
+    return switch (c.pass()) {
+      case FORWARD -> {
+        View y = kernel.output(batch, outputSide, outputSide, c.filters());
+        View in = x.get();
+        View weights = w.get();
+        yield kernel.record(
+            on -> on.conv2d(y, in, weights, null, window, Activation.NONE, algorithm));
+      }
+      case DATA -> {
+        View dx = kernel.output(batch, side, side, c.channels());
+        View out = dy.get();
+        View weights = w.get();
+        yield kernel.record(on -> on.conv2dBackwardData(dx, out, weights, window, algorithm));
+      }
+      case WEIGHTS -> {
+        View dw = kernel.output(c.filters(), c.size(), c.size(), c.channels());
+        View in = x.get();
+        View out = dy.get();
+        yield kernel.record(on -> on.conv2dBackwardWeights(dw, in, out, window, algorithm));
+      }
+      case BACKWARD -> {
+        View dx = kernel.output(batch, side, side, c.channels());
+        View dw = kernel.output(c.filters(), c.size(), c.size(), c.channels());
+        View in = x.get();
+        View weights = w.get();
+        View out = dy.get();
+        yield kernel.record(
+            on -> {
+              on.conv2dBackwardData(dx, out, weights, window, algorithm);
+              on.conv2dBackwardWeights(dw, in, out, window, algorithm);
+            });
+      }
+    };
+  }
+
+  private Task adam(int parameters) {
+    GatunKernel kernel = new GatunKernel(backend);
+    View parameter = kernel.filled(1, parameters);
+    View gradient = kernel.filled(2, parameters);
+    View m = kernel.scratch(parameters);
+    View v = kernel.scratch(parameters);
+    View rate = kernel.scratch();
+    View step = kernel.view(DType.I64);
+    kernel.result(parameter);
+    backend.fill(rate, 1e-3);
+    Backend.Adam attributes = new Backend.Adam(0.9, 0.999, 1e-8, 0, false);
+    return kernel.record(
+        on -> on.adamStep(parameter, m, v, parameter, m, v, gradient, rate, step, attributes));
+  }
+
+  private Task dropout(int elements) {
+    GatunKernel kernel =
+        new GatunKernel(backend) {
+          @Override
+          public float[] results() {
+            return Values.dropout(read(0), Values.uniform(elements, 1));
+          }
+        };
+    View x = kernel.filled(1, elements);
+    View y = kernel.output(elements);
+    return kernel.record(on -> on.dropout(y, x, null, 0.5, 1, 0));
+  }
+
+  private Task batchNorm(Work.BatchNorm b) {
+    GatunKernel kernel = new GatunKernel(backend);
+    long[] dims = {b.batch(), b.side(), b.side(), b.channels()};
+    View x = kernel.filled(1, dims);
+    View dy = kernel.filled(2, dims);
+    View gamma = kernel.filled(3, b.channels());
+    View beta = kernel.filled(4, b.channels());
+    View y = kernel.output(dims);
+    View dx = kernel.output(dims);
+    View dgamma = kernel.output(b.channels());
+    View mean = kernel.scratch(b.channels());
+    View invStd = kernel.scratch(b.channels());
+    View runningMean = kernel.scratch(b.channels());
+    View runningVariance = kernel.scratch(b.channels());
+    View dbeta = kernel.scratch(b.channels());
+    return kernel.record(
+        on -> {
+          on.batchNormTraining(
+              y,
+              mean,
+              invStd,
+              runningMean,
+              runningVariance,
+              x,
+              gamma,
+              beta,
+              null,
+              runningMean,
+              runningVariance,
+              0.1,
+              1e-5,
+              Activation.NONE);
+          on.batchNormBackward(
+              dx, dgamma, dbeta, null, dy, x, null, mean, invStd, gamma, Activation.NONE);
+        });
+  }
+
+  private Task loss(int rows, int classes) {
+    GatunKernel kernel = new GatunKernel(backend);
+    View logits = kernel.filled(1, rows, classes);
+    View labels = kernel.labels(rows, classes);
+    View loss = kernel.output();
+    View dlogits = kernel.output(rows, classes);
+    View correct = kernel.view(DType.I32);
+    View one = kernel.scratch();
+    backend.fill(one, 1);
+    return kernel.record(
+        on -> {
+          on.softmaxCrossEntropy(loss, correct, logits, labels);
+          on.softmaxCrossEntropyBackward(dlogits, logits, labels, one);
+        });
+  }
+
+  private static Net net(Network network) {
+    return switch (network) {
+      case RESNET20 -> ResNet.cifar(20, 10);
+      case RESNET18 -> ResNet.imagenet(18);
+      case RESNET50 -> ResNet.imagenet(50);
+      case MLP -> Net.input(784).dense(256).relu().dense(10);
+    };
+  }
+
+  private static final class TrainingTask implements Task {
+    private final Device device;
+    private final Trainer trainer;
+    private final float[] images;
+    private final int[] labels;
+    private float loss;
+
+    TrainingTask(Work.Training work, int threads) {
+      if (!work.precision().equals("f32")) {
+        throw new UnsupportedOperationException("there is no training in " + work.precision());
+      }
+      if (!work.freeAlgorithm()) {
+        throw new UnsupportedOperationException("networks cannot be told to convolve directly");
+      }
+      Network network = work.network();
+      images = Values.uniform((long) work.batch() * network.inputCount(), 1);
+      labels = Values.labels(work.batch(), network.classes());
+      device = Device.cpu(threads);
+      trainer =
+          Trainer.of(net(network))
+              .on(device)
+              .optimizer(
+                  network == Network.MLP
+                      ? Optimizer.sgd(0.01)
+                      : Optimizer.sgd(0.01).momentum(0.9).weightDecay(1e-4));
+    }
+
+    @Override
+    public void run() {
+      loss = trainer.step(images, labels, 1e-3);
+    }
+
+    @Override
+    public float[] results() {
+      return Values.training(trainer.model().net().parameterCount(), loss);
+    }
+
+    @Override
+    public void close() {
+      trainer.close();
+      device.close();
+    }
+  }
+
+  private static final class InferenceTask implements Task {
+    private final Device device;
+    private final Model model;
+    private final float[] images;
+    private float[] logits = {};
+
+    InferenceTask(Work.Inference work, int threads) {
+      Network network = work.network();
+      images = Values.uniform((long) work.batch() * network.inputCount(), 1);
+      device = Device.cpu(threads);
+      model = Model.of(net(network), device, 1);
+    }
+
+    @Override
+    public void run() {
+      logits = model.predict(images);
+    }
+
+    @Override
+    public float[] results() {
+      return new float[] {logits.length};
+    }
+
+    @Override
+    public void close() {
+      model.close();
+      device.close();
+    }
+  }
+}
