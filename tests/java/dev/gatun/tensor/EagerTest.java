@@ -247,7 +247,7 @@ class EagerTest {
   void bf16IsReadAsTheNumbersItHolds(Backends backend) {
     Tensor x = Tensor.of(backend.device(), new float[] {1, 0.1f, -257, 3e38f}, 4).as(DType.BF16);
     assertEquals(DType.BF16, x.dtype());
-    float[] held = {1, 0.10009765625f, -256, 0x1.C4p127f};
+    float[] held = {1, 0x1.9Ap-4f, -256, 0x1.C4p127f};
     assertArrayEquals(held, x.toFloatArray());
     assertArrayEquals(held, x.as(DType.F32).toFloatArray());
     assertEquals(
