@@ -133,10 +133,11 @@ void conv(benchmark::State& state, Pass pass, int64_t batch, Layer l, int thread
   measure(state, machine, threads, each * taps * taps, [&] {
     switch (pass) {
       case FORWARD:
-        return gt_conv2d(s, y.tensor, x.tensor, w.tensor, nullptr, stride, stride, pad, pad, 0, 0);
+        return gt_conv2d(s, y.tensor, nullptr, x.tensor, w.tensor, nullptr, nullptr, stride, stride,
+                         pad, pad, 0, 0);
       case DATA:
-        return gt_conv2d_backward_data(s, x.tensor, y.tensor, w.tensor, stride, stride, pad, pad,
-                                       0);
+        return gt_conv2d_backward_data(s, x.tensor, nullptr, y.tensor, w.tensor, nullptr, nullptr,
+                                       nullptr, nullptr, stride, stride, pad, pad, 0);
       default:
         return gt_conv2d_backward_weights(s, w.tensor, x.tensor, y.tensor, stride, stride, pad, pad,
                                           0);

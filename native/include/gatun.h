@@ -173,14 +173,19 @@ GT_API gt_status gt_matmul(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor
 #define GT_CONV_AUTO 0   /* as is fastest for the shape */
 #define GT_CONV_DIRECT 1 /* by the sum of products that defines it */
 
-/* Cross-correlation, real. x [N,H,W,C], w [K,R,S,C], y [N,P,Q,K], bias [K] nullable,
- * P = (H + 2 pad_h - R) / stride_h + 1 (floor), Q alike. */
-GT_API gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h,
-                           int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation,
-                           int32_t algorithm);
-/* dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C]. */
-GT_API gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h,
-                                         int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm);
+/* Cross-correlation, real. y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K] + residual [N,P,Q,K]), bias and
+ * residual nullable, P = (H + 2 pad_h - R) / stride_h + 1 (floor), Q alike.
+ * moments [2,K] nullable: mean and variance (divided by the count N P Q >= 1) of y per channel. */
+GT_API gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias,
+                           gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
+                           int32_t activation, int32_t algorithm);
+/* dx [N,H,W,C] = gate > 0 ? g + addend : 0, g from dy [N,P,Q,K] and w [K,R,S,C]; addend, gate [N,H,W,C] nullable.
+ * sums [2,C] nullable: sum dx and sum dx (norm_x - norm_mean) per channel, norm_x [N,H,W,C] and norm_mean [C], which are NULL
+ * without sums. */
+GT_API gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w,
+                                         gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean,
+                                         int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
+                                         int32_t algorithm);
 /* dw [K,R,S,C] from x [N,H,W,C] and dy [N,P,Q,K]. */
 GT_API gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h,
                                             int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm);
@@ -192,17 +197,20 @@ GT_API gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_t
  *   y = activation(gamma (x - mean) inv_std + beta + residual)
  *   new_running_mean = (1 - momentum) running_mean + momentum mean
  *   new_running_variance = (1 - momentum) running_variance + momentum variance m / (m - 1)      (unbiased, as PyTorch)
- * residual nullable. m >= 2. In place for the running estimates. */
+ * residual nullable. moments [2,C] nullable: mean and variance of x, as gt_conv2d gives them. m >= 2. In place for the
+ * running estimates. */
 GT_API gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std,
                                         gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x,
-                                        gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor running_mean,
-                                        gt_tensor running_variance, double momentum, double epsilon, int32_t activation);
+                                        gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor moments,
+                                        gt_tensor running_mean, gt_tensor running_variance, double momentum,
+                                        double epsilon, int32_t activation);
 /* With g = activation is ReLU ? (y > 0 ? dy : 0) : dy, and xhat = (x - mean) inv_std:
  *   dgamma = sum g xhat, dbeta = sum g, dx = gamma inv_std (g - (dbeta + xhat dgamma) / m), dresidual = g.
- * y nullable without activation; dresidual nullable. dx or dresidual in place with dy (not both). */
+ * y nullable without activation; dresidual nullable. sums [2,C] nullable: sum g and sum g (x - mean), as
+ * gt_conv2d_backward_data gives them. dx or dresidual in place with dy (not both). */
 GT_API gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta,
                                         gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean,
-                                        gt_tensor inv_std, gt_tensor gamma, int32_t activation);
+                                        gt_tensor inv_std, gt_tensor gamma, gt_tensor sums, int32_t activation);
 /* y = activation(gamma (x - running_mean) / sqrt(running_variance + epsilon) + beta + residual). In place with x or
  * residual. */
 GT_API gt_status gt_batch_norm_inference(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor gamma, gt_tensor beta,

@@ -40,7 +40,7 @@ struct Case {
     if (with_residual) added = residual.tensor();
     kernels::batch_norm_training(launcher, y.tensor(), mean.tensor(), inv_std.tensor(),
                                  running_mean.tensor(), running_variance.tensor(), x.tensor(),
-                                 gamma.tensor(), beta.tensor(), added ? &*added : nullptr,
+                                 gamma.tensor(), beta.tensor(), added ? &*added : nullptr, nullptr,
                                  running_mean.tensor(), running_variance.tensor(), kMomentum,
                                  kEpsilon, activation);
   }
@@ -48,8 +48,8 @@ struct Case {
     kernels::naive::batch_norm_training(
         y.data(), mean.data(), inv_std.data(), running_mean.data(), running_variance.data(),
         x.data(), gamma.data(), beta.data(), with_residual ? residual.data() : nullptr,
-        running_mean.data(), running_variance.data(), rows(), channels(), kMomentum, kEpsilon,
-        activation == Activation::RELU);
+        static_cast<const T*>(nullptr), running_mean.data(), running_variance.data(), rows(),
+        channels(), kMomentum, kEpsilon, activation == Activation::RELU);
   }
 
   void backward(Launcher& launcher, bool with_residual, Activation activation) {
@@ -57,13 +57,13 @@ struct Case {
     kernels::batch_norm_backward(launcher, dx.tensor(), dgamma.tensor(), dbeta.tensor(),
                                  with_residual ? &passed : nullptr, dy.tensor(), x.tensor(),
                                  activation == Activation::RELU ? &output : nullptr, mean.tensor(),
-                                 inv_std.tensor(), gamma.tensor(), activation);
+                                 inv_std.tensor(), gamma.tensor(), nullptr, activation);
   }
   void backward_naive(bool with_residual, Activation activation) {
     kernels::naive::batch_norm_backward(
         dx.data(), dgamma.data(), dbeta.data(), with_residual ? dresidual.data() : nullptr,
-        dy.data(), x.data(), y.data(), mean.data(), inv_std.data(), gamma.data(), rows(),
-        channels(), activation == Activation::RELU);
+        dy.data(), x.data(), y.data(), mean.data(), inv_std.data(), gamma.data(),
+        static_cast<const T*>(nullptr), rows(), channels(), activation == Activation::RELU);
   }
 
   void infer(Launcher& launcher, bool with_residual, Activation activation) {
@@ -247,12 +247,12 @@ struct DeviceCase {
 
   gt_status train(double epsilon = kEpsilon, double momentum = kMomentum) {
     return gt_batch_norm_training(stream, y, mean, inv_std, running_mean, running_variance, x,
-                                  gamma, beta, residual, running_mean, running_variance, momentum,
-                                  epsilon, GT_ACTIVATION_RELU);
+                                  gamma, beta, residual, nullptr, running_mean, running_variance,
+                                  momentum, epsilon, GT_ACTIVATION_RELU);
   }
   gt_status backward() {
     return gt_batch_norm_backward(stream, dx, dgamma, dbeta, dresidual, dy, x, y, mean, inv_std,
-                                  gamma, GT_ACTIVATION_RELU);
+                                  gamma, nullptr, GT_ACTIVATION_RELU);
   }
   gt_status infer() {
     return gt_batch_norm_inference(stream, y, x, gamma, beta, residual, running_mean,
@@ -267,7 +267,7 @@ TEST(BatchNorm, KnownAnswers) {
   c.gamma[0] = 1, c.beta[0] = 0;
   DeviceCase<double> d(device, c);
   ASSERT_OK(gt_batch_norm_training(device.stream(), d.y, d.mean, d.inv_std, d.running_mean,
-                                   d.running_variance, d.x, d.gamma, d.beta, nullptr,
+                                   d.running_variance, d.x, d.gamma, d.beta, nullptr, nullptr,
                                    d.running_mean, d.running_variance, 1, 0, GT_ACTIVATION_NONE));
   expect_close(d.y.read(), Array<double>({4, 1}, {-1.34164, -0.44721, 0.44721, 1.34164}), 0, 1e-5);
   EXPECT_DOUBLE_EQ(d.mean.read()[0], 2.5);
@@ -307,8 +307,8 @@ void expect_in_place_agrees() {
   DeviceCase<T> d(device, c);
   TestTensor<T> new_mean(device, Dims{20}), new_variance(device, Dims{20});
   ASSERT_OK(gt_batch_norm_training(d.stream, d.y, d.mean, d.inv_std, new_mean, new_variance, d.x,
-                                   d.gamma, d.beta, d.residual, d.running_mean, d.running_variance,
-                                   kMomentum, kEpsilon, GT_ACTIVATION_RELU));
+                                   d.gamma, d.beta, d.residual, nullptr, d.running_mean,
+                                   d.running_variance, kMomentum, kEpsilon, GT_ACTIVATION_RELU));
   ASSERT_OK(d.train());
   expect_same_bits(d.running_mean.read(), new_mean.read());
   expect_same_bits(d.running_variance.read(), new_variance.read());
@@ -316,12 +316,12 @@ void expect_in_place_agrees() {
   ASSERT_OK(d.backward());
   TestTensor<T> both(device, c.dy);
   ASSERT_OK(gt_batch_norm_backward(d.stream, both, d.dgamma, d.dbeta, nullptr, both, d.x, d.y,
-                                   d.mean, d.inv_std, d.gamma, GT_ACTIVATION_RELU));
+                                   d.mean, d.inv_std, d.gamma, nullptr, GT_ACTIVATION_RELU));
   expect_same_bits(both.read(), d.dx.read());
   both.write(c.dy);
   TestTensor<T> dx(device, c.dx.dims());
   ASSERT_OK(gt_batch_norm_backward(d.stream, dx, d.dgamma, d.dbeta, both, both, d.x, d.y, d.mean,
-                                   d.inv_std, d.gamma, GT_ACTIVATION_RELU));
+                                   d.inv_std, d.gamma, nullptr, GT_ACTIVATION_RELU));
   expect_same_bits(both.read(), d.dresidual.read());
   expect_same_bits(dx.read(), d.dx.read());
 
@@ -387,8 +387,8 @@ TEST(BatchNorm, RefusesWhatItsContractDoesNotAllow) {
   const auto train = [&](gt_tensor y, gt_tensor x, gt_tensor gamma, gt_tensor running_mean,
                          double momentum, double epsilon, int32_t activation) {
     return gt_batch_norm_training(s, y, d.mean, d.inv_std, d.running_mean, d.running_variance, x,
-                                  gamma, d.beta, d.residual, running_mean, d.running_variance,
-                                  momentum, epsilon, activation);
+                                  gamma, d.beta, d.residual, nullptr, running_mean,
+                                  d.running_variance, momentum, epsilon, activation);
   };
   const auto refused = [](gt_status status, const char* part) {
     EXPECT_REFUSED(status, GT_INVALID_ARGUMENT, part);
@@ -407,13 +407,13 @@ TEST(BatchNorm, RefusesWhatItsContractDoesNotAllow) {
   refused(train(d.y, d.x, d.running_mean, d.running_mean, .1, 0, 0),
           "new_running_mean and gamma share memory");
   refused(gt_batch_norm_training(s, one_row, d.mean, d.inv_std, d.running_mean, d.running_variance,
-                                 one_row, d.gamma, d.beta, nullptr, d.running_mean,
+                                 one_row, d.gamma, d.beta, nullptr, nullptr, d.running_mean,
                                  d.running_variance, .1, 0, 0),
           "at least 2 values per channel");
 
   const auto backward = [&](gt_tensor dx, gt_tensor dresidual, gt_tensor dy, gt_tensor y) {
     return gt_batch_norm_backward(s, dx, d.dgamma, d.dbeta, dresidual, dy, d.x, y, d.mean,
-                                  d.inv_std, d.gamma, GT_ACTIVATION_RELU);
+                                  d.inv_std, d.gamma, nullptr, GT_ACTIVATION_RELU);
   };
   refused(backward(d.dx, d.dresidual, d.dy, nullptr), "[batch_norm_backward] y is NULL");
   refused(backward(d.dx, d.dresidual, one_row, d.y), "shapes differ: dy is f32 (1, 4)");

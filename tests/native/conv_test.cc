@@ -206,9 +206,10 @@ TEST(Conv, RunsOnThreadsAndFromPrograms) {
     const TestTensor<float> x(device, inputs.x), w(device, inputs.w), dy(device, inputs.dy),
         bias(device, inputs.bias), y(device, c.y()), dx(device, c.x()), dw(device, c.w());
     EXPECT_OK(gt_stream_begin_recording(device.stream()));
-    EXPECT_OK(
-        gt_conv2d(device.stream(), y, x, w, bias, 1, 1, 1, 1, GT_ACTIVATION_RELU, GT_CONV_AUTO));
-    EXPECT_OK(gt_conv2d_backward_data(device.stream(), dx, dy, w, 1, 1, 1, 1, 0));
+    EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1,
+                        GT_ACTIVATION_RELU, GT_CONV_AUTO));
+    EXPECT_OK(gt_conv2d_backward_data(device.stream(), dx, nullptr, dy, w, nullptr, nullptr,
+                                      nullptr, nullptr, 1, 1, 1, 1, 0));
     EXPECT_OK(gt_conv2d_backward_weights(device.stream(), dw, x, dy, 1, 1, 1, 1, 0));
     gt_program program = nullptr;
     ASSERT_OK(gt_stream_end_recording(&program, device.stream()));
@@ -230,8 +231,10 @@ TEST(Conv, RunsInDouble) {
       w(device, convert<double>(inputs.w)), dy(device, convert<double>(inputs.dy)),
       bias(device, convert<double>(inputs.bias)), y(device, c.y()), dx(device, c.x()),
       dw(device, c.w());
-  EXPECT_OK(gt_conv2d(stream, y, x, w, bias, 2, 1, 1, 1, GT_ACTIVATION_RELU, GT_CONV_AUTO));
-  EXPECT_OK(gt_conv2d_backward_data(stream, dx, dy, w, 2, 1, 1, 1, 0));
+  EXPECT_OK(gt_conv2d(stream, y, nullptr, x, w, bias, nullptr, 2, 1, 1, 1, GT_ACTIVATION_RELU,
+                      GT_CONV_AUTO));
+  EXPECT_OK(gt_conv2d_backward_data(stream, dx, nullptr, dy, w, nullptr, nullptr, nullptr, nullptr,
+                                    2, 1, 1, 1, 0));
   EXPECT_OK(gt_conv2d_backward_weights(stream, dw, x, dy, 2, 1, 1, 1, 0));
   expect_same_bits(y.read(), expected.y);
   expect_same_bits(dx.read(), expected.dx);
@@ -247,7 +250,7 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   const TestTensor<double> real(device, {4, 3, 3, 3});
   const auto conv = [&](gt_tensor to, gt_tensor from, gt_tensor weights, gt_tensor b, int stride_h,
                         int pad_w) {
-    return gt_conv2d(s, to, from, weights, b, stride_h, 1, 1, pad_w, 0, 0);
+    return gt_conv2d(s, to, nullptr, from, weights, b, nullptr, stride_h, 1, 1, pad_w, 0, 0);
   };
   EXPECT_OK(conv(y, x, w, bias, 1, 1));
   EXPECT_REFUSED(conv(nullptr, x, w, bias, 1, 1), GT_INVALID_ARGUMENT, "y is NULL");
@@ -261,22 +264,27 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(conv(y, x, big, bias, 1, 1), GT_INVALID_ARGUMENT, "w has 9 taps along height");
   EXPECT_REFUSED(conv(y, x, w, flat, 1, 1), GT_INVALID_ARGUMENT, "bias must be f32 (4)");
   EXPECT_REFUSED(conv(y, x, real, bias, 1, 1), GT_INVALID_ARGUMENT, "dtypes differ");
-  EXPECT_REFUSED(gt_conv2d(s, y, x, w, bias, 1, 1, 1, 1, 7, 0), GT_INVALID_ARGUMENT, "activation");
-  EXPECT_REFUSED(gt_conv2d(s, y, x, w, bias, 1, 1, 1, 1, 0, -1), GT_INVALID_ARGUMENT,
-                 "algorithm must be 0 (auto) or 1 (direct), but is -1");
-  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, y, w, 1, 1, 1, 1, 9), GT_INVALID_ARGUMENT,
-                 "algorithm must be 0");
+  EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 7, 0),
+                 GT_INVALID_ARGUMENT, "activation");
+  EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 0, -1),
+                 GT_INVALID_ARGUMENT, "algorithm must be 0 (auto) or 1 (direct), but is -1");
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, w, nullptr, nullptr, nullptr, nullptr, 1,
+                                         1, 1, 1, 9),
+                 GT_INVALID_ARGUMENT, "algorithm must be 0");
   EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 1, 1, 9), GT_INVALID_ARGUMENT,
                  "algorithm must be 0");
-  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, y, deep, 1, 1, 1, 1, 0), GT_INVALID_ARGUMENT,
-                 "channels differ: dx is");
-  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, y, w, 1, 2, 1, 1, 0), GT_INVALID_ARGUMENT,
-                 "dy must be f32 (2, 6, 3, 4)");
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, deep, nullptr, nullptr, nullptr, nullptr,
+                                         1, 1, 1, 1, 0),
+                 GT_INVALID_ARGUMENT, "channels differ: dx is");
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, w, nullptr, nullptr, nullptr, nullptr, 1,
+                                         2, 1, 1, 0),
+                 GT_INVALID_ARGUMENT, "dy must be f32 (2, 6, 3, 4)");
   EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 0, 1, 0), GT_INVALID_ARGUMENT,
                  "dy must be f32 (2, 4, 5, 4)");
   const TestTensor<float> square(device, {4, 3, 3, 4}), kernel(device, {4, 3, 3, 4});
   EXPECT_REFUSED(conv(square, square, kernel, nullptr, 1, 1), GT_INVALID_ARGUMENT, "share memory");
-  EXPECT_REFUSED(gt_conv2d_backward_data(s, square, square, kernel, 1, 1, 1, 1, 0),
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, square, nullptr, square, kernel, nullptr, nullptr,
+                                         nullptr, nullptr, 1, 1, 1, 1, 0),
                  GT_INVALID_ARGUMENT, "share memory");
   EXPECT_REFUSED(gt_conv2d_backward_weights(s, kernel, square, kernel, 1, 1, 1, 1, 0),
                  GT_INVALID_ARGUMENT, "share memory");

@@ -31,6 +31,12 @@ void check_shapes(const char* op, const Tensor& x, std::initializer_list<Named> 
   }
 }
 
+// Two values per channel of x, if given.
+void check_pairs(const char* op, const Tensor& x, const Named& pairs) {
+  check_real(op, {{"x", x}, pairs});
+  check_shape(op, pairs.name, pairs.operand, {2, x.dims[x.rank - 1]});
+}
+
 void check_epsilon(const char* op, double epsilon) {
   require(epsilon >= 0 && std::isfinite(epsilon), "[", op,
           "] epsilon must be finite and not negative, but is ", epsilon);
@@ -41,12 +47,13 @@ void check_epsilon(const char* op, double epsilon) {
 gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std,
                                  gt_tensor new_running_mean, gt_tensor new_running_variance,
                                  gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual,
-                                 gt_tensor running_mean, gt_tensor running_variance,
-                                 double momentum, double epsilon, int32_t activation) {
+                                 gt_tensor moments, gt_tensor running_mean,
+                                 gt_tensor running_variance, double momentum, double epsilon,
+                                 int32_t activation) {
   constexpr auto op = "batch_norm_training";
   return instruction(
       op, stream, {y, mean, inv_std, new_running_mean, new_running_variance},
-      {x, gamma, beta, residual, running_mean, running_variance}, [&](Launcher& launcher) {
+      {x, gamma, beta, residual, moments, running_mean, running_variance}, [&](Launcher& launcher) {
         const Named to{"y", tensor(op, "y", y)};
         const Named center{"mean", tensor(op, "mean", mean)};
         const Named inverse{"inv_std", tensor(op, "inv_std", inv_std)};
@@ -57,6 +64,7 @@ gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, 
         const Named slope{"gamma", tensor(op, "gamma", gamma)};
         const Named offset{"beta", tensor(op, "beta", beta)};
         const Named added{"residual", nullable(residual)};
+        const Named known{"moments", nullable(moments)};
         const Named old_mean{"running_mean", tensor(op, "running_mean", running_mean)};
         const Named old_variance{"running_variance",
                                  tensor(op, "running_variance", running_variance)};
@@ -65,6 +73,7 @@ gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, 
         check_shapes(
             op, input, {to, added},
             {center, inverse, new_mean, new_variance, slope, offset, old_mean, old_variance});
+        check_pairs(op, input, known);
         require(count_per_channel(input) >= 2, "[", op,
                 "] needs at least 2 values per channel for a variance, but x is ", input);
         require(momentum >= 0 && momentum <= 1, "[", op, "] momentum must be in 0..1, but is ",
@@ -72,7 +81,7 @@ gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, 
         check_epsilon(op, epsilon);
         const Activation act = check_activation(op, activation);
         check_disjoint(op, {to, center, inverse, new_mean, new_variance},
-                       {from, slope, offset, added});
+                       {from, slope, offset, added, known});
         check_disjoint(op, {to, center, inverse}, {old_mean, old_variance});
         check_disjoint(op, {new_mean}, {old_variance});
         check_disjoint(op, {new_variance}, {old_mean});
@@ -84,18 +93,18 @@ gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, 
         kernels::batch_norm_training(
             launcher, *to.operand.tensor, *center.operand.tensor, *inverse.operand.tensor,
             *new_mean.operand.tensor, *new_variance.operand.tensor, input, *slope.operand.tensor,
-            *offset.operand.tensor, added.operand.tensor, *old_mean.operand.tensor,
-            *old_variance.operand.tensor, momentum, epsilon, act);
+            *offset.operand.tensor, added.operand.tensor, known.operand.tensor,
+            *old_mean.operand.tensor, *old_variance.operand.tensor, momentum, epsilon, act);
       });
 }
 
 gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta,
                                  gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y,
-                                 gt_tensor mean, gt_tensor inv_std, gt_tensor gamma,
+                                 gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, gt_tensor sums,
                                  int32_t activation) {
   constexpr auto op = "batch_norm_backward";
   return instruction(
-      op, stream, {dx, dgamma, dbeta, dresidual}, {dy, x, y, mean, inv_std, gamma},
+      op, stream, {dx, dgamma, dbeta, dresidual}, {dy, x, y, mean, inv_std, gamma, sums},
       [&](Launcher& launcher) {
         const Named to{"dx", tensor(op, "dx", dx)};
         const Named to_gamma{"dgamma", tensor(op, "dgamma", dgamma)};
@@ -107,24 +116,26 @@ gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamm
         const Named center{"mean", tensor(op, "mean", mean)};
         const Named inverse{"inv_std", tensor(op, "inv_std", inv_std)};
         const Named slope{"gamma", tensor(op, "gamma", gamma)};
+        const Named known{"sums", nullable(sums)};
 
         check_shapes(op, *input.operand.tensor, {to, to_residual, gradient, output},
                      {to_gamma, to_beta, center, inverse, slope});
+        check_pairs(op, *input.operand.tensor, known);
         const Activation act = check_activation(op, activation);
         require(act == Activation::NONE || output.operand.tensor != nullptr, "[", op,
                 "] y is NULL, but the gradient of the activation needs it");
         check_disjoint(op, {to, to_residual, to_gamma, to_beta},
-                       {input, output, center, inverse, slope});
+                       {input, output, center, inverse, slope, known});
         check_disjoint(op, {to_gamma, to_beta}, {gradient});
         check_in_place_or_disjoint(op, to.name, to.operand, gradient.name, gradient.operand);
         check_in_place_or_disjoint(op, to_residual.name, to_residual.operand, gradient.name,
                                    gradient.operand);
 
-        kernels::batch_norm_backward(launcher, *to.operand.tensor, *to_gamma.operand.tensor,
-                                     *to_beta.operand.tensor, to_residual.operand.tensor,
-                                     *gradient.operand.tensor, *input.operand.tensor,
-                                     output.operand.tensor, *center.operand.tensor,
-                                     *inverse.operand.tensor, *slope.operand.tensor, act);
+        kernels::batch_norm_backward(
+            launcher, *to.operand.tensor, *to_gamma.operand.tensor, *to_beta.operand.tensor,
+            to_residual.operand.tensor, *gradient.operand.tensor, *input.operand.tensor,
+            output.operand.tensor, *center.operand.tensor, *inverse.operand.tensor,
+            *slope.operand.tensor, known.operand.tensor, act);
       });
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/conv.h"
 
+#include "abi/aliasing.h"
 #include "abi/handles.h"
 
 using namespace gatun;
@@ -41,38 +42,68 @@ kernels::ConvAlgorithm check_algorithm(const char* op, int32_t value) {
 
 }  // namespace
 
-gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias,
-                    int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
-                    int32_t activation, int32_t algorithm) {
-  return instruction("conv2d", stream, {y}, {x, w, bias}, [&](Launcher& launcher) {
-    const char* op = "conv2d";
+gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w,
+                    gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w,
+                    int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm) {
+  constexpr auto op = "conv2d";
+  return instruction(op, stream, {y, moments}, {x, w, bias, residual}, [&](Launcher& launcher) {
     const Tensor &ty = tensor(op, "y", y), &tx = tensor(op, "x", x), &tw = tensor(op, "w", w);
-    const Tensor* tbias = nullable(bias);
-    check_real(op, {{"y", ty}, {"x", tx}, {"w", tw}, {"bias", tbias}});
+    const Tensor *tmoments = nullable(moments), *tbias = nullable(bias),
+                 *tresidual = nullable(residual);
+    check_real(op, {{"y", ty},
+                    {"moments", tmoments},
+                    {"x", tx},
+                    {"w", tw},
+                    {"bias", tbias},
+                    {"residual", tresidual}});
     const auto geometry =
         check_geometry(op, tx, tw, "y", ty, "x", "w", stride_h, stride_w, pad_h, pad_w);
     check_shape(op, "bias", tbias, {tw.dims[0]});
-    check_no_overlap(op, "y", ty, "x", tx);
-    check_no_overlap(op, "y", ty, "w", tw);
-    check_no_overlap(op, "y", ty, "bias", tbias);
-    kernels::conv2d(launcher, ty, tx, tw, tbias, geometry, check_activation(op, activation),
-                    check_algorithm(op, algorithm));
+    check_same_shape(op, "residual", tresidual, "y", ty);
+    check_shape(op, "moments", tmoments, {2, tw.dims[0]});
+    require(tmoments == nullptr || ty.dims[0] > 0, "[", op,
+            "] there are no moments of nothing: y is ", ty);
+    check_disjoint(op, {{"y", ty}, {"moments", tmoments}},
+                   {{"x", tx}, {"w", tw}, {"bias", tbias}, {"residual", tresidual}});
+    kernels::conv2d(
+        launcher, ty, tx, tw, tbias, geometry,
+        {.addend = tresidual, .activation = check_activation(op, activation), .moments = tmoments},
+        check_algorithm(op, algorithm));
   });
 }
 
-gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w,
-                                  int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
-                                  int32_t algorithm) {
-  return instruction("conv2d_backward_data", stream, {dx}, {dy, w}, [&](Launcher& launcher) {
-    const char* op = "conv2d_backward_data";
-    const Tensor &tdx = tensor(op, "dx", dx), &tdy = tensor(op, "dy", dy), &tw = tensor(op, "w", w);
-    check_real(op, {{"dx", tdx}, {"dy", tdy}, {"w", tw}});
-    const auto geometry =
-        check_geometry(op, tdx, tw, "dy", tdy, "dx", "w", stride_h, stride_w, pad_h, pad_w);
-    check_no_overlap(op, "dx", tdx, "dy", tdy);
-    check_no_overlap(op, "dx", tdx, "w", tw);
-    kernels::conv2d_backward_data(launcher, tdx, tdy, tw, geometry, check_algorithm(op, algorithm));
-  });
+gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy,
+                                  gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x,
+                                  gt_tensor norm_mean, int32_t stride_h, int32_t stride_w,
+                                  int32_t pad_h, int32_t pad_w, int32_t algorithm) {
+  constexpr auto op = "conv2d_backward_data";
+  return instruction(
+      op, stream, {dx, sums}, {dy, w, addend, gate, norm_x, norm_mean}, [&](Launcher& launcher) {
+        const Named to{"dx", tensor(op, "dx", dx)}, to_sums{"sums", nullable(sums)};
+        const Named from{"dy", tensor(op, "dy", dy)}, weights{"w", tensor(op, "w", w)};
+        const Named added{"addend", nullable(addend)}, gated{"gate", nullable(gate)};
+        const Named centered{"norm_x", nullable(norm_x)}, center{"norm_mean", nullable(norm_mean)};
+        check_real(op, {to, to_sums, from, weights, added, gated, centered, center});
+        const Tensor &tdx = *to.operand.tensor, &tw = *weights.operand.tensor;
+        const auto geometry = check_geometry(op, tdx, tw, "dy", *from.operand.tensor, "dx", "w",
+                                             stride_h, stride_w, pad_h, pad_w);
+        for (const Named& like : {added, gated, centered}) {
+          check_same_shape(op, like.name, like.operand, "dx", tdx);
+        }
+        check_shape(op, to_sums.name, to_sums.operand, {2, tdx.dims[3]});
+        check_shape(op, center.name, center.operand, {tdx.dims[3]});
+        const bool summed = sums != nullptr;
+        require((norm_x != nullptr) == summed && (norm_mean != nullptr) == summed, "[", op,
+                "] sums, norm_x and norm_mean must be given together or not at all");
+        check_disjoint(op, {to, to_sums}, {from, weights, added, gated, centered, center});
+        kernels::conv2d_backward_data(launcher, tdx, *from.operand.tensor, tw, geometry,
+                                      {.addend = added.operand.tensor,
+                                       .gate = gated.operand.tensor,
+                                       .sums = to_sums.operand.tensor,
+                                       .norm_x = centered.operand.tensor,
+                                       .norm_mean = center.operand.tensor},
+                                      check_algorithm(op, algorithm));
+      });
 }
 
 gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy,

@@ -126,43 +126,56 @@ int64_t channels_of(const Tensor& x) { return x.dims[x.rank - 1]; }
 void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean,
                          const Tensor& inv_std, const Tensor& new_running_mean,
                          const Tensor& new_running_variance, const Tensor& x, const Tensor& gamma,
-                         const Tensor& beta, const Tensor* residual, const Tensor& running_mean,
-                         const Tensor& running_variance, double momentum, double epsilon,
-                         Activation activation) {
+                         const Tensor& beta, const Tensor* residual, const Tensor* moments,
+                         const Tensor& running_mean, const Tensor& running_variance,
+                         double momentum, double epsilon, Activation activation) {
   if (x.count == 0) return;
   const int64_t channels = channels_of(x), rows = x.count / channels;
   const bool relu = activation == Activation::RELU;
   if (x.dtype == DType::F64) {
-    launcher.parallel(1, [=, added = data_of<double>(residual)](const Context&, int64_t) {
+    launcher.parallel(1, [=, added = data_of<double>(residual), known = data_of<double>(moments)](
+                             const Context&, int64_t) {
       naive::batch_norm_training(y.as<double>(), mean.as<double>(), inv_std.as<double>(),
                                  new_running_mean.as<double>(), new_running_variance.as<double>(),
                                  x.as<double>(), gamma.as<double>(), beta.as<double>(), added,
-                                 running_mean.as<double>(), running_variance.as<double>(), rows,
-                                 channels, momentum, epsilon, relu);
+                                 known, running_mean.as<double>(), running_variance.as<double>(),
+                                 rows, channels, momentum, epsilon, relu);
     });
     return;
   }
 
   const Cut cut(rows, channels);
-  const auto means = launcher.scratch<double>(cut.partials() * cut.columns());
-  const auto squares = launcher.scratch<double>(cut.partials() * cut.columns());
+  const float* known = data_of<float>(moments);
+  const int64_t partials = known == nullptr ? cut.partials() * cut.columns() : 0;
+  const auto means = launcher.scratch<double>(partials);
+  const auto squares = launcher.scratch<double>(partials);
   const Affine affine(launcher, cut.columns());
 
-  launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
-    const Cut::Piece piece = cut.piece(task);
-    batch_norm_moments(context.at(means) + piece.partial, context.at(squares) + piece.partial,
-                       x.as<float>() + piece.offset, piece.block);
-  });
+  if (known == nullptr) {
+    launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
+      const Cut::Piece piece = cut.piece(task);
+      batch_norm_moments(context.at(means) + piece.partial, context.at(squares) + piece.partial,
+                         x.as<float>() + piece.offset, piece.block);
+    });
+  }
 
   for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
     double center[kMerge] = {}, m2[kMerge] = {};
     double count = 0;
-    cut.for_partials([&](int64_t first, int64_t values) {
-      const auto more = static_cast<double>(values);
-      batch_norm_merge(count, center, m2, more, context.at(means) + first + begin,
-                       context.at(squares) + first + begin, n);
-      count += more;
-    });
+    if (known == nullptr) {
+      cut.for_partials([&](int64_t first, int64_t values) {
+        const auto more = static_cast<double>(values);
+        batch_norm_merge(count, center, m2, more, context.at(means) + first + begin,
+                         context.at(squares) + first + begin, n);
+        count += more;
+      });
+    } else {
+      count = static_cast<double>(rows);
+      for (int64_t j = 0; j < n; ++j) {
+        center[j] = known[begin + j];
+        m2[j] = known[channels + begin + j] * count;
+      }
+    }
     for (int64_t j = 0; j < n; ++j) {
       const int64_t c = begin + j;
       const double variance = m2[j] / count;
@@ -195,25 +208,29 @@ void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean
 void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dgamma,
                          const Tensor& dbeta, const Tensor* dresidual, const Tensor& dy,
                          const Tensor& x, const Tensor* y, const Tensor& mean,
-                         const Tensor& inv_std, const Tensor& gamma, Activation activation) {
+                         const Tensor& inv_std, const Tensor& gamma, const Tensor* given,
+                         Activation activation) {
   const int64_t channels = channels_of(x);
   if (channels == 0) return;
   const bool relu = activation == Activation::RELU;
   const int64_t rows = x.count / channels;
   const Tensor* gate = relu ? y : nullptr;
   if (x.dtype == DType::F64) {
-    launcher.parallel(1, [=, gated_by = data_of<double>(gate), passed = data_of<double>(dresidual)](
-                             const Context&, int64_t) {
+    launcher.parallel(1, [=, gated_by = data_of<double>(gate), known = data_of<double>(given),
+                          passed = data_of<double>(dresidual)](const Context&, int64_t) {
       naive::batch_norm_backward(dx.as<double>(), dgamma.as<double>(), dbeta.as<double>(), passed,
                                  dy.as<double>(), x.as<double>(), gated_by, mean.as<double>(),
-                                 inv_std.as<double>(), gamma.as<double>(), rows, channels, relu);
+                                 inv_std.as<double>(), gamma.as<double>(), known, rows, channels,
+                                 relu);
     });
     return;
   }
 
   const Cut cut(rows, channels);
-  const auto sums = launcher.scratch<double>(cut.partials() * cut.columns());
-  const auto products = launcher.scratch<double>(cut.partials() * cut.columns());
+  const float* known = data_of<float>(given);
+  const int64_t partials = known == nullptr ? cut.partials() * cut.columns() : 0;
+  const auto sums = launcher.scratch<double>(partials);
+  const auto products = launcher.scratch<double>(partials);
   const auto center = launcher.scratch<float>(cut.columns());
   const auto by_g = launcher.scratch<float>(cut.columns());
   const auto by_x = launcher.scratch<float>(cut.columns());
@@ -222,26 +239,33 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
   float* passed = data_of<float>(dresidual);
   const bool stream = cut.aligned() && pays_to_stream(dx, {&dy, &x, gate});
 
-  launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
-    const Cut::Piece piece = cut.piece(task);
-    alignas(64) float center[kBatchNormChannels];
-    for (int64_t c = 0; c < piece.block.channels; ++c) {
-      center[c] = mean.as<float>()[(piece.column + c) % channels];
-    }
-    batch_norm_gradient_sums(context.at(sums) + piece.partial, context.at(products) + piece.partial,
-                             dy.as<float>() + piece.offset, x.as<float>() + piece.offset,
-                             gated_by == nullptr ? nullptr : gated_by + piece.offset, center,
-                             piece.block);
-  });
+  if (known == nullptr) {
+    launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
+      const Cut::Piece piece = cut.piece(task);
+      alignas(64) float center[kBatchNormChannels];
+      for (int64_t c = 0; c < piece.block.channels; ++c) {
+        center[c] = mean.as<float>()[(piece.column + c) % channels];
+      }
+      batch_norm_gradient_sums(
+          context.at(sums) + piece.partial, context.at(products) + piece.partial,
+          dy.as<float>() + piece.offset, x.as<float>() + piece.offset,
+          gated_by == nullptr ? nullptr : gated_by + piece.offset, center, piece.block);
+    });
+  }
 
   for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
     double sum[kMerge] = {}, product[kMerge] = {};
-    cut.for_partials([&](int64_t first, int64_t) {
-      for (int64_t j = 0; j < n; ++j) {
-        sum[j] += context.at(sums)[first + begin + j];
-        product[j] += context.at(products)[first + begin + j];
-      }
-    });
+    if (known == nullptr) {
+      cut.for_partials([&](int64_t first, int64_t) {
+        for (int64_t j = 0; j < n; ++j) {
+          sum[j] += context.at(sums)[first + begin + j];
+          product[j] += context.at(products)[first + begin + j];
+        }
+      });
+    } else {
+      std::copy_n(known + begin, n, sum);
+      std::copy_n(known + channels + begin, n, product);
+    }
     const auto m = static_cast<double>(rows);
     for (int64_t j = 0; j < n; ++j) {
       const int64_t c = begin + j;

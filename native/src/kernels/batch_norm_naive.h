@@ -16,19 +16,20 @@ T batch_norm_output(double value, bool relu) {
 template <typename T>
 void batch_norm_training(T* y, T* mean, T* inv_std, T* new_running_mean, T* new_running_variance,
                          const T* x, const T* gamma, const T* beta, const T* residual,
-                         const T* running_mean, const T* running_variance, int64_t rows,
-                         int64_t channels, double momentum, double epsilon, bool relu) {
+                         const T* moments, const T* running_mean, const T* running_variance,
+                         int64_t rows, int64_t channels, double momentum, double epsilon,
+                         bool relu) {
   const auto m = static_cast<double>(rows);
   for (int64_t c = 0; c < channels; ++c) {
     double sum = 0;
     for (int64_t r = 0; r < rows; ++r) sum += x[r * channels + c];
-    const double center = sum / m;
+    const double center = moments == nullptr ? sum / m : moments[c];
     double squares = 0;
     for (int64_t r = 0; r < rows; ++r) {
       const double d = x[r * channels + c] - center;
       squares += d * d;
     }
-    const double variance = squares / m;
+    const double variance = moments == nullptr ? squares / m : moments[channels + c];
     const double inverse = 1 / std::sqrt(variance + epsilon);
     mean[c] = static_cast<T>(center);
     inv_std[c] = static_cast<T>(inverse);
@@ -44,8 +45,8 @@ void batch_norm_training(T* y, T* mean, T* inv_std, T* new_running_mean, T* new_
 
 template <typename T>
 void batch_norm_backward(T* dx, T* dgamma, T* dbeta, T* dresidual, const T* dy, const T* x,
-                         const T* y, const T* mean, const T* inv_std, const T* gamma, int64_t rows,
-                         int64_t channels, bool relu) {
+                         const T* y, const T* mean, const T* inv_std, const T* gamma, const T* sums,
+                         int64_t rows, int64_t channels, bool relu) {
   const auto m = static_cast<double>(rows);
   for (int64_t c = 0; c < channels; ++c) {
     const double center = mean[c], inverse = inv_std[c];
@@ -54,6 +55,10 @@ void batch_norm_backward(T* dx, T* dgamma, T* dbeta, T* dresidual, const T* dy, 
       const double g = relu && !(y[i] > 0) ? 0 : dy[i];
       sum += g;
       product += g * ((x[i] - center) * inverse);
+    }
+    if (sums != nullptr) {
+      sum = sums[c];
+      product = sums[channels + c] * inverse;
     }
     dbeta[c] = static_cast<T>(sum);
     dgamma[c] = static_cast<T>(product);

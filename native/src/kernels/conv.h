@@ -3,7 +3,7 @@
 
 #include "core/launcher.h"
 #include "core/tensor.h"
-#include "kernels/activation.h"
+#include "kernels/conv_epilogue.h"
 
 namespace gatun::kernels {
 
@@ -15,11 +15,11 @@ struct ConvGeometry {
 };
 
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
-            const Tensor* bias, const ConvGeometry& g, Activation activation,
+            const Tensor* bias, const ConvGeometry& g, const Epilogue& epilogue,
             ConvAlgorithm algorithm);
 
 void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
-                          const ConvGeometry& g, ConvAlgorithm algorithm);
+                          const ConvGeometry& g, const Epilogue& epilogue, ConvAlgorithm algorithm);
 
 void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
                              const Tensor& dy, const ConvGeometry& g, ConvAlgorithm algorithm);

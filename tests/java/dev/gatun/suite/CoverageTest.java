@@ -102,7 +102,7 @@ class CoverageTest {
                 method ->
                     optional(method).flatMap(i -> Stream.of(given(method, i), leftOut(method, i))))
             .collect(toCollection(TreeSet::new));
-    assertTrue(missing.contains("conv2d leaves out operand 3"), missing.toString());
+    assertTrue(missing.contains("conv2d leaves out operand 4"), missing.toString());
     missing.removeAll(used);
     // The op always has a step; InstructionTest leaves it out.
     assertEquals(Set.of("dropout leaves out operand 2"), missing, "calls that no case makes");

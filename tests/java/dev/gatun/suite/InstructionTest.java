@@ -89,6 +89,7 @@ class InstructionTest {
                   c.get(4).view(),
                   c.get(5).view(),
                   null,
+                  null,
                   c.get(6).view(),
                   c.get(7).view(),
                   pair[0],

@@ -78,6 +78,38 @@ final class NormalisationRows {
                 "expected a momentum in [0, 1], found 1.5",
                 () -> new BatchNormTraining(1.5, 1e-5, false, Activation.NONE),
                 training(NORMAL, false, 5, 3)),
+        OpRow.of(training(false, Activation.NONE).withMoments())
+            .on(given(false, 2, 5, 7, 11))
+            .on(given(false, 8, 32, 32, 16))
+            .on(training(true, Activation.RELU).withMoments(), given(true, 3, 5, 2, 7))
+            .ulps(256, SUMS)
+            .alsoInPlace(3, 3)
+            .alsoInPlace(4, 4)
+            .refuses(
+                "expected moments (2, 3), found f32 (3)",
+                real(5, 3),
+                real(3),
+                real(3),
+                real(3),
+                real(POSITIVE, 3),
+                real(3)),
+        OpRow.of(new BatchNormTraining.Backward(false, Activation.NONE).withSums())
+            .on(summed(false, 2, 5, 7, 11))
+            .on(summed(false, 8, 32, 32, 16))
+            .on(
+                new BatchNormTraining.Backward(true, Activation.RELU).withSums(),
+                summed(true, 3, 5, 2, 7))
+            .ulps(256, SUMS)
+            .alsoInPlace(0, 0)
+            .alsoInPlace(3, 0)
+            .refuses(
+                "expected sums (2, 3), found f32 (2, 2)",
+                real(5, 3),
+                real(5, 3),
+                real(3),
+                real(POSITIVE, 3),
+                real(3),
+                real(2, 2)),
         OpRow.of(new BatchNormTraining.Backward(false, Activation.NONE))
             .on(backward(false, 2, 5, 7, 11))
             .on(backward(false, 13, 3))
@@ -173,6 +205,22 @@ final class NormalisationRows {
       inputs.add(real(dims));
     }
     return inputs.toArray(Input[]::new);
+  }
+
+  /// The same with moments [2,C].
+  private static Input[] given(boolean residual, long... dims) {
+    return and(training(NORMAL, residual, dims), real(POSITIVE, 2, dims[dims.length - 1]));
+  }
+
+  /// The same as [#backward] with sums [2,C].
+  private static Input[] summed(boolean gated, long... dims) {
+    return and(backward(gated, dims), real(2, dims[dims.length - 1]));
+  }
+
+  private static Input[] and(Input[] inputs, Input last) {
+    List<Input> all = new ArrayList<>(List.of(inputs));
+    all.add(last);
+    return all.toArray(Input[]::new);
   }
 
   /// dy, x [...,C], mean, inverse standard deviation, gamma [C], y [...,C].

@@ -1,6 +1,7 @@
 package dev.gatun.spec;
 
 import static dev.gatun.spec.Fill.NORMAL;
+import static dev.gatun.spec.Fill.TIES;
 import static dev.gatun.spec.Input.real;
 import static dev.gatun.spec.Input.typed;
 
@@ -123,6 +124,47 @@ final class ProductRows {
                 () -> conv(3, 1, -1),
                 real(2, 5, 7, 3),
                 real(4, 3, 3, 3)),
+        OpRow.of(conv(3, 1, 1).withResidual())
+            .on(real(2, 5, 7, 11), real(13, 3, 3, 11), real(2, 5, 7, 13))
+            .on(
+                conv(3, 1, 1, true, Activation.RELU).withResidual(),
+                real(2, 5, 7, 11),
+                real(13, 3, 3, 11),
+                real(13),
+                real(2, 5, 7, 13))
+            .on(
+                conv(1, 1, 0, true, Activation.RELU).withResidual(),
+                real(2, 5, 7, 11),
+                real(40, 1, 1, 11),
+                real(40),
+                real(2, 5, 7, 40))
+            .on(
+                conv(3, 2, 1, false, Activation.RELU).withResidual().withMoments(),
+                real(2, 7, 9, 5),
+                real(7, 3, 3, 5),
+                real(2, 4, 5, 7))
+            .on(conv(3, 1, 1).withMoments(), real(1, 1, 1, 1), real(1, 3, 3, 1))
+            .on(conv(3, 1, 1).withMoments(), real(2, 5, 7, 11), real(13, 3, 3, 11))
+            .on(conv(3, 1, 1).withMoments(), real(8, 16, 16, 16), real(16, 3, 3, 16))
+            .on(conv(3, 1, 1).withMoments(), real(5, 9, 8, 32), real(72, 3, 3, 32))
+            .on(conv(3, 2, 1).withMoments(), real(37, 8, 8, 5), real(8, 3, 3, 5))
+            .on(conv(1, 1, 0).withMoments(), real(2, 5, 7, 11), real(13, 1, 1, 11))
+            .on(
+                conv(3, 1, 1, true, Activation.RELU).withMoments(),
+                real(2, 5, 5, 3),
+                real(7, 3, 3, 3),
+                real(7))
+            .ulps(192, DOT)
+            .refuses(
+                "expected residual (2, 5, 7, 13), found f32 (2, 5, 6, 13)",
+                real(2, 5, 7, 11),
+                real(13, 3, 3, 11),
+                real(2, 5, 6, 13))
+            .refuses(
+                "there are no moments of nothing",
+                () -> conv(3, 1, 1).withMoments(),
+                real(0, 5, 7, 11),
+                real(13, 3, 3, 11)),
         OpRow.of(backwardData(3, 1, 1, 2, 5, 7, 11))
             .on(real(2, 5, 7, 13), real(13, 3, 3, 11))
             .on(
@@ -153,6 +195,45 @@ final class ProductRows {
             .refuses(
                 "expected weights for 11 input channels", real(2, 5, 7, 13), real(13, 3, 3, 10))
             .refuses("expected weights of 3x3", real(2, 5, 7, 13), real(13, 3, 2, 11)),
+        OpRow.of(backwardData(3, 1, 1, 2, 5, 7, 11).withAddend())
+            .on(real(2, 5, 7, 13), real(13, 3, 3, 11), real(2, 5, 7, 11))
+            .on(
+                backwardData(3, 1, 1, 2, 5, 7, 11).withGate(),
+                real(2, 5, 7, 13),
+                real(13, 3, 3, 11),
+                real(TIES, 2, 5, 7, 11))
+            .on(
+                backwardData(3, 1, 1, 2, 5, 7, 11).withSums(),
+                real(2, 5, 7, 13),
+                real(13, 3, 3, 11),
+                real(2, 5, 7, 11),
+                real(11))
+            .on(allOf(backwardData(3, 1, 1, 1, 1, 1, 1)), all(1, 3, 1, 1, 1, 1, 1, 1))
+            .on(allOf(backwardData(3, 1, 1, 0, 5, 5, 3)), all(4, 3, 5, 5, 0, 5, 5, 3))
+            .on(allOf(backwardData(3, 1, 1, 8, 16, 16, 16)), all(16, 3, 16, 16, 8, 16, 16, 16))
+            .on(allOf(backwardData(3, 2, 1, 3, 7, 9, 72)), all(7, 3, 4, 5, 3, 7, 9, 72))
+            .on(allOf(backwardData(1, 1, 0, 2, 5, 8, 32)), all(13, 1, 5, 8, 2, 5, 8, 32))
+            .on(allOf(backwardData(1, 2, 0, 2, 5, 7, 11)), all(13, 1, 3, 4, 2, 5, 7, 11))
+            .ulps(192, DOT)
+            .shapedBy((op, dx) -> resized((Conv2d.BackwardData) op, dx))
+            .refuses(
+                "expected addend (2, 5, 7, 11), found f32 (2, 5, 7, 10)",
+                real(2, 5, 7, 13),
+                real(13, 3, 3, 11),
+                real(2, 5, 7, 10))
+            .refuses(
+                "expected gate (2, 5, 7, 11), found f32 (2, 5, 7, 10)",
+                () -> backwardData(3, 1, 1, 2, 5, 7, 11).withGate(),
+                real(2, 5, 7, 13),
+                real(13, 3, 3, 11),
+                real(2, 5, 7, 10))
+            .refuses(
+                "expected a batch norm's mean (11), found f32 (10)",
+                () -> backwardData(3, 1, 1, 2, 5, 7, 11).withSums(),
+                real(2, 5, 7, 13),
+                real(13, 3, 3, 11),
+                real(2, 5, 7, 11),
+                real(10)),
         OpRow.of(backwardWeights(3, 1, 1))
             .on(real(2, 5, 7, 11), real(2, 5, 7, 13))
             .on(
@@ -211,6 +292,28 @@ final class ProductRows {
   private static Conv2d.BackwardData reshaped(Op op, Shape dx) {
     var backward = (Conv2d.BackwardData) op;
     return new Conv2d.BackwardData(backward.window(), dx, backward.algorithm());
+  }
+
+  /// With all that can be fused into it.
+  private static Conv2d.BackwardData allOf(Conv2d.BackwardData plain) {
+    return plain.withAddend().withGate().withSums();
+  }
+
+  /// dy [N,P,Q,K], w [K,size,size,C], addend, gate, x of `dims` [N,H,W,C] and mean [C].
+  private static Input[] all(long filters, long size, long height, long width, long... dims) {
+    return new Input[] {
+      real(dims[0], height, width, filters),
+      real(filters, size, size, dims[3]),
+      real(dims),
+      real(TIES, dims),
+      real(dims),
+      real(dims[3])
+    };
+  }
+
+  private static Conv2d.BackwardData resized(Conv2d.BackwardData op, Shape dx) {
+    return new Conv2d.BackwardData(
+        op.window(), dx, op.addend(), op.gate(), op.sums(), op.algorithm());
   }
 
   private static Conv2d.BackwardWeights backwardWeights(int size, int stride, int pad) {

@@ -148,7 +148,17 @@ class FfmLifetimeTest {
           Thrown.message(
               IllegalArgumentException.class,
               () ->
-                  backend.conv2dBackwardData(dx, x, w, Window.square(5, 1, 2), ConvAlgorithm.AUTO));
+                  backend.conv2dBackwardData(
+                      dx,
+                      null,
+                      x,
+                      w,
+                      null,
+                      null,
+                      null,
+                      null,
+                      Window.square(5, 1, 2),
+                      ConvAlgorithm.AUTO));
       assertEquals(
           "[conv2d_backward_data] the window is 5x5, but w has the shape (1, 3, 3, 1)", message);
     }

@@ -104,6 +104,7 @@ class AliasingTest {
                 t.zeros(2),
                 t.zeros(2),
                 t.zeros(2),
+                null,
                 NONE);
           }),
       new Case(
@@ -121,6 +122,7 @@ class AliasingTest {
                 t.zeros(2),
                 t.zeros(2),
                 c,
+                null,
                 NONE);
           }),
       new Case(

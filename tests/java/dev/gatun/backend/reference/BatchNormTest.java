@@ -55,6 +55,7 @@ class BatchNormTest {
           gamma,
           beta,
           residual,
+          null,
           runningMean,
           runningVariance,
           momentum,
@@ -105,6 +106,7 @@ class BatchNormTest {
         layer.x,
         layer.gamma,
         layer.beta,
+        null,
         null,
         layer.runningMean,
         layer.runningVariance,
@@ -223,6 +225,7 @@ class BatchNormTest {
         layer.mean,
         layer.invStd,
         layer.gamma,
+        null,
         activation);
     Supplier<View> forward = () -> layer.train(0.1, 1e-5, residual, activation);
     assertGradient(t, layer.x, t.read(dx), weights, forward);
@@ -263,6 +266,7 @@ class BatchNormTest {
           layer.mean,
           layer.invStd,
           layer.gamma,
+          null,
           Activation.RELU);
       assertArrayEquals(t.read(dx), t.read(place[0]));
       assertArrayEquals(t.read(dresidual), t.read(place[1]));
@@ -288,6 +292,7 @@ class BatchNormTest {
         layer.mean,
         layer.invStd,
         layer.gamma,
+        null,
         Activation.RELU);
     t.assertElements(dresidual, 0, 7);
     t.assertElements(dbeta, 7);

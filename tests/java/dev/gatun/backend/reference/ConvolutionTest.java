@@ -22,11 +22,20 @@ class ConvolutionTest {
     View x = t.of(shape(1, 3, 3, 1), 1, 2, 3, 4, 5, 6, 7, 8, 9);
     View w = t.of(shape(1, 2, 2, 1), 1, 2, 3, 4);
     View y = t.zeros(1, 2, 2, 1);
-    t.backend.conv2d(y, x, w, null, Window.square(2, 1, 0), Activation.NONE, ConvAlgorithm.AUTO);
+    t.backend.conv2d(
+        y, null, x, w, null, null, Window.square(2, 1, 0), Activation.NONE, ConvAlgorithm.AUTO);
     t.assertElements(y, 37, 47, 67, 77); // 1 + 2*2 + 3*4 + 4*5 = 37: w is not flipped
     View padded = t.zeros(1, 4, 4, 1);
     t.backend.conv2d(
-        padded, x, w, null, Window.square(2, 1, 1), Activation.NONE, ConvAlgorithm.AUTO);
+        padded,
+        null,
+        x,
+        w,
+        null,
+        null,
+        Window.square(2, 1, 1),
+        Activation.NONE,
+        ConvAlgorithm.AUTO);
     t.assertElements(padded, 4, 11, 18, 9, 18, 37, 47, 21, 36, 67, 77, 33, 14, 23, 26, 9);
   }
 
@@ -37,9 +46,11 @@ class ConvolutionTest {
     View w = t.of(shape(2, 1, 1, 2), 1, 1, -1, 2);
     View bias = t.of(shape(2), 0.5, -1);
     View y = t.zeros(1, 1, 2, 2);
-    t.backend.conv2d(y, x, w, bias, Window.square(1, 1, 0), Activation.NONE, ConvAlgorithm.AUTO);
+    t.backend.conv2d(
+        y, null, x, w, bias, null, Window.square(1, 1, 0), Activation.NONE, ConvAlgorithm.AUTO);
     t.assertElements(y, 3.5, 2, -0.5, -12);
-    t.backend.conv2d(y, x, w, bias, Window.square(1, 1, 0), Activation.RELU, ConvAlgorithm.AUTO);
+    t.backend.conv2d(
+        y, null, x, w, bias, null, Window.square(1, 1, 0), Activation.RELU, ConvAlgorithm.AUTO);
     t.assertElements(y, 3.5, 2, 0, 0);
   }
 
@@ -111,7 +122,8 @@ class ConvolutionTest {
     View dy = t.of(shape(s.n(), s.p(), s.q(), s.k()), weights);
     View dx = input(t, s, Tensors.random(4, (int) x.shape().count())); // what was there must go
     View dw = filters(t, s, Tensors.random(5, (int) w.shape().count()));
-    t.backend.conv2dBackwardData(dx, dy, w, s.window(), ConvAlgorithm.AUTO);
+    t.backend.conv2dBackwardData(
+        dx, null, dy, w, null, null, null, null, s.window(), ConvAlgorithm.AUTO);
     t.backend.conv2dBackwardWeights(dw, x, dy, s.window(), ConvAlgorithm.AUTO);
     assertGradient(t, x, t.read(dx), weights, () -> forward(t, s, x, w, null));
     assertGradient(t, w, t.read(dw), weights, () -> forward(t, s, x, w, null));
@@ -128,7 +140,15 @@ class ConvolutionTest {
     View all = t.of(shape(1, 1, 1001, 1), ones);
     View sum = t.zeros(1, 1, 1, 1);
     t.backend.conv2d(
-        sum, many, all, null, new Window(1, 1001, 1, 1, 0, 0), Activation.NONE, ConvAlgorithm.AUTO);
+        sum,
+        null,
+        many,
+        all,
+        null,
+        null,
+        new Window(1, 1001, 1, 1, 0, 0),
+        Activation.NONE,
+        ConvAlgorithm.AUTO);
     t.assertElements(sum, 0x1p25 + 1000);
     View dw = t.zeros(1, 1, 1, 1);
     t.backend.conv2dBackwardWeights(dw, many, all, Window.square(1, 1, 0), ConvAlgorithm.AUTO);
@@ -136,7 +156,16 @@ class ConvolutionTest {
     View dx = t.zeros(1, 1, 1, 1);
     View dy = t.of(shape(1, 1, 1, 1001), large);
     t.backend.conv2dBackwardData(
-        dx, dy, t.of(shape(1001, 1, 1, 1), ones), Window.square(1, 1, 0), ConvAlgorithm.AUTO);
+        dx,
+        null,
+        dy,
+        t.of(shape(1001, 1, 1, 1), ones),
+        null,
+        null,
+        null,
+        null,
+        Window.square(1, 1, 0),
+        ConvAlgorithm.AUTO);
     t.assertElements(dx, 0x1p25 + 1000);
   }
 
@@ -146,8 +175,10 @@ class ConvolutionTest {
     Window window = Window.square(3, 1, 1);
     t.backend.conv2d(
         t.zeros(0, 4, 4, 2),
+        null,
         t.zeros(0, 4, 4, 3),
         t.zeros(2, 3, 3, 3),
+        null,
         null,
         window,
         Activation.NONE,
@@ -161,16 +192,27 @@ class ConvolutionTest {
     View bias = t.of(shape(2), 1, -1);
     t.backend.conv2d(
         y,
+        null,
         t.zeros(1, 1, 1, 0),
         t.zeros(2, 1, 1, 0),
         bias,
+        null,
         one,
         Activation.NONE,
         ConvAlgorithm.AUTO);
     t.assertElements(y, 1, -1);
     View dx = t.of(shape(1, 1, 1, 1), 5);
     t.backend.conv2dBackwardData(
-        dx, t.zeros(1, 1, 1, 0), t.zeros(0, 1, 1, 1), one, ConvAlgorithm.AUTO);
+        dx,
+        null,
+        t.zeros(1, 1, 1, 0),
+        t.zeros(0, 1, 1, 1),
+        null,
+        null,
+        null,
+        null,
+        one,
+        ConvAlgorithm.AUTO);
     t.assertElements(dx, 0);
   }
 
@@ -184,7 +226,7 @@ class ConvolutionTest {
 
   private static View forward(Tensors t, Case s, View x, View w, @Nullable View bias) {
     View y = t.zeros(s.n(), s.p(), s.q(), s.k());
-    t.backend.conv2d(y, x, w, bias, s.window(), Activation.NONE, ConvAlgorithm.AUTO);
+    t.backend.conv2d(y, null, x, w, bias, null, s.window(), Activation.NONE, ConvAlgorithm.AUTO);
     return y;
   }
 }

@@ -62,6 +62,7 @@ class EmptyTest {
         t.zeros(2),
         t.zeros(2),
         t.zeros(2),
+        null,
         Activation.NONE);
     t.assertElements(dgamma, 0, 0);
     t.assertElements(dbeta, 0, 0);

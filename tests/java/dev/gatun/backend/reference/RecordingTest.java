@@ -95,7 +95,8 @@ class RecordingTest {
         t.backend.record(
             b -> {
               b.conv2dBackwardWeights(dw, image, image, window, ConvAlgorithm.AUTO);
-              b.conv2dBackwardData(dx, image, w, window, ConvAlgorithm.AUTO);
+              b.conv2dBackwardData(
+                  dx, null, image, w, null, null, null, null, window, ConvAlgorithm.AUTO);
               b.reduce(sum, x, Backend.Reduction.SUM, 1);
               b.matmul(product, row, column, null, false, false, Activation.NONE);
             });
@@ -231,9 +232,10 @@ class RecordingTest {
     Program program =
         t.backend.record(
             b -> {
-              b.conv2d(y, image, w, null, window, Activation.RELU, ConvAlgorithm.AUTO);
+              b.conv2d(y, null, image, w, null, null, window, Activation.RELU, ConvAlgorithm.AUTO);
               b.conv2dBackwardWeights(dw, image, y, window, ConvAlgorithm.AUTO);
-              b.conv2dBackwardData(dx, y, w, window, ConvAlgorithm.AUTO);
+              b.conv2dBackwardData(
+                  dx, null, y, w, null, null, null, null, window, ConvAlgorithm.AUTO);
               b.dropout(dx, dx, null, 0.5, 1, 1);
             });
     var beans = (ThreadMXBean) ManagementFactory.getThreadMXBean();

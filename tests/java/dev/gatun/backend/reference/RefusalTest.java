@@ -133,9 +133,11 @@ class RefusalTest {
           t ->
               t.backend.conv2d(
                   t.zeros(1, 4, 4, 5),
+                  null,
                   t.zeros(1, 4, 4, 3),
                   t.zeros(5, 1, 1, 3),
                   t.zeros(1, 5),
+                  null,
                   ONE,
                   NONE,
                   ConvAlgorithm.AUTO)),
@@ -144,8 +146,13 @@ class RefusalTest {
           t ->
               t.backend.conv2dBackwardData(
                   t.zeros(1, 4, 4, 3),
+                  null,
                   t.zeros(1, 4, 4, 3),
                   t.zeros(5, 1, 1, 3),
+                  null,
+                  null,
+                  null,
+                  null,
                   ONE,
                   ConvAlgorithm.AUTO)),
       new Case(
@@ -188,6 +195,7 @@ class RefusalTest {
                   t.zeros(2),
                   t.zeros(2),
                   t.zeros(2),
+                  null,
                   NONE)),
       new Case(
           "[max_pool] taps must be u8, but is f32 (1, 1, 1, 1)",
@@ -343,6 +351,7 @@ class RefusalTest {
                   t.zeros(2),
                   t.zeros(2),
                   t.zeros(2),
+                  null,
                   Activation.RELU)),
       new Case(
           "[average_pool] padding must be less than the window 2x2, but is 0x2",
@@ -487,7 +496,7 @@ class RefusalTest {
   }
 
   static void conv(Tensors t, View y, View x, View w, Window window) {
-    t.backend.conv2d(y, x, w, null, window, NONE, ConvAlgorithm.AUTO);
+    t.backend.conv2d(y, null, x, w, null, null, window, NONE, ConvAlgorithm.AUTO);
   }
 
   /// Batch norm with `mean`, and other vectors of two channels.
@@ -501,6 +510,7 @@ class RefusalTest {
         x,
         t.zeros(2),
         t.zeros(2),
+        null,
         null,
         t.zeros(2),
         t.zeros(2),

@@ -66,7 +66,9 @@ public enum Work {
         View dx = on.view(BATCH, 8, 8, 64);
         View dy = on.view(BATCH, 8, 8, 64);
         View w = on.view(64, 3, 3, 64);
-        yield () -> backend.conv2dBackwardData(dx, dy, w, SAME, ConvAlgorithm.AUTO);
+        yield () ->
+            backend.conv2dBackwardData(
+                dx, null, dy, w, null, null, null, null, SAME, ConvAlgorithm.AUTO);
       }
       case CONV_64CH_8X8_BACKWARD_WEIGHTS -> {
         View x = on.view(BATCH, 8, 8, 64);
@@ -90,6 +92,7 @@ public enum Work {
                 channel[4],
                 channel[5],
                 residual,
+                null,
                 channel[2],
                 channel[3],
                 0.1,
@@ -115,6 +118,7 @@ public enum Work {
                 channel[2],
                 channel[3],
                 channel[4],
+                null,
                 Activation.RELU);
       }
       case ADD -> {
@@ -156,7 +160,8 @@ public enum Work {
     View y = on.view(BATCH, side, side, channels);
     View x = on.view(BATCH, side, side, channels);
     View w = on.view(channels, 3, 3, channels);
-    return () -> backend.conv2d(y, x, w, null, SAME, Activation.NONE, ConvAlgorithm.AUTO);
+    return () ->
+        backend.conv2d(y, null, x, w, null, null, SAME, Activation.NONE, ConvAlgorithm.AUTO);
   }
 
   private static View[] channels(Ready on, int count) {

@@ -9,16 +9,22 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// A network compiled in inference mode for one batch size; with a loss, it also judges its
 /// outputs.
 final class InferenceStep implements AutoCloseable {
   private final Holdings holdings = new Holdings("inference step");
+  private final Model model;
   private final Executable executable;
   private final FloatBuffer inputs;
   private final FloatBuffer outputs;
   private final @Nullable Judgement judgement;
+
+  /// The version of the model that the folded weights belong to.
+  private long prepared = -1;
 
   private record Judgement(IntBuffer labels, FloatBuffer loss, IntBuffer correct) {}
 
@@ -31,6 +37,7 @@ final class InferenceStep implements AutoCloseable {
   }
 
   private InferenceStep(Model model, int batch, @Nullable Loss loss) {
+    this.model = model;
     Graph graph = new Graph();
     Shape shape = TrainingStep.batched(batch, model.net().inputShape());
     Value x = graph.leaf("inputs", new TensorType(DType.F32, shape));
@@ -61,7 +68,9 @@ final class InferenceStep implements AutoCloseable {
       leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
       List<Placement> results = wanted.stream().map(staging::placement).toList();
       executable =
-          holdings.add(Executable.compile(model.device().backend(), graph, leaves, results));
+          holdings.add(
+              Executable.compile(
+                  model.device().backend(), graph, leaves, results, leavesOf(model, trace)));
     } catch (RuntimeException | Error e) {
       holdings.release();
       throw e;
@@ -79,6 +88,11 @@ final class InferenceStep implements AutoCloseable {
   /// not matter.
   void run(float[] source, int from, int length) {
     inputs.put(0, source, from, length);
+    long current = model.version();
+    if (prepared != current) {
+      executable.prepare();
+      prepared = current;
+    }
     executable.run();
   }
 
@@ -101,6 +115,11 @@ final class InferenceStep implements AutoCloseable {
   @Override
   public void close() {
     holdings.release();
+  }
+
+  /// The model's tensors, which a run does not write.
+  private static Set<Value> leavesOf(Model model, NetTrace trace) {
+    return model.placements(trace).stream().map(Placement::value).collect(Collectors.toSet());
   }
 
   private Judgement judgement() {

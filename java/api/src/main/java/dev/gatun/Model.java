@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 
 /// A network with its parameters on a device; owns their memory. Calls take turns; use after close
 /// is an [IllegalStateException]. Close the model before its device.
@@ -25,6 +26,7 @@ public final class Model implements AutoCloseable {
   private final Holdings holdings;
   private final Cleaner.Cleanable cleanable;
   private final Map<Integer, InferenceStep> predictors = new HashMap<>();
+  private final AtomicLong version = new AtomicLong();
 
   private Model(Net net, Device device, long seed) {
     this.net = net;
@@ -108,6 +110,7 @@ public final class Model implements AutoCloseable {
   public synchronized void write(String name, float[] elements) {
     holdings.requireOpen();
     slab(name).write(name, elements);
+    changed();
   }
 
   /// The network's outputs in inference mode.
@@ -143,6 +146,17 @@ public final class Model implements AutoCloseable {
   public synchronized void close() {
     holdings.closeByOwner();
     cleanable.clean();
+  }
+
+  /// Says that parameters or states have another content.
+  void changed() {
+    version.incrementAndGet();
+  }
+
+  /// Another number after each change, by which whoever keeps what depends on the content knows
+  /// that it is out of date.
+  long version() {
+    return version.get();
   }
 
   void requireOpen() {

@@ -23,6 +23,7 @@ import java.util.Map;
 /// no allocation.
 final class TrainingStep implements AutoCloseable {
   private final Holdings holdings = new Holdings("training step");
+  private final Model model;
   private final Executable executable;
   private final FloatBuffer images;
   private final IntBuffer labels;
@@ -34,6 +35,7 @@ final class TrainingStep implements AutoCloseable {
   /// @param maxNorm the gradient's greatest norm, infinite for no clipping
   TrainingStep(
       Model model, int batch, Loss lossFunction, Optimizer optimizer, double maxNorm, long seed) {
+    this.model = model;
     Graph graph = new Graph();
     TensorType imageType = new TensorType(DType.F32, batched(batch, model.net().inputShape()));
     Value x = graph.leaf("images", imageType);
@@ -95,6 +97,7 @@ final class TrainingStep implements AutoCloseable {
     learningRate.put(0, (float) rate);
     step.putLong(0, number);
     executable.run();
+    model.changed();
   }
 
   float loss() {

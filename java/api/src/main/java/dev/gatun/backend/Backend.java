@@ -132,19 +132,32 @@ public interface Backend extends AutoCloseable {
       boolean transposeB,
       Activation activation);
 
-  /// y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K]); the window's size is that of
-  /// w.
+  /// y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K] + residual [N,P,Q,K]); the
+  /// window's size is that of w. Moments [2,K] are the mean and the variance of y per channel.
   void conv2d(
       View y,
+      @Nullable View moments,
       View x,
       View w,
       @Nullable View bias,
+      @Nullable View residual,
       Window window,
       Activation activation,
       ConvAlgorithm algorithm);
 
-  /// dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C].
-  void conv2dBackwardData(View dx, View dy, View w, Window window, ConvAlgorithm algorithm);
+  /// dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C], plus an addend, where gate > 0. Sums [2,C] are
+  /// those of dx and of dx (normX - normMean); the three come together.
+  void conv2dBackwardData(
+      View dx,
+      @Nullable View sums,
+      View dy,
+      View w,
+      @Nullable View addend,
+      @Nullable View gate,
+      @Nullable View normX,
+      @Nullable View normMean,
+      Window window,
+      ConvAlgorithm algorithm);
 
   /// dw [K,R,S,C] from x [N,H,W,C] and dy [N,P,Q,K].
   void conv2dBackwardWeights(View dw, View x, View dy, Window window, ConvAlgorithm algorithm);
@@ -152,6 +165,7 @@ public interface Backend extends AutoCloseable {
   // Normalisation; x, y, residual [...,C], the rest [C].
 
   /// Normalises by the batch's statistics, which it returns, and moves the running estimates.
+  /// Moments [2,C] are the mean and the variance of x, if they are known.
   void batchNormTraining(
       View y,
       View mean,
@@ -162,6 +176,7 @@ public interface Backend extends AutoCloseable {
       View gamma,
       View beta,
       @Nullable View residual,
+      @Nullable View moments,
       View runningMean,
       View runningVariance,
       double momentum,
@@ -169,6 +184,7 @@ public interface Backend extends AutoCloseable {
       Activation activation);
 
   /// The gradient of [#batchNormTraining]; y is needed with an activation, dresidual is optional.
+  /// Sums [2,C] are those of [#conv2dBackwardData], if they are known.
   void batchNormBackward(
       View dx,
       View dgamma,
@@ -180,6 +196,7 @@ public interface Backend extends AutoCloseable {
       View mean,
       View invStd,
       View gamma,
+      @Nullable View sums,
       Activation activation);
 
   /// Normalises by the running estimates.

@@ -6,17 +6,22 @@ import dev.gatun.backend.Program;
 import dev.gatun.backend.View;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// A compiled graph: one arena and one recorded program. Running it is one call and allocates
-/// nothing.
+/// nothing. What depends on constants alone is a program of its own, [#prepare].
 public final class Executable implements AutoCloseable {
   private final Memory arena;
+  private final Program preparation;
   private final Program program;
 
-  private Executable(Memory arena, Program program) {
+  private Executable(Memory arena, Program preparation, Program program) {
     this.arena = arena;
+    this.preparation = preparation;
     this.program = program;
   }
 
@@ -26,16 +31,65 @@ public final class Executable implements AutoCloseable {
   /// @param results the memory each result is stored to, all of it when [#run] returns
   public static Executable compile(
       Backend backend, Graph graph, List<Placement> leaves, List<Placement> results) {
+    return compile(backend, graph, leaves, results, Set.of());
+  }
+
+  /// The same for a graph some of whose leaves seldom change. What depends on them alone is
+  /// computed by [#prepare], which must run before the first [#run] and again whenever one of them
+  /// has changed; batch norms by running estimates are folded into the weights before them.
+  ///
+  /// @param constants leaves that [#run] does not write
+  public static Executable compile(
+      Backend backend,
+      Graph graph,
+      List<Placement> leaves,
+      List<Placement> results,
+      Set<Value> constants) {
     List<Value> roots = results.stream().map(Placement::value).toList();
-    Fusion.apply(graph, roots);
-    Plan plan = Plan.of(graph, leaves, results);
+    if (constants.isEmpty()) {
+      Fusion.apply(graph, roots);
+    } else {
+      Fusion.apply(graph, roots, constants);
+    }
+    Set<Node> prepared = dependOnlyOn(constants, graph, roots);
+    List<Node> first = graph.nodes().stream().filter(prepared::contains).toList();
+    graph.nodes().removeAll(prepared);
+    graph.nodes().addAll(0, first);
+    Plan plan = Plan.of(graph, leaves, results, prepared);
+    List<Node> others = graph.nodes().stream().filter(node -> !prepared.contains(node)).toList();
     Memory arena = backend.allocate(plan.arenaBytes(), Memory.Kind.DEVICE);
     try {
-      return new Executable(arena, record(backend, graph, plan, arena));
+      Program preparation = record(backend, first, plan, arena);
+      try {
+        return new Executable(arena, preparation, record(backend, others, plan, arena));
+      } catch (RuntimeException e) {
+        preparation.close();
+        throw e;
+      }
     } catch (RuntimeException e) {
       arena.close();
       throw e;
     }
+  }
+
+  /// The nodes that need nothing but constants; not those of results, which each run stores.
+  private static Set<Node> dependOnlyOn(Set<Value> constants, Graph graph, List<Value> results) {
+    Set<Value> known = new HashSet<>(constants);
+    Set<Node> nodes = new LinkedHashSet<>();
+    for (Node node : graph.nodes()) {
+      if (!node.inputs().isEmpty()
+          && known.containsAll(node.inputs())
+          && node.outputs().stream().noneMatch(results::contains)) {
+        nodes.add(node);
+        known.addAll(node.outputs());
+      }
+    }
+    return nodes;
+  }
+
+  /// Computes what depends on constants alone.
+  public void prepare() {
+    preparation.run();
   }
 
   /// Runs the program.
@@ -56,15 +110,16 @@ public final class Executable implements AutoCloseable {
   @Override
   public void close() {
     program.close();
+    preparation.close();
     arena.close();
   }
 
-  private static Program record(Backend backend, Graph graph, Plan plan, Memory arena) {
+  private static Program record(Backend backend, List<Node> nodes, Plan plan, Memory arena) {
     Map<Value, View> views = new HashMap<>();
     try {
       return backend.record(
           recorder -> {
-            for (Node node : graph.nodes()) {
+            for (Node node : nodes) {
               if (!node.op().isAlias()) {
                 node.op()
                     .lower(

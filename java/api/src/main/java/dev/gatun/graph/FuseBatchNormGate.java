@@ -50,9 +50,6 @@ final class FuseBatchNormGate implements Rule {
   private static boolean ready(Rewriter graph, Node norm, int index) {
     return norm.inputs().stream()
         .skip(1)
-        .allMatch(
-            input ->
-                graph.nodes().subList(0, index).contains(input.producer())
-                    || input.producer() == null);
+        .allMatch(input -> graph.isComputedBefore(input, graph.node(index)));
   }
 }

@@ -42,9 +42,9 @@ final class FuseBias implements Rule {
       case MatMul(boolean a, boolean b, boolean bias, Activation activation)
           when !bias && activation == Activation.NONE ->
           new MatMul(a, b, true, activation);
-      case Conv2d(var window, boolean bias, Activation activation, var algorithm)
-          when !bias && activation == Activation.NONE ->
-          new Conv2d(window, true, activation, algorithm);
+      case Conv2d conv
+          when !conv.bias() && !conv.residual() && conv.activation() == Activation.NONE ->
+          conv.withBias();
       default -> null;
     };
   }

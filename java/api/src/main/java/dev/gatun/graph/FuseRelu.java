@@ -35,16 +35,9 @@ final class FuseRelu implements Rule {
       case MatMul(boolean a, boolean b, boolean bias, Activation activation)
           when activation == Activation.NONE ->
           new MatMul(a, b, bias, Activation.RELU);
-      case Conv2d(var window, boolean bias, Activation activation, var algorithm)
-          when activation == Activation.NONE ->
-          new Conv2d(window, bias, Activation.RELU, algorithm);
-      case BatchNormTraining(
-              double momentum,
-              double epsilon,
-              boolean residual,
-              Activation activation)
-          when activation == Activation.NONE ->
-          new BatchNormTraining(momentum, epsilon, residual, Activation.RELU);
+      case Conv2d conv when conv.activation() == Activation.NONE -> conv.with(Activation.RELU);
+      case BatchNormTraining norm when norm.activation() == Activation.NONE ->
+          norm.with(Activation.RELU);
       case BatchNormInference(double epsilon, boolean residual, Activation activation)
           when activation == Activation.NONE ->
           new BatchNormInference(epsilon, residual, Activation.RELU);

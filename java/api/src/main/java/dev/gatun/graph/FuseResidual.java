@@ -5,11 +5,13 @@ import dev.gatun.backend.Backend.Binary;
 import dev.gatun.graph.op.BatchNormInference;
 import dev.gatun.graph.op.BatchNormTraining;
 import dev.gatun.graph.op.BinaryOp;
+import dev.gatun.graph.op.Conv2d;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// batchNorm(x) + r becomes a batch norm that adds its residual.
+/// f(x) + r becomes f with a residual, for batch norms and convolutions. Where a convolution is
+/// followed by a batch norm, the sum is the batch norm's.
 final class FuseResidual implements Rule {
   @Override
   public boolean apply(Rewriter graph, int index) {
@@ -19,33 +21,30 @@ final class FuseResidual implements Rule {
   }
 
   private static boolean fuse(Rewriter graph, Node sum, int side) {
-    Value normalised = sum.inputs().get(side);
+    Value term = sum.inputs().get(side);
     Value residual = sum.inputs().get(1 - side);
-    Node norm = graph.soleProducer(normalised, Op.class);
-    Op fused = norm == null ? null : withResidual(norm.op());
-    if (norm == null
+    Node node = graph.soleProducer(term, Op.class);
+    Op fused = node == null ? null : withResidual(node.op());
+    if (node == null
         || fused == null
-        || !residual.type().equals(normalised.type())
-        || graph.readBetween(norm, sum)) {
+        || !residual.type().equals(term.type())
+        || graph.readBetween(node, sum)) {
       return false;
     }
-    List<Value> inputs = new ArrayList<>(norm.inputs());
+    List<Value> inputs = new ArrayList<>(node.inputs());
     inputs.add(residual);
-    List<@Nullable Value> outputs = new ArrayList<>(norm.outputs());
+    List<@Nullable Value> outputs = new ArrayList<>(node.outputs());
     outputs.set(0, sum.outputs().getFirst());
-    graph.replace(sum, fused, inputs, outputs, List.of(norm));
+    graph.replace(sum, fused, inputs, outputs, List.of(node));
     return true;
   }
 
   private static @Nullable Op withResidual(Op op) {
     return switch (op) {
-      case BatchNormTraining(
-              double momentum,
-              double epsilon,
-              boolean residual,
-              Activation activation)
-          when !residual && activation == Activation.NONE ->
-          new BatchNormTraining(momentum, epsilon, true, activation);
+      case Conv2d conv when !conv.residual() && conv.activation() == Activation.NONE ->
+          conv.withResidual();
+      case BatchNormTraining norm when !norm.residual() && norm.activation() == Activation.NONE ->
+          norm.withResidual();
       case BatchNormInference(double epsilon, boolean residual, Activation activation)
           when !residual && activation == Activation.NONE ->
           new BatchNormInference(epsilon, true, activation);

@@ -1,16 +1,33 @@
 package dev.gatun.graph;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /// Removes what no result needs, and applies the rules until none fits.
 final class Fusion {
   private static final List<Rule> RULES =
-      List.of(new FuseBias(), new FuseResidual(), new FuseRelu(), new FuseBatchNormGate());
+      List.of(
+          new FuseBias(),
+          new FuseResidual(),
+          new FuseRelu(),
+          new FuseAddend(),
+          new FuseGate(),
+          new FuseBatchNormGate(),
+          new FuseMoments(),
+          new FuseGradientSums());
 
   private Fusion() {}
 
   static void apply(Graph graph, List<Value> results) {
     apply(graph, results, RULES);
+  }
+
+  /// The same, and folds what depends on `constants` alone.
+  static void apply(Graph graph, List<Value> results, Set<Value> constants) {
+    List<Rule> rules = new ArrayList<>(RULES);
+    rules.add(new FoldBatchNorm(constants));
+    apply(graph, results, rules);
   }
 
   static void apply(Graph graph, List<Value> results, List<Rule> rules) {

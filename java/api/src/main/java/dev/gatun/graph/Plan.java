@@ -23,12 +23,17 @@ final class Plan {
   /// Plans `graph`. Results that cannot be computed where they belong get a copy node, so the graph
   /// may grow.
   static Plan of(Graph graph, List<Placement> leaves, List<Placement> results) {
+    return of(graph, leaves, results, Set.of());
+  }
+
+  /// The same, where what the nodes of `prepared` compute stays: they run once, the others often.
+  static Plan of(Graph graph, List<Placement> leaves, List<Placement> results, Set<Node> prepared) {
     Plan plan = new Plan();
     for (Placement leaf : leaves) {
       plan.blocks.put(leaf.value(), new Block(leaf.slot()));
     }
     Map<Value, Slot> wanted = plan.placeResults(graph, results);
-    plan.assign(graph, wanted);
+    plan.assign(graph, wanted, prepared);
     plan.pack();
     return plan;
   }
@@ -67,9 +72,16 @@ final class Plan {
     return wanted;
   }
 
-  private void assign(Graph graph, Map<Value, Slot> wanted) {
+  private void assign(Graph graph, Map<Value, Slot> wanted, Set<Node> prepared) {
     List<Node> nodes = graph.nodes();
     Map<Value, Integer> lastUse = lastUses(nodes);
+    for (Node node : nodes) {
+      if (!prepared.contains(node)) {
+        node.inputs().stream()
+            .filter(input -> input.producer() != null && prepared.contains(input.producer()))
+            .forEach(input -> lastUse.put(input, nodes.size()));
+      }
+    }
     for (int i = 0; i < nodes.size(); i++) {
       Node node = nodes.get(i);
       for (int k = 0; k < node.outputs().size(); k++) {

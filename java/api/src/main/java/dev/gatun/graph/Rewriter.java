@@ -51,9 +51,23 @@ final class Rewriter {
         .anyMatch(node -> node.inputs().stream().anyMatch(from.outputs()::contains));
   }
 
+  /// Whether `value` is a leaf or comes from a node before `node`.
+  boolean isComputedBefore(Value value, Node node) {
+    return value.producer() == null || nodes().indexOf(value.producer()) < nodes().indexOf(node);
+  }
+
+  /// Moves the nodes from index `first` on, those added last, in front of `node`.
+  void moveBefore(Node node, int first) {
+    List<Node> tail = nodes().subList(first, nodes().size());
+    List<Node> added = List.copyOf(tail);
+    tail.clear();
+    nodes().addAll(nodes().indexOf(node), added);
+    count();
+  }
+
   /// Puts a node for `op` on `inputs` in the place of `position`, lets it compute `outputs`, and
-  /// removes `replaced`. An output that is null is new.
-  void replace(
+  /// removes `replaced`. An output that is null is new. Returns the node.
+  Node replace(
       Node position,
       Op op,
       List<Value> inputs,
@@ -70,6 +84,7 @@ final class Rewriter {
     nodes().set(nodes().indexOf(position), fused);
     nodes().removeAll(replaced);
     count();
+    return fused;
   }
 
   private void count() {

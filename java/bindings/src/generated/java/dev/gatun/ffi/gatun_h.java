@@ -2472,6 +2472,8 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
@@ -2488,7 +2490,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
      * }
      */
     public static FunctionDescriptor gt_conv2d$descriptor() {
@@ -2498,7 +2500,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
      * }
      */
     public static MethodHandle gt_conv2d$handle() {
@@ -2508,7 +2510,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
      * }
      */
     public static MemorySegment gt_conv2d$address() {
@@ -2517,16 +2519,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor w, gt_tensor bias, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
      * }
      */
-    public static int gt_conv2d(MemorySegment stream, MemorySegment y, MemorySegment x, MemorySegment w, MemorySegment bias, int stride_h, int stride_w, int pad_h, int pad_w, int activation, int algorithm) {
+    public static int gt_conv2d(MemorySegment stream, MemorySegment y, MemorySegment moments, MemorySegment x, MemorySegment w, MemorySegment bias, MemorySegment residual, int stride_h, int stride_w, int pad_h, int pad_w, int activation, int algorithm) {
         var mh$ = gt_conv2d.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_conv2d", stream, y, x, w, bias, stride_h, stride_w, pad_h, pad_w, activation, algorithm);
+                traceDowncall("gt_conv2d", stream, y, moments, x, w, bias, residual, stride_h, stride_w, pad_h, pad_w, activation, algorithm);
             }
-            return (int)mh$.invokeExact(stream, y, x, w, bias, stride_h, stride_w, pad_h, pad_w, activation, algorithm);
+            return (int)mh$.invokeExact(stream, y, moments, x, w, bias, residual, stride_h, stride_w, pad_h, pad_w, activation, algorithm);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2537,6 +2539,11 @@ public class gatun_h extends NativeSymbols {
     private static class gt_conv2d_backward_data {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
@@ -2556,7 +2563,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static FunctionDescriptor gt_conv2d_backward_data$descriptor() {
@@ -2566,7 +2573,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static MethodHandle gt_conv2d_backward_data$handle() {
@@ -2576,7 +2583,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
     public static MemorySegment gt_conv2d_backward_data$address() {
@@ -2585,16 +2592,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
      * }
      */
-    public static int gt_conv2d_backward_data(MemorySegment stream, MemorySegment dx, MemorySegment dy, MemorySegment w, int stride_h, int stride_w, int pad_h, int pad_w, int algorithm) {
+    public static int gt_conv2d_backward_data(MemorySegment stream, MemorySegment dx, MemorySegment sums, MemorySegment dy, MemorySegment w, MemorySegment addend, MemorySegment gate, MemorySegment norm_x, MemorySegment norm_mean, int stride_h, int stride_w, int pad_h, int pad_w, int algorithm) {
         var mh$ = gt_conv2d_backward_data.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_conv2d_backward_data", stream, dx, dy, w, stride_h, stride_w, pad_h, pad_w, algorithm);
+                traceDowncall("gt_conv2d_backward_data", stream, dx, sums, dy, w, addend, gate, norm_x, norm_mean, stride_h, stride_w, pad_h, pad_w, algorithm);
             }
-            return (int)mh$.invokeExact(stream, dx, dy, w, stride_h, stride_w, pad_h, pad_w, algorithm);
+            return (int)mh$.invokeExact(stream, dx, sums, dy, w, addend, gate, norm_x, norm_mean, stride_h, stride_w, pad_h, pad_w, algorithm);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2685,6 +2692,7 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
             gatun_h.C_DOUBLE,
             gatun_h.C_DOUBLE,
             gatun_h.C_INT
@@ -2698,7 +2706,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor running_mean, gt_tensor running_variance, double momentum, double epsilon, int32_t activation)
+     * gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor moments, gt_tensor running_mean, gt_tensor running_variance, double momentum, double epsilon, int32_t activation)
      * }
      */
     public static FunctionDescriptor gt_batch_norm_training$descriptor() {
@@ -2708,7 +2716,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor running_mean, gt_tensor running_variance, double momentum, double epsilon, int32_t activation)
+     * gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor moments, gt_tensor running_mean, gt_tensor running_variance, double momentum, double epsilon, int32_t activation)
      * }
      */
     public static MethodHandle gt_batch_norm_training$handle() {
@@ -2718,7 +2726,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor running_mean, gt_tensor running_variance, double momentum, double epsilon, int32_t activation)
+     * gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor moments, gt_tensor running_mean, gt_tensor running_variance, double momentum, double epsilon, int32_t activation)
      * }
      */
     public static MemorySegment gt_batch_norm_training$address() {
@@ -2727,16 +2735,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor running_mean, gt_tensor running_variance, double momentum, double epsilon, int32_t activation)
+     * gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x, gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor moments, gt_tensor running_mean, gt_tensor running_variance, double momentum, double epsilon, int32_t activation)
      * }
      */
-    public static int gt_batch_norm_training(MemorySegment stream, MemorySegment y, MemorySegment mean, MemorySegment inv_std, MemorySegment new_running_mean, MemorySegment new_running_variance, MemorySegment x, MemorySegment gamma, MemorySegment beta, MemorySegment residual, MemorySegment running_mean, MemorySegment running_variance, double momentum, double epsilon, int activation) {
+    public static int gt_batch_norm_training(MemorySegment stream, MemorySegment y, MemorySegment mean, MemorySegment inv_std, MemorySegment new_running_mean, MemorySegment new_running_variance, MemorySegment x, MemorySegment gamma, MemorySegment beta, MemorySegment residual, MemorySegment moments, MemorySegment running_mean, MemorySegment running_variance, double momentum, double epsilon, int activation) {
         var mh$ = gt_batch_norm_training.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_batch_norm_training", stream, y, mean, inv_std, new_running_mean, new_running_variance, x, gamma, beta, residual, running_mean, running_variance, momentum, epsilon, activation);
+                traceDowncall("gt_batch_norm_training", stream, y, mean, inv_std, new_running_mean, new_running_variance, x, gamma, beta, residual, moments, running_mean, running_variance, momentum, epsilon, activation);
             }
-            return (int)mh$.invokeExact(stream, y, mean, inv_std, new_running_mean, new_running_variance, x, gamma, beta, residual, running_mean, running_variance, momentum, epsilon, activation);
+            return (int)mh$.invokeExact(stream, y, mean, inv_std, new_running_mean, new_running_variance, x, gamma, beta, residual, moments, running_mean, running_variance, momentum, epsilon, activation);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2747,6 +2755,7 @@ public class gatun_h extends NativeSymbols {
     private static class gt_batch_norm_backward {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,
+            gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
@@ -2769,7 +2778,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t activation)
+     * gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, gt_tensor sums, int32_t activation)
      * }
      */
     public static FunctionDescriptor gt_batch_norm_backward$descriptor() {
@@ -2779,7 +2788,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t activation)
+     * gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, gt_tensor sums, int32_t activation)
      * }
      */
     public static MethodHandle gt_batch_norm_backward$handle() {
@@ -2789,7 +2798,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t activation)
+     * gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, gt_tensor sums, int32_t activation)
      * }
      */
     public static MemorySegment gt_batch_norm_backward$address() {
@@ -2798,16 +2807,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t activation)
+     * gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dresidual, gt_tensor dy, gt_tensor x, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, gt_tensor sums, int32_t activation)
      * }
      */
-    public static int gt_batch_norm_backward(MemorySegment stream, MemorySegment dx, MemorySegment dgamma, MemorySegment dbeta, MemorySegment dresidual, MemorySegment dy, MemorySegment x, MemorySegment y, MemorySegment mean, MemorySegment inv_std, MemorySegment gamma, int activation) {
+    public static int gt_batch_norm_backward(MemorySegment stream, MemorySegment dx, MemorySegment dgamma, MemorySegment dbeta, MemorySegment dresidual, MemorySegment dy, MemorySegment x, MemorySegment y, MemorySegment mean, MemorySegment inv_std, MemorySegment gamma, MemorySegment sums, int activation) {
         var mh$ = gt_batch_norm_backward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_batch_norm_backward", stream, dx, dgamma, dbeta, dresidual, dy, x, y, mean, inv_std, gamma, activation);
+                traceDowncall("gt_batch_norm_backward", stream, dx, dgamma, dbeta, dresidual, dy, x, y, mean, inv_std, gamma, sums, activation);
             }
-            return (int)mh$.invokeExact(stream, dx, dgamma, dbeta, dresidual, dy, x, y, mean, inv_std, gamma, activation);
+            return (int)mh$.invokeExact(stream, dx, dgamma, dbeta, dresidual, dy, x, y, mean, inv_std, gamma, sums, activation);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

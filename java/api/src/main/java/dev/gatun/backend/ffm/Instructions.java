@@ -161,9 +161,11 @@ abstract class Instructions implements Backend {
   @Override
   public void conv2d(
       View y,
+      @Nullable View moments,
       View x,
       View w,
       @Nullable View bias,
+      @Nullable View residual,
       Window window,
       Activation activation,
       ConvAlgorithm algorithm) {
@@ -174,9 +176,11 @@ abstract class Instructions implements Backend {
             gatun_h.gt_conv2d(
                 s,
                 at(y),
+                at(moments),
                 at(x),
                 at(w),
                 at(bias),
+                at(residual),
                 window.strideHeight(),
                 window.strideWidth(),
                 window.padHeight(),
@@ -184,13 +188,25 @@ abstract class Instructions implements Backend {
                 Codes.code(activation),
                 Codes.code(algorithm)),
         y,
+        moments,
         x,
         w,
-        bias);
+        bias,
+        residual);
   }
 
   @Override
-  public void conv2dBackwardData(View dx, View dy, View w, Window window, ConvAlgorithm algorithm) {
+  public void conv2dBackwardData(
+      View dx,
+      @Nullable View sums,
+      View dy,
+      View w,
+      @Nullable View addend,
+      @Nullable View gate,
+      @Nullable View normX,
+      @Nullable View normMean,
+      Window window,
+      ConvAlgorithm algorithm) {
     checkWindow("conv2d_backward_data", "w", w, window);
     issue(
         "conv2d_backward_data",
@@ -198,16 +214,26 @@ abstract class Instructions implements Backend {
             gatun_h.gt_conv2d_backward_data(
                 s,
                 at(dx),
+                at(sums),
                 at(dy),
                 at(w),
+                at(addend),
+                at(gate),
+                at(normX),
+                at(normMean),
                 window.strideHeight(),
                 window.strideWidth(),
                 window.padHeight(),
                 window.padWidth(),
                 Codes.code(algorithm)),
         dx,
+        sums,
         dy,
-        w);
+        w,
+        addend,
+        gate,
+        normX,
+        normMean);
   }
 
   @Override
@@ -256,6 +282,7 @@ abstract class Instructions implements Backend {
       View gamma,
       View beta,
       @Nullable View residual,
+      @Nullable View moments,
       View runningMean,
       View runningVariance,
       double momentum,
@@ -275,6 +302,7 @@ abstract class Instructions implements Backend {
                 at(gamma),
                 at(beta),
                 at(residual),
+                at(moments),
                 at(runningMean),
                 at(runningVariance),
                 momentum,
@@ -289,6 +317,7 @@ abstract class Instructions implements Backend {
         gamma,
         beta,
         residual,
+        moments,
         runningMean,
         runningVariance);
   }
@@ -305,6 +334,7 @@ abstract class Instructions implements Backend {
       View mean,
       View invStd,
       View gamma,
+      @Nullable View sums,
       Activation activation) {
     issue(
         "batch_norm_backward",
@@ -321,6 +351,7 @@ abstract class Instructions implements Backend {
                 at(mean),
                 at(invStd),
                 at(gamma),
+                at(sums),
                 Codes.code(activation)),
         dx,
         dgamma,
@@ -331,7 +362,8 @@ abstract class Instructions implements Backend {
         y,
         mean,
         invStd,
-        gamma);
+        gamma,
+        sums);
   }
 
   @Override

@@ -21,6 +21,7 @@ final class BatchNorm {
       View gammaView,
       View betaView,
       @Nullable View residualView,
+      @Nullable View momentsView,
       View runningMeanView,
       View runningVarianceView,
       double momentum,
@@ -36,6 +37,7 @@ final class BatchNorm {
     Operand gamma = operands.input("gamma", gammaView);
     Operand beta = operands.input("beta", betaView);
     Operand residual = operands.optionalInput("residual", residualView);
+    Operand moments = operands.optionalInput("moments", momentsView);
     Operand runningMean = operands.input("running_mean", runningMeanView);
     Operand runningVariance = operands.input("running_variance", runningVarianceView);
     operands.requireReal(
@@ -48,6 +50,7 @@ final class BatchNorm {
         gamma,
         beta,
         residual,
+        moments,
         runningMean,
         runningVariance);
     x.requireAxis();
@@ -62,6 +65,9 @@ final class BatchNorm {
         beta,
         runningMean,
         runningVariance);
+    if (moments != null) {
+      moments.requireShape(2, x.dim(-1));
+    }
     requireEpsilon(operands, epsilon);
     operands.require(
         momentum >= 0 && momentum <= 1,
@@ -74,14 +80,21 @@ final class BatchNorm {
     operands.allowInPlace(newRunningMean, runningMean);
     operands.allowInPlace(newRunningVariance, runningVariance);
     Reals residuals = Operand.realsOrNull(residual);
+    Reals known = Operand.realsOrNull(moments);
     int channels = x.dim(-1);
     double[] means = operands.scratch(channels);
     double[] variances = operands.scratch(channels);
     double[] invStds = operands.scratch(channels);
     return operands.instruction(
         () -> {
-          statistics(means, variances, x.reals(), x.count(), m);
+          if (known == null) {
+            statistics(means, variances, x.reals(), x.count(), m);
+          }
           for (int c = 0; c < channels; c++) {
+            if (known != null) {
+              means[c] = known.get(c);
+              variances[c] = known.get(channels + c);
+            }
             invStds[c] = 1 / Math.sqrt(variances[c] + epsilon);
             mean.reals().set(c, means[c]);
             invStd.reals().set(c, invStds[c]);
@@ -110,7 +123,7 @@ final class BatchNorm {
 
   /// The mean and the biased variance of each channel. The variance is a second pass: E x² - (E x)²
   /// would cancel.
-  private static void statistics(double[] mean, double[] variance, Reals x, int count, double m) {
+  static void statistics(double[] mean, double[] variance, Reals x, int count, double m) {
     int channels = mean.length;
     Arrays.fill(mean, 0);
     Arrays.fill(variance, 0);
@@ -164,6 +177,7 @@ final class BatchNorm {
       View meanView,
       View invStdView,
       View gammaView,
+      @Nullable View sumsView,
       Activation activation) {
     Operands operands = new Operands("batch_norm_backward");
     Operand dx = operands.output("dx", dxView);
@@ -176,10 +190,14 @@ final class BatchNorm {
     Operand mean = operands.input("mean", meanView);
     Operand invStd = operands.input("inv_std", invStdView);
     Operand gamma = operands.input("gamma", gammaView);
-    operands.requireReal(dx, dgamma, dbeta, dresidual, dy, x, y, mean, invStd, gamma);
+    Operand sums = operands.optionalInput("sums", sumsView);
+    operands.requireReal(dx, dgamma, dbeta, dresidual, dy, x, y, mean, invStd, gamma, sums);
     x.requireAxis();
     operands.requireShapeOf(x, dx, dresidual, dy, y);
     requireChannels(x.dim(-1), dgamma, dbeta, mean, invStd, gamma);
+    if (sums != null) {
+      sums.requireShape(2, x.dim(-1));
+    }
     operands.require(
         activation == Activation.NONE || y != null,
         () -> "y is needed with an activation, but is null");
@@ -187,21 +205,28 @@ final class BatchNorm {
     operands.allowInPlace(dresidual, dy);
     Reals gate = activation == Activation.RELU ? Operand.realsOrNull(y) : null;
     Reals dresiduals = Operand.realsOrNull(dresidual);
+    Reals known = Operand.realsOrNull(sums);
     double m = perChannel(x);
     double[] dgammas = operands.scratch(x.dim(-1));
     double[] dbetas = operands.scratch(x.dim(-1));
     return operands.instruction(
         () -> {
-          sums(
-              dgammas,
-              dbetas,
-              dy.reals(),
-              x.reals(),
-              gate,
-              mean.reals(),
-              invStd.reals(),
-              x.count());
+          if (known == null) {
+            sums(
+                dgammas,
+                dbetas,
+                dy.reals(),
+                x.reals(),
+                gate,
+                mean.reals(),
+                invStd.reals(),
+                x.count());
+          }
           for (int c = 0; c < dgammas.length; c++) {
+            if (known != null) {
+              dbetas[c] = known.get(c);
+              dgammas[c] = known.get(dgammas.length + c) * invStd.reals().get(c);
+            }
             dgamma.reals().set(c, dgammas[c]);
             dbeta.reals().set(c, dbetas[c]);
           }

@@ -18,24 +18,48 @@ final class Convolution {
 
   static Instruction forward(
       View yView,
+      @Nullable View momentsView,
       View xView,
       View wView,
       @Nullable View biasView,
+      @Nullable View residualView,
       Window window,
       Activation activation) {
     Operands operands = new Operands("conv2d");
     Operand y = operands.output("y", yView);
+    Operand moments = operands.optionalOutput("moments", momentsView);
     Operand x = operands.input("x", xView);
     Operand w = operands.input("w", wView);
     Operand bias = operands.optionalInput("bias", biasView);
-    operands.requireReal(y, x, w, bias);
+    Operand residual = operands.optionalInput("residual", residualView);
+    operands.requireReal(y, moments, x, w, bias, residual);
     Geometry g = geometry(operands, x, w, y, window);
     if (bias != null) {
       bias.requireShape(w.dim(0));
     }
+    operands.requireShapeOf(y, residual);
+    int filters = w.dim(0);
+    double pixels = (double) g.n() * g.p() * g.q();
+    if (moments != null) {
+      moments.requireShape(2, filters);
+      operands.require(
+          pixels > 0, () -> "there are no moments of nothing: y is %s".formatted(y.view()));
+    }
     Reals biases = Operand.realsOrNull(bias);
+    Reals residuals = Operand.realsOrNull(residual);
+    double[] means = operands.scratch(moments == null ? 0 : filters);
+    double[] variances = operands.scratch(moments == null ? 0 : filters);
     return operands.instruction(
-        () -> forward(y.reals(), x.reals(), w.reals(), biases, g, w.dim(0), activation));
+        () -> {
+          forward(y.reals(), x.reals(), w.reals(), biases, residuals, g, filters, activation);
+          if (moments != null) {
+            BatchNorm.statistics(means, variances, y.reals(), y.count(), pixels);
+            for (int k = 0; k < filters; k++) {
+              moments.reals().set(k, means[k]);
+              moments.reals().set(filters + k, variances[k]);
+            }
+          }
+        });
   }
 
   private static void forward(
@@ -43,6 +67,7 @@ final class Convolution {
       Reals x, // [N,H,W,C]
       Reals w, // [K,R,S,C]
       @Nullable Reals bias, // [K]
+      @Nullable Reals residual, // [N,P,Q,K]
       Geometry g,
       int filters,
       Activation activation) {
@@ -67,6 +92,9 @@ final class Convolution {
                 sum += x.get(xi + i) * w.get(wi + i);
               }
             }
+            if (residual != null) {
+              sum += residual.get(yi);
+            }
             y.set(yi++, Elementwise.activate(activation, sum));
           }
         }
@@ -74,22 +102,73 @@ final class Convolution {
     }
   }
 
-  static Instruction backwardData(View dxView, View dyView, View wView, Window window) {
+  static Instruction backwardData(
+      View dxView,
+      @Nullable View sumsView,
+      View dyView,
+      View wView,
+      @Nullable View addendView,
+      @Nullable View gateView,
+      @Nullable View normXView,
+      @Nullable View normMeanView,
+      Window window) {
     Operands operands = new Operands("conv2d_backward_data");
     Operand dx = operands.output("dx", dxView);
+    Operand sums = operands.optionalOutput("sums", sumsView);
     Operand dy = operands.input("dy", dyView);
     Operand w = operands.input("w", wView);
-    operands.requireReal(dx, dy, w);
+    Operand addend = operands.optionalInput("addend", addendView);
+    Operand gate = operands.optionalInput("gate", gateView);
+    Operand normX = operands.optionalInput("norm_x", normXView);
+    Operand normMean = operands.optionalInput("norm_mean", normMeanView);
+    operands.requireReal(dx, sums, dy, w, addend, gate, normX, normMean);
     Geometry g = geometry(operands, dx, w, dy, window);
+    operands.requireShapeOf(dx, addend, gate, normX);
+    int channels = dx.dim(3);
+    if (sums != null) {
+      sums.requireShape(2, channels);
+    }
+    if (normMean != null) {
+      normMean.requireShape(channels);
+    }
+    boolean summed = sums != null;
+    operands.require(
+        (normX != null) == summed && (normMean != null) == summed,
+        () -> "sums, norm_x and norm_mean must be given together or not at all");
+    Reals added = Operand.realsOrNull(addend);
+    Reals gated = Operand.realsOrNull(gate);
     double[] picture = operands.scratch(dx.count() == 0 ? 0 : g.h() * g.w() * g.c());
+    double[] totals = operands.scratch(sums == null ? 0 : 2 * channels);
     return operands.instruction(
-        () -> backwardData(dx.reals(), dy.reals(), w.reals(), g, w.dim(0), picture));
+        () -> {
+          backwardData(dx.reals(), dy.reals(), w.reals(), added, gated, g, w.dim(0), picture);
+          if (sums != null && normX != null && normMean != null) {
+            gradientSums(totals, dx.reals(), normX.reals(), normMean.reals(), dx.count());
+            for (int i = 0; i < totals.length; i++) {
+              sums.reals().set(i, totals[i]);
+            }
+          }
+        });
+  }
+
+  /// Σ dx and Σ dx (x - mean) of each channel.
+  private static void gradientSums(double[] totals, Reals dx, Reals x, Reals mean, int count) {
+    int channels = totals.length / 2;
+    Arrays.fill(totals, 0);
+    for (int i = 0; i < count; i += channels) {
+      for (int c = 0; c < channels; c++) {
+        totals[c] += dx.get(i + c);
+        totals[channels + c] += dx.get(i + c) * (x.get(i + c) - mean.get(c));
+      }
+    }
   }
 
   private static void backwardData(
       Reals dx, // [N,H,W,C]
       Reals dy, // [N,P,Q,K]
       Reals w, // [K,R,S,C]
+      @Nullable Reals addend, // [N,H,W,C]
+      @Nullable Reals gate, // [N,H,W,C]
       Geometry g,
       int filters,
       double[] picture) { // one picture of dx while it is summed
@@ -119,7 +198,9 @@ final class Convolution {
         }
       }
       for (int i = 0; i < picture.length; i++) {
-        dx.set(n * picture.length + i, picture[i]);
+        int xi = n * picture.length + i;
+        double sum = picture[i] + (addend == null ? 0 : addend.get(xi));
+        dx.set(xi, gate == null || gate.get(xi) > 0 ? sum : 0);
       }
     }
   }

@@ -181,18 +181,30 @@ public final class ReferenceBackend implements Backend {
   @Override
   public void conv2d(
       View y,
+      @Nullable View moments,
       View x,
       View w,
       @Nullable View bias,
+      @Nullable View residual,
       Window window,
       Activation activation,
       ConvAlgorithm algorithm) {
-    issue(Convolution.forward(y, x, w, bias, window, activation));
+    issue(Convolution.forward(y, moments, x, w, bias, residual, window, activation));
   }
 
   @Override
-  public void conv2dBackwardData(View dx, View dy, View w, Window window, ConvAlgorithm algorithm) {
-    issue(Convolution.backwardData(dx, dy, w, window));
+  public void conv2dBackwardData(
+      View dx,
+      @Nullable View sums,
+      View dy,
+      View w,
+      @Nullable View addend,
+      @Nullable View gate,
+      @Nullable View normX,
+      @Nullable View normMean,
+      Window window,
+      ConvAlgorithm algorithm) {
+    issue(Convolution.backwardData(dx, sums, dy, w, addend, gate, normX, normMean, window));
   }
 
   @Override
@@ -212,6 +224,7 @@ public final class ReferenceBackend implements Backend {
       View gamma,
       View beta,
       @Nullable View residual,
+      @Nullable View moments,
       View runningMean,
       View runningVariance,
       double momentum,
@@ -228,6 +241,7 @@ public final class ReferenceBackend implements Backend {
             gamma,
             beta,
             residual,
+            moments,
             runningMean,
             runningVariance,
             momentum,
@@ -247,10 +261,11 @@ public final class ReferenceBackend implements Backend {
       View mean,
       View invStd,
       View gamma,
+      @Nullable View sums,
       Activation activation) {
     issue(
         BatchNorm.backward(
-            dx, dgamma, dbeta, dresidual, dy, x, y, mean, invStd, gamma, activation));
+            dx, dgamma, dbeta, dresidual, dy, x, y, mean, invStd, gamma, sums, activation));
   }
 
   @Override

@@ -15,20 +15,44 @@ import org.jspecify.annotations.Nullable;
 /// Batch normalisation over all axes but the last, in its training form.
 ///
 /// Inputs x [...,C], gamma, beta, running mean, running variance [C] and, with a residual, residual
-/// [...,C]. Outputs y [...,C], mean, inverse standard deviation, new running mean, new running
-/// variance [C].
+/// [...,C] and, with given moments, moments [2,C], the mean and the variance of x, as [Conv2d]
+/// gives them; that form has no gradient. Outputs y [...,C], mean, inverse standard deviation, new
+/// running mean, new running variance [C].
 ///
 /// @param momentum the share of the new batch in the running estimates
 /// @param epsilon added to the variance
-/// @param residual whether there is a sixth input, added before the activation
+/// @param residual whether there is a residual, added before the activation
+/// @param moments whether the moments of x are given
 /// @param activation applied last
 public record BatchNormTraining(
-    double momentum, double epsilon, boolean residual, Activation activation) implements Op {
+    double momentum, double epsilon, boolean residual, boolean moments, Activation activation)
+    implements Op {
+  /// Without given moments.
+  public BatchNormTraining(
+      double momentum, double epsilon, boolean residual, Activation activation) {
+    this(momentum, epsilon, residual, false, activation);
+  }
+
   /// Checks the ranges.
   public BatchNormTraining {
     Checks.attribute(
         momentum >= 0 && momentum <= 1, "batch_norm_training", "a momentum in [0, 1]", momentum);
     checkEpsilon("batch_norm_training", epsilon);
+  }
+
+  /// The same with a residual.
+  public BatchNormTraining withResidual() {
+    return new BatchNormTraining(momentum, epsilon, true, moments, activation);
+  }
+
+  /// The same with given moments.
+  public BatchNormTraining withMoments() {
+    return new BatchNormTraining(momentum, epsilon, residual, true, activation);
+  }
+
+  /// The same with another activation.
+  public BatchNormTraining with(Activation other) {
+    return new BatchNormTraining(momentum, epsilon, residual, moments, other);
   }
 
   @Override
@@ -38,11 +62,14 @@ public record BatchNormTraining(
 
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
-    Checks.arity(name(), inputs, residual ? 6 : 5);
+    Checks.arity(name(), inputs, 5 + (residual ? 1 : 0) + (moments ? 1 : 0));
     TensorType channel = check(name(), inputs, 1, 4);
     TensorType x = inputs.getFirst();
     if (residual) {
       Checks.shape(name(), "residual", inputs.get(5), x.shape());
+    }
+    if (moments) {
+      Checks.shape(name(), "moments", inputs.getLast(), Shape.of(2, x.shape().dim(-1)));
     }
     long rows = channel.shape().count() == 0 ? 0 : x.shape().count() / channel.shape().count();
     if (rows < 2) {
@@ -66,6 +93,7 @@ public record BatchNormTraining(
         inputs.get(1),
         inputs.get(2),
         residual ? inputs.get(5) : null,
+        moments ? inputs.getLast() : null,
         inputs.get(3),
         inputs.get(4),
         momentum,
@@ -75,6 +103,9 @@ public record BatchNormTraining(
 
   @Override
   public List<@Nullable Tensor> gradient(Local at) {
+    if (moments) {
+      throw new UnsupportedOperationException("[batch_norm_training] fused with given moments");
+    }
     boolean gated = activation == Activation.RELU;
     List<Tensor> operands = new ArrayList<>();
     operands.add(at.gradient());
@@ -115,11 +146,23 @@ public record BatchNormTraining(
   }
 
   /// The gradient. Inputs dy, x [...,C], mean, inverse standard deviation, gamma [C] and, with an
-  /// activation, y. Outputs dx [...,C], dgamma, dbeta [C] and, with a residual, dresidual [...,C].
+  /// activation, y and, with given sums, sums [2,C] as [Conv2d.BackwardData] gives them. Outputs dx
+  /// [...,C], dgamma, dbeta [C] and, with a residual, dresidual [...,C].
   ///
   /// @param residual whether there is a fourth output
+  /// @param sums whether the sums over the batch are given
   /// @param activation that the forward op applied
-  public record Backward(boolean residual, Activation activation) implements Op {
+  public record Backward(boolean residual, boolean sums, Activation activation) implements Op {
+    /// Without given sums.
+    public Backward(boolean residual, Activation activation) {
+      this(residual, false, activation);
+    }
+
+    /// The same with given sums.
+    public Backward withSums() {
+      return new Backward(residual, true, activation);
+    }
+
     @Override
     public String name() {
       return "batch_norm_backward";
@@ -128,12 +171,15 @@ public record BatchNormTraining(
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
       boolean gated = activation != Activation.NONE;
-      Checks.arity(name(), inputs, gated ? 6 : 5);
+      Checks.arity(name(), inputs, 5 + (gated ? 1 : 0) + (sums ? 1 : 0));
       TensorType channel = check(name(), inputs, 2, 4);
       TensorType dy = inputs.getFirst();
       Checks.shape(name(), "x", inputs.get(1), dy.shape());
       if (gated) {
         Checks.shape(name(), "y", inputs.get(5), dy.shape());
+      }
+      if (sums) {
+        Checks.shape(name(), "sums", inputs.getLast(), Shape.of(2, dy.shape().dim(-1)));
       }
       return residual ? List.of(dy, channel, channel, dy) : List.of(dy, channel, channel);
     }
@@ -151,6 +197,7 @@ public record BatchNormTraining(
           inputs.get(2),
           inputs.get(3),
           inputs.get(4),
+          sums ? inputs.getLast() : null,
           activation);
     }
 

@@ -14,15 +14,32 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// activation(x * w + bias), the cross-correlation of x [N,H,W,C] with w [K,R,S,C]. Inputs x, w
-/// and, with a bias, bias [K].
+/// y [N,P,Q,K] = activation(x * w + bias + residual), the cross-correlation of x [N,H,W,C] with w
+/// [K,R,S,C]. Inputs x, w and, where there are such, bias [K] and residual [N,P,Q,K]. Outputs y
+/// and, if asked for, moments [2,K], the mean and the variance of y per channel.
+///
+/// Forms with a residual or moments have no gradient: fusion, which makes them, comes after
+/// differentiation.
 ///
 /// @param window the weights' size and how they move
-/// @param bias whether there is a third input
+/// @param bias whether there is a bias
+/// @param residual whether there is a residual
+/// @param moments whether there is a second output
 /// @param activation applied to the sum
 /// @param algorithm how it is computed, and its gradients
-public record Conv2d(Window window, boolean bias, Activation activation, ConvAlgorithm algorithm)
+public record Conv2d(
+    Window window,
+    boolean bias,
+    boolean residual,
+    boolean moments,
+    Activation activation,
+    ConvAlgorithm algorithm)
     implements Op {
+  /// Without residual and moments.
+  public Conv2d(Window window, boolean bias, Activation activation, ConvAlgorithm algorithm) {
+    this(window, bias, false, false, activation, algorithm);
+  }
+
   /// The plain convolution with `weights`, moved alike along both axes.
   public static Conv2d of(Tensor weights, int stride, int pad, ConvAlgorithm algorithm) {
     Checks.rank("conv2d", "w", TensorType.of(weights), 4, "[K,R,S,C]");
@@ -32,6 +49,26 @@ public record Conv2d(Window window, boolean bias, Activation activation, ConvAlg
     return new Conv2d(window, false, Activation.NONE, algorithm);
   }
 
+  /// The same with a bias.
+  public Conv2d withBias() {
+    return new Conv2d(window, true, residual, moments, activation, algorithm);
+  }
+
+  /// The same with a residual.
+  public Conv2d withResidual() {
+    return new Conv2d(window, bias, true, moments, activation, algorithm);
+  }
+
+  /// The same with moments.
+  public Conv2d withMoments() {
+    return new Conv2d(window, bias, residual, true, activation, algorithm);
+  }
+
+  /// The same with another activation.
+  public Conv2d with(Activation other) {
+    return new Conv2d(window, bias, residual, moments, other, algorithm);
+  }
+
   @Override
   public String name() {
     return "conv2d";
@@ -39,7 +76,7 @@ public record Conv2d(Window window, boolean bias, Activation activation, ConvAlg
 
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
-    Checks.arity(name(), inputs, bias ? 3 : 2);
+    Checks.arity(name(), inputs, 2 + (bias ? 1 : 0) + (residual ? 1 : 0));
     Checks.real(name(), inputs);
     TensorType x = inputs.get(0);
     TensorType w = inputs.get(1);
@@ -47,16 +84,27 @@ public record Conv2d(Window window, boolean bias, Activation activation, ConvAlg
     if (bias) {
       Checks.shape(name(), "bias", inputs.get(2), Shape.of(y.dim(3)));
     }
-    return List.of(x.with(y));
+    if (residual) {
+      Checks.shape(name(), "residual", inputs.getLast(), y);
+    }
+    if (!moments) {
+      return List.of(x.with(y));
+    }
+    if (y.dim(0) == 0) {
+      throw new ShapeException("[conv2d] there are no moments of nothing, found x " + x);
+    }
+    return List.of(x.with(y), x.with(Shape.of(2, y.dim(3))));
   }
 
   @Override
   public void lower(Backend backend, List<View> outputs, List<View> inputs) {
     backend.conv2d(
         outputs.getFirst(),
+        moments ? outputs.get(1) : null,
         inputs.get(0),
         inputs.get(1),
         bias ? inputs.get(2) : null,
+        residual ? inputs.getLast() : null,
         window,
         activation,
         algorithm);
@@ -64,6 +112,9 @@ public record Conv2d(Window window, boolean bias, Activation activation, ConvAlg
 
   @Override
   public List<@Nullable Tensor> gradient(Local at) {
+    if (residual || moments) {
+      throw new UnsupportedOperationException("[conv2d] fused with a residual or moments");
+    }
     Tensor dy = activation == Activation.RELU ? at.gradient().where(at.output(0)) : at.gradient();
     Tensor x = at.input(0);
     Tensor w = at.input(1);
@@ -100,12 +151,46 @@ public record Conv2d(Window window, boolean bias, Activation activation, ConvAlg
     return Checks.windowed(op, x, window, w.shape().dim(0));
   }
 
-  /// dx from dy [N,P,Q,K] and w [K,R,S,C].
+  /// dx [N,H,W,C] = gate > 0 ? g + addend : 0, g from dy [N,P,Q,K] and w [K,R,S,C]. Inputs dy, w
+  /// and, where there are such, addend, gate [N,H,W,C], x [N,H,W,C] and mean [C] of a batch norm.
+  /// Outputs dx and, with a batch norm, sums [2,C]: Σ dx and Σ dx (x - mean) per channel.
+  ///
+  /// Forms with more than dy and w have no gradient.
   ///
   /// @param window as in the forward convolution
   /// @param shape of x
+  /// @param addend whether something is added
+  /// @param gate whether the sum passes a gate
+  /// @param sums whether there is a second output
   /// @param algorithm how it is computed
-  public record BackwardData(Window window, Shape shape, ConvAlgorithm algorithm) implements Op {
+  public record BackwardData(
+      Window window,
+      Shape shape,
+      boolean addend,
+      boolean gate,
+      boolean sums,
+      ConvAlgorithm algorithm)
+      implements Op {
+    /// The plain gradient.
+    public BackwardData(Window window, Shape shape, ConvAlgorithm algorithm) {
+      this(window, shape, false, false, false, algorithm);
+    }
+
+    /// The same with something added.
+    public BackwardData withAddend() {
+      return new BackwardData(window, shape, true, gate, sums, algorithm);
+    }
+
+    /// The same behind a gate.
+    public BackwardData withGate() {
+      return new BackwardData(window, shape, addend, true, sums, algorithm);
+    }
+
+    /// The same with the sums of a batch norm's gradient.
+    public BackwardData withSums() {
+      return new BackwardData(window, shape, addend, gate, true, algorithm);
+    }
+
     @Override
     public String name() {
       return "conv2d_backward_data";
@@ -113,21 +198,45 @@ public record Conv2d(Window window, boolean bias, Activation activation, ConvAlg
 
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
-      Checks.arity(name(), inputs, 2);
+      Checks.arity(name(), inputs, 2 + (addend ? 1 : 0) + (gate ? 1 : 0) + (sums ? 2 : 0));
       Checks.real(name(), inputs);
       TensorType dx = inputs.getFirst().with(shape);
       Checks.shape(name(), "dy", inputs.get(0), output(name(), dx, inputs.get(1), window));
-      return List.of(dx);
+      if (addend) {
+        Checks.shape(name(), "addend", inputs.get(2), shape);
+      }
+      if (gate) {
+        Checks.shape(name(), "gate", inputs.get(addend ? 3 : 2), shape);
+      }
+      if (!sums) {
+        return List.of(dx);
+      }
+      Checks.shape(name(), "a batch norm's x", inputs.get(inputs.size() - 2), shape);
+      Checks.shape(name(), "a batch norm's mean", inputs.getLast(), Shape.of(shape.dim(3)));
+      return List.of(dx, dx.with(Shape.of(2, shape.dim(3))));
     }
 
     @Override
     public void lower(Backend backend, List<View> outputs, List<View> inputs) {
       backend.conv2dBackwardData(
-          outputs.getFirst(), inputs.get(0), inputs.get(1), window, algorithm);
+          outputs.getFirst(),
+          sums ? outputs.get(1) : null,
+          inputs.get(0),
+          inputs.get(1),
+          addend ? inputs.get(2) : null,
+          gate ? inputs.get(addend ? 3 : 2) : null,
+          sums ? inputs.get(inputs.size() - 2) : null,
+          sums ? inputs.getLast() : null,
+          window,
+          algorithm);
     }
 
     @Override
     public List<@Nullable Tensor> gradient(Local at) {
+      if (addend || gate || sums) {
+        throw new UnsupportedOperationException(
+            "[conv2d_backward_data] fused with an addend, a gate or sums");
+      }
       Conv2d forward = new Conv2d(window, false, Activation.NONE, algorithm);
       Tensor ddx = at.gradient();
       return List.of(
