@@ -79,13 +79,16 @@ public final class GatunSide implements Side {
         View in = x.get();
         View weights = w.get();
         yield kernel.record(
-            on -> on.conv2d(y, in, weights, null, window, Activation.NONE, algorithm));
+            on -> on.conv2d(y, null, in, weights, null, null, window, Activation.NONE, algorithm));
       }
       case DATA -> {
         View dx = kernel.output(batch, side, side, c.channels());
         View out = dy.get();
         View weights = w.get();
-        yield kernel.record(on -> on.conv2dBackwardData(dx, out, weights, window, algorithm));
+        yield kernel.record(
+            on ->
+                on.conv2dBackwardData(
+                    dx, null, out, weights, null, null, null, null, window, algorithm));
       }
       case WEIGHTS -> {
         View dw = kernel.output(c.filters(), c.size(), c.size(), c.channels());
@@ -101,7 +104,8 @@ public final class GatunSide implements Side {
         View out = dy.get();
         yield kernel.record(
             on -> {
-              on.conv2dBackwardData(dx, out, weights, window, algorithm);
+              on.conv2dBackwardData(
+                  dx, null, out, weights, null, null, null, null, window, algorithm);
               on.conv2dBackwardWeights(dw, in, out, window, algorithm);
             });
       }
@@ -163,13 +167,14 @@ public final class GatunSide implements Side {
               gamma,
               beta,
               null,
+              null,
               runningMean,
               runningVariance,
               0.1,
               1e-5,
               Activation.NONE);
           on.batchNormBackward(
-              dx, dgamma, dbeta, null, dy, x, null, mean, invStd, gamma, Activation.NONE);
+              dx, dgamma, dbeta, null, dy, x, null, mean, invStd, gamma, null, Activation.NONE);
         });
   }
 
