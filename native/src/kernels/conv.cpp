@@ -146,7 +146,7 @@ void run_rows(const Plan& plan, PixelTile& tile, const Dense& part, const Region
         // The row below the taps is the first that no tile has read so far.
         tile.ahead = reinterpret_cast<const char*>(
             prefetch ? x_first + part.R * plan.W * plan.channels : tile.weights);
-        tile.ahead_step = 2 * count * ahead_bytes / steps;
+        tile.ahead_step = count * ahead_bytes / steps;
         plan.kernels->of_row[vectors][count](tile);
       }
     }
@@ -213,7 +213,7 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
     const int64_t ahead_bytes = prefetch ? count * new_floats * kFloat : 0;
     const char* ahead = reinterpret_cast<const char*>(
         x_rows[0] + (part.R > 1 ? part.R * plan.W * plan.channels : count * new_floats));
-    tile.ahead_step = 2 * ahead_bytes / std::max<int64_t>(1, panels * tile.run_count * tile.depth);
+    tile.ahead_step = ahead_bytes / std::max<int64_t>(1, panels * tile.run_count * tile.depth);
     for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
       choose_panel(panel);
       tile.ahead = prefetch ? ahead : reinterpret_cast<const char*>(tile.weights);

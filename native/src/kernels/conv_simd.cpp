@@ -118,12 +118,10 @@ void multiply_pixels(const PixelTile& tile) {
     const float* weights = tile.weights + run->b * kWidth;
     const int64_t end = run->a + tile.depth;
     int64_t k = run->a;
-    for (; k < end - 1; k += 2, weights += 2 * kWidth, ahead += ahead_step) {
+    for (; k < end; ++k, weights += kWidth, ahead += ahead_step) {
       __builtin_prefetch(ahead);
       step(x, k, weights, sum);
-      step(x, k + 1, weights + kWidth, sum);
     }
-    if (k < end) step(x, k, weights, sum);
   }
   finish(
       tile, [&](int i) { return tile.y[i] + tile.y_begin; }, sum);
@@ -131,15 +129,15 @@ void multiply_pixels(const PixelTile& tile) {
 
 // Four pixels share a pointer: an address may add a register times 4 or 8 bytes.
 template <int kPixels, int kVectors>
-HWY_INLINE void step_row(const float* const (&x)[(kPixels + 3) / 4], int64_t k, int64_t step,
-                         int64_t step3, const float* weights, V (&sum)[kPixels][kVectors]) {
+HWY_INLINE void step_row(const float* const (&x)[(kPixels + 3) / 4], int64_t step, int64_t step3,
+                         const float* weights, V (&sum)[kPixels][kVectors]) {
   const D d;
   V columns[kVectors];
 #pragma GCC unroll 2
   for (int j = 0; j < kVectors; ++j) columns[j] = hn::LoadU(d, weights + j * kLanes);
 #pragma GCC unroll 16
   for (int i = 0; i < kPixels; ++i) {
-    const float* p = x[i / 4] + k;
+    const float* p = x[i / 4];
     p += i % 4 == 0 ? 0 : i % 4 == 1 ? step : i % 4 == 2 ? 2 * step : step3;
     const V value = hn::Set(d, *p);
 #pragma GCC unroll 2
@@ -171,18 +169,15 @@ void multiply_row(const PixelTile& tile) {
 #pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g) x[g] = tile.x[0] + run->a + 4 * g * step;
     const float* weights = tile.weights + run->b * kWidth;
-    int64_t k = tile.depth;
-    for (; k > 1; k -= 2, weights += 2 * kWidth, ahead += ahead_step) {
+    for (int64_t k = tile.depth; k > 0; --k, weights += kWidth, ahead += ahead_step) {
       __builtin_prefetch(ahead);
-      step_row(x, 0, step, step3, weights, sum);
-      step_row(x, 1, step, step3, weights + kWidth, sum);
+      step_row(x, step, step3, weights, sum);
 #pragma GCC unroll 4
       for (int g = 0; g < kGroups; ++g) {
-        x[g] += 2;
+        ++x[g];
         asm("" : "+r"(x[g]));  // or the compiler gives every pixel a pointer of its own
       }
     }
-    if (k > 0) step_row(x, 0, step, step3, weights, sum);
   }
   finish(
       tile, [&](int i) { return y + i * tile.y_step; }, sum);

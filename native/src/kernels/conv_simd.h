@@ -31,8 +31,7 @@ struct PixelTile {
   const float* bias = nullptr;  // whole vectors of channels, or zero
   bool accumulate = false;
   bool relu = false;
-  // Memory that later tiles read, and how many bytes of it to ask for with every two steps of
-  // depth.
+  // Memory that later tiles read, and how many bytes of it to ask for with every step of depth.
   const char* ahead = nullptr;
   int64_t ahead_step = 0;
 };
