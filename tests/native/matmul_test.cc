@@ -112,6 +112,25 @@ TEST(Matmul, RunsInDoubleAndOnThreads) {
   }
 }
 
+TEST(Matmul, DoesNotDependOnThreads) {
+  // Dots in blocks of rows and depth, depth in parts, packed in one and in more passes, direct.
+  for (const Shape s :
+       {Shape{140, 70, 1100}, {9, 21, 4100}, {211, 540, 300}, {300, 97, 1030}, {64, 96, 200}}) {
+    for (const MatmulLayout layout : kLayouts) {
+      Operands o(s, layout);
+      const auto expected = product(s, o, layout, true, Activation::RELU, 1);
+      for (const int threads : {1, 2, 3}) {
+        TestDevice device(threads);
+        const TestTensor<float> a(device, o.a), b(device, o.b), bias(device, o.bias),
+            y(device, {s.M, s.N});
+        EXPECT_OK(gt_matmul(device.stream(), y, a, b, bias, layout.transpose_a, layout.transpose_b,
+                            GT_ACTIVATION_RELU));
+        expect_same_bits(y.read(), expected);
+      }
+    }
+  }
+}
+
 TEST(Matmul, RefusesWhatDoesNotFit) {
   TestDevice device;
   const auto stream = device.stream();

@@ -12,7 +12,7 @@ constexpr int64_t kDepthBlock = 512;
 // Panels of A per task, which stay in L2 while panels of B come by: 14 rows each.
 constexpr int64_t kPanelsOfA = 14;
 constexpr int64_t kMostPanelsOfB = 16;
-constexpr int64_t kPanelsPerPack = 4;
+constexpr int64_t kStepsPerPack = 2048;  // some microseconds
 
 struct Plan {
   const MicroKernels* kernels;
@@ -21,15 +21,15 @@ struct Plan {
   Panels columns;
   Pieces depths;
   int64_t a_step = 0;
-  int64_t columns_per_task = 1;
+  int64_t columns_per_task = 1, panels_per_pack = 1;
   Scratch<float> packed_a = {}, packed_b = {}, packed_bias = {};
 
   int64_t row_tasks() const { return (rows.count() + kPanelsOfA - 1) / kPanelsOfA; }
   int64_t column_tasks() const {
     return (columns.count() + columns_per_task - 1) / columns_per_task;
   }
-  int64_t row_packs() const { return (rows.count() + kPanelsPerPack - 1) / kPanelsPerPack; }
-  int64_t column_packs() const { return (columns.count() + kPanelsPerPack - 1) / kPanelsPerPack; }
+  int64_t row_packs() const { return (rows.count() + panels_per_pack - 1) / panels_per_pack; }
+  int64_t column_packs() const { return (columns.count() + panels_per_pack - 1) / panels_per_pack; }
 };
 
 void pack_panel_of_a(const Plan& plan, const Context& context, int64_t pass, int64_t panel) {
@@ -58,13 +58,13 @@ void pack_panel_of_b(const Plan& plan, const Context& context, int64_t pass, int
 
 void pack_task(const Plan& plan, const Context& context, int64_t pass, int64_t task) {
   if (task < plan.row_packs()) {
-    const int64_t begin = task * kPanelsPerPack;
-    const int64_t end = std::min(plan.rows.count(), begin + kPanelsPerPack);
+    const int64_t begin = task * plan.panels_per_pack;
+    const int64_t end = std::min(plan.rows.count(), begin + plan.panels_per_pack);
     for (int64_t i = begin; i < end; ++i) pack_panel_of_a(plan, context, pass, i);
     return;
   }
-  const int64_t begin = (task - plan.row_packs()) * kPanelsPerPack;
-  const int64_t end = std::min(plan.columns.count(), begin + kPanelsPerPack);
+  const int64_t begin = (task - plan.row_packs()) * plan.panels_per_pack;
+  const int64_t end = std::min(plan.columns.count(), begin + plan.panels_per_pack);
   for (int64_t i = begin; i < end; ++i) pack_panel_of_b(plan, context, pass, i);
   if (pass == 0 && begin == 0 && plan.p.bias != nullptr) {
     pack_columns(context.at(plan.packed_bias), plan.columns.padded_columns(), plan.p.bias, 0,
@@ -122,6 +122,7 @@ void multiply_packed(Launcher& launcher, const Product& p) {
             .depths = Pieces(p.K, kDepthBlock)};
   plan.a_step = (most_rows + kernels.lanes - 1) / kernels.lanes * kernels.lanes;
   const int64_t depth = (p.K + plan.depths.count() - 1) / plan.depths.count();
+  plan.panels_per_pack = std::max<int64_t>(1, kStepsPerPack / depth);
   plan.packed_a = launcher.scratch<float>(plan.rows.count() * plan.a_step * depth);
   plan.packed_b = launcher.scratch<float>(plan.columns.padded_columns() * depth);
   if (p.bias != nullptr) {
