@@ -30,21 +30,27 @@ constexpr int max_adjacent(int vectors) {
 template <int kRows, int kVectors>
 HWY_INLINE void start(const Tile& tile, V (&sum)[kRows][kVectors]) {
   const D d;
+  constexpr int64_t kColumns = kVectors * kLanes;
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
   }
-  if (tile.accumulate) {
-    const int64_t rest = tile.columns - (kVectors - 1) * kLanes;  // in the last vector
+  if (tile.accumulate && tile.columns == kColumns) {
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) {
-        const float* y = tile.y[i] + j * kLanes;
-        sum[i][j] = j + 1 < kVectors || rest == kLanes ? hn::LoadU(d, y)
-                                                       : load_first(d, y, rest, hn::Zero(d));
-      }
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(d, tile.y[i] + j * kLanes);
+    }
+  } else if (tile.accumulate) {
+    HWY_ALIGN float whole[kRows * kColumns] = {};
+    for (int i = 0; i < kRows; ++i) {
+      std::copy_n(tile.y[i], tile.columns, whole + i * kColumns);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Load(d, whole + i * kColumns + j * kLanes);
     }
   } else if (tile.bias != nullptr) {
 #pragma GCC unroll 2
@@ -76,11 +82,17 @@ HWY_INLINE void finish(const Tile& tile, V (&sum)[kRows][kVectors]) {
       for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, tile.y[i] + j * kLanes);
     }
   } else {
-    const int64_t rest = tile.columns - (kVectors - 1) * kLanes;
+    constexpr int64_t kColumns = kVectors * kLanes;
+    HWY_ALIGN float whole[kRows * kColumns];
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      for (int j = 0; j + 1 < kVectors; ++j) hn::StoreU(sum[i][j], d, tile.y[i] + j * kLanes);
-      store_first(d, sum[i][kVectors - 1], tile.y[i] + (kVectors - 1) * kLanes, rest);
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) {
+        hn::Store(sum[i][j], d, whole + i * kColumns + j * kLanes);
+      }
+    }
+    for (int i = 0; i < kRows; ++i) {
+      std::copy_n(whole + i * kColumns, tile.columns, tile.y[i]);
     }
   }
 }
@@ -140,15 +152,15 @@ void multiply_adjacent(const Tile& tile) {
 constexpr int kDotRows = kManyRegisters ? 6 : 3;
 constexpr int kDotColumns = 4;
 
-template <int kRows, int kColumns, typename A, typename B>
-HWY_INLINE void dot_step(const A& a, const B& b, V (&sum)[kRows][kColumns]) {
-  const D d;
+template <int kRows, int kColumns, typename Load>
+HWY_INLINE void dot_step(const float* const (&a)[kRows], const float* const (&b)[kColumns],
+                         int64_t k, const Load& load, V (&sum)[kRows][kColumns]) {
   V rows[kRows];
 #pragma GCC unroll 6
-  for (int i = 0; i < kRows; ++i) rows[i] = hn::LoadU(d, a(i));
+  for (int i = 0; i < kRows; ++i) rows[i] = load(a[i] + k);
 #pragma GCC unroll 4
   for (int j = 0; j < kColumns; ++j) {
-    const V column = hn::LoadU(d, b(j));
+    const V column = load(b[j] + k);
 #pragma GCC unroll 6
     for (int i = 0; i < kRows; ++i) sum[i][j] = hn::MulAdd(rows[i], column, sum[i][j]);
   }
@@ -196,30 +208,28 @@ void dot(const DotTile& tile) {
   for (int j = 0; j < kColumns; ++j) b[j] = tile.b + j * tile.b_row;
   int64_t k = 0;
   for (; k + kLanes <= tile.depth; k += kLanes) {
-    dot_step([&](int i) HWY_ATTR { return a[i] + k; }, [&](int j) HWY_ATTR { return b[j] + k; },
-             sum);
+    dot_step(
+        a, b, k, [&](const float* p) HWY_ATTR { return hn::LoadU(d, p); }, sum);
   }
-  if (k < tile.depth) {  // the rest, with zeros behind it
-    HWY_ALIGN float a_rest[kRows][kLanes] = {}, b_rest[kColumns][kLanes] = {};
-    for (int64_t r = 0; r < tile.depth - k; ++r) {
-      for (int i = 0; i < kRows; ++i) a_rest[i][r] = a[i][k + r];
-      for (int j = 0; j < kColumns; ++j) b_rest[j][r] = b[j][k + r];
-    }
-    dot_step([&](int i) HWY_ATTR { return a_rest[i]; }, [&](int j) HWY_ATTR { return b_rest[j]; },
-             sum);
+  if (k < tile.depth) {
+    const int64_t rest = tile.depth - k;
+    dot_step(
+        a, b, k, [&](const float* p) HWY_ATTR { return load_first(d, p, rest, hn::Zero(d)); }, sum);
   }
+  HWY_ALIGN float sums[kRows][kDotColumns];
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
     V of_columns[kDotColumns];
 #pragma GCC unroll 4
     for (int j = 0; j < kDotColumns; ++j) of_columns[j] = j < kColumns ? sum[i][j] : hn::Zero(d);
-    HWY_ALIGN float sums[kDotColumns];
-    sum_lanes(of_columns, sums);
+    sum_lanes(of_columns, sums[i]);
+  }
+  for (int i = 0; i < kRows; ++i) {
     float* y = tile.y[i];
     const float* before = tile.accumulate ? y : tile.bias;
 #pragma GCC unroll 4
     for (int j = 0; j < kColumns; ++j) {
-      const float value = before == nullptr ? sums[j] : sums[j] + before[j];
+      const float value = before == nullptr ? sums[i][j] : sums[i][j] + before[j];
       y[j] = tile.relu && value < 0 ? 0 : value;
     }
   }
