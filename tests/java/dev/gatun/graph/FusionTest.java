@@ -370,6 +370,7 @@ class FusionTest {
     assertEquals(0, names.stream().filter("add"::equals).count(), names.toString());
     assertEquals(0, names.stream().filter("relu"::equals).count(), names.toString());
     assertEquals(0, names.stream().filter("gate"::equals).count(), names.toString());
+    Fusion.apply(nets.graph, results, List.of(new FuseMoments(), new FuseGradientSums()));
     List<String> ops = nets.graph.nodes().stream().map(node -> node.op().toString()).toList();
     // Nine batch norms behind convolutions; the gradient of the last comes from the pool.
     assertEquals(9, count(ops, "BatchNormTraining[", "moments=true"), ops.toString());
