@@ -69,6 +69,13 @@ public final class History {
     return epochs.isEmpty() ? null : epochs.getLast().test();
   }
 
+  /// What each epoch is judged by: the loss on the test set if there is one, else in training.
+  List<Double> epochLosses() {
+    return epochs.stream()
+        .map(epoch -> epoch.test() == null ? epoch.trainLoss() : epoch.test().loss())
+        .toList();
+  }
+
   void add(double loss, double stepSeconds) {
     if (steps == losses.length) {
       losses = Arrays.copyOf(losses, 2 * steps);

@@ -261,7 +261,7 @@ public final class Trainer implements AutoCloseable {
             compiled,
             loader,
             steps,
-            new Schedule.Moment(done, stepsPerEpoch, totalSteps),
+            new Schedule.Moment(done, stepsPerEpoch, totalSteps, history.epochLosses()),
             test,
             history);
       }
@@ -293,7 +293,8 @@ public final class Trainer implements AutoCloseable {
       rate =
           optimizer.learningRate()
               * schedule.factor(
-                  new Schedule.Moment(number, first.stepsPerEpoch(), first.totalSteps()));
+                  new Schedule.Moment(
+                      number, first.stepsPerEpoch(), first.totalSteps(), first.losses()));
       long begin = System.nanoTime();
       compiled.run(batch.images(), batch.labels(), rate, stepsDone);
       double seconds = (System.nanoTime() - begin) * 1e-9;
