@@ -259,10 +259,12 @@ GT_API gt_status gt_clip_by_norm(gt_stream stream, gt_tensor y, gt_tensor x, gt_
 /* PyTorch's SGD, real, equal shapes, learning_rate a scalar tensor read when the instruction runs:
  *   d = gradient + weight_decay parameter;  v' = momentum v + (1 - dampening) d;  step = nesterov ? d + momentum v' : v'
  *   new_parameter = parameter - learning_rate step. Without momentum both velocities are NULL and step = d.
+ * With rate_in_velocity d is multiplied by the learning rate and the step is not, so that a velocity keeps the rates it
+ * was made with.
  * Velocities start as zeros, and dampening applies from the first step. In place, parameter and velocity. */
 GT_API gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter,
                              gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum,
-                             double dampening, double weight_decay, int32_t nesterov);
+                             double dampening, double weight_decay, int32_t nesterov, int32_t rate_in_velocity);
 /* Adam, real, equal shapes; learning_rate (scalar) and step (i64 scalar, the steps done before) are read when the
  * instruction runs. With t = step + 1:
  *   d = decoupled ? gradient : gradient + weight_decay parameter
@@ -274,6 +276,35 @@ GT_API gt_status gt_adam_step(gt_stream stream, gt_tensor new_parameter, gt_tens
                               gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor gradient, gt_tensor learning_rate,
                               gt_tensor step, double beta1, double beta2, double epsilon, double weight_decay,
                               int32_t decoupled);
+
+#define GT_ADAPTIVE_AMSGRAD 0
+#define GT_ADAPTIVE_NADAM 1
+#define GT_ADAPTIVE_ADAGRAD 2
+#define GT_ADAPTIVE_RMSPROP 3
+#define GT_ADAPTIVE_LION 4
+
+/* One step of an adaptive rule, real, equal shapes; learning_rate (scalar) and step (i64 scalar) as for Adam, whose t, d
+ * and `kept` these rules share. The new parameter is kept - learning_rate u with
+ *   AMSGRAD: m', v' as Adam; w' = max(w, v');  u = (m' / (1 - beta1^t)) / (sqrt(w' / (1 - beta2^t)) + epsilon)
+ *   NADAM:   m', v' as Adam; u_t = beta1 (1 - 0.96^(0.004 t) / 2), U_t = u_1 ... u_t;
+ *            u = (u_(t+1) m' / (1 - U_(t+1)) + (1 - u_t) d / (1 - U_t)) / (sqrt(v' / (1 - beta2^t)) + epsilon)
+ *   ADAGRAD: v' = v + d^2;  u = d / (sqrt(v') + epsilon)
+ *   RMSPROP: v' = beta2 v + (1 - beta2) d^2;  q = d / (sqrt(v') + epsilon);  with beta1 > 0: m' = beta1 m + q, u = m';
+ *            else u = q
+ *   LION:    u = sign(beta1 m + (1 - beta1) d);  m' = beta2 m + (1 - beta2) d
+ * greatest is w. States that a rule does not keep are NULL: m for ADAGRAD, and for RMSPROP with beta1 = 0; v for LION;
+ * greatest for all but AMSGRAD. 0 <= beta1, beta2 < 1, epsilon > 0. States start as zeros. In place: parameter, states. */
+GT_API gt_status gt_adaptive_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v,
+                                  gt_tensor new_greatest, gt_tensor parameter, gt_tensor m, gt_tensor v,
+                                  gt_tensor greatest, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step,
+                                  int32_t rule, double beta1, double beta2, double epsilon, double weight_decay,
+                                  int32_t decoupled);
+/* y = a + weight (b - a), real, equal shapes; weight is a scalar. In place with a. */
+GT_API gt_status gt_lerp(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor weight);
+/* Rows r of x [R,C], real, that are too long are scaled down: y_r = x_r min(1, limit_r / |x_r|), with the Euclidean norm,
+ * limit_r = ratio max(|reference_r|, floor), or ratio without a reference [R,C] (nullable). ratio > 0, floor >= 0. A norm
+ * that is not finite leaves the row as it is. Norms are summed in f64. In place with x. */
+GT_API gt_status gt_clip_rows(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor reference, double ratio, double floor);
 
 #ifdef __cplusplus
 }

@@ -55,8 +55,10 @@ TEST(Optimizer, ClipAgreesWithNaive) {
 }
 
 const std::vector<kernels::SgdRule> kRules = {
-    {0, 0, 0, false},     {0, 0, 0.01, false},     {0.9, 0, 0, false},      {0.9, 0, 0.01, false},
-    {0.9, 0, 0.01, true}, {0.9, 0.3, 0.01, false}, {0.5, 0.25, 0.01, true},
+    {0, 0, 0, false},           {0, 0, 0.01, false},       {0.9, 0, 0, false},
+    {0.9, 0, 0.01, false},      {0.9, 0, 0.01, true},      {0.9, 0.3, 0.01, false},
+    {0.5, 0.25, 0.01, true},    {0, 0, 0.01, false, true}, {0.9, 0.3, 0.01, false, true},
+    {0.9, 0, 0.01, true, true},
 };
 
 TEST(Optimizer, SgdStepAgreesWithNaive) {
@@ -172,7 +174,8 @@ TEST(Optimizer, SgdStepsFollowPyTorch) {
   for (const kernels::SgdRule& rule : kRules) {
     SCOPED_TRACE(testing::Message()
                  << "momentum " << rule.momentum << ", dampening " << rule.dampening
-                 << ", weight decay " << rule.weight_decay << ", nesterov " << rule.nesterov);
+                 << ", weight decay " << rule.weight_decay << ", nesterov " << rule.nesterov
+                 << ", rate in velocity " << rule.rate_in_velocity);
     const bool with_momentum = rule.momentum > 0;
     TestTensor<double> p(device, Array<double>({1}, 1.5)), v(device, Dims{1}), g(device, Dims{1});
     TestTensor<double> rate(device, Dims{});
@@ -183,14 +186,15 @@ TEST(Optimizer, SgdStepsFollowPyTorch) {
       rate.write(Array<double>({}, lr));
       ASSERT_OK(gt_sgd_step(device.stream(), p, with_momentum ? v : gt_tensor{}, p,
                             with_momentum ? v : gt_tensor{}, g, rate, rule.momentum, rule.dampening,
-                            rule.weight_decay, rule.nesterov));
+                            rule.weight_decay, rule.nesterov, rule.rate_in_velocity));
       double d = gradient + rule.weight_decay * parameter;
+      if (rule.rate_in_velocity) d *= lr;
       if (with_momentum) {
         buffer = rule.momentum * buffer + (1 - rule.dampening) * d;
         d = rule.nesterov ? d + rule.momentum * buffer : buffer;
         EXPECT_DOUBLE_EQ(v.read()[0], buffer);
       }
-      parameter -= lr * d;
+      parameter -= rule.rate_in_velocity ? d : lr * d;
       EXPECT_DOUBLE_EQ(p.read()[0], parameter);
     }
   }
@@ -205,7 +209,7 @@ TEST(Optimizer, MomentumReachesItsTerminalStep) {
   float before = 0, after = 0;
   for (int i = 0; i < 200; ++i) {
     before = p.read()[0];
-    ASSERT_OK(gt_sgd_step(device.stream(), p, v, p, v, g, rate, 0.9, 0, 0, 0));
+    ASSERT_OK(gt_sgd_step(device.stream(), p, v, p, v, g, rate, 0.9, 0, 0, 0, 0));
     after = p.read()[0];
   }
   EXPECT_NEAR(after - before, -0.1, 1e-5);
@@ -220,7 +224,7 @@ TEST(Optimizer, ScalarsAreReadWhenTheProgramRuns) {
   ASSERT_OK(gt_stream_begin_recording(s));
   ASSERT_OK(gt_norm(s, length, g));
   ASSERT_OK(gt_clip_by_norm(s, g, g, length, 1));
-  ASSERT_OK(gt_sgd_step(s, p, nullptr, p, nullptr, g, rate, 0, 0, 0, 0));
+  ASSERT_OK(gt_sgd_step(s, p, nullptr, p, nullptr, g, rate, 0, 0, 0, 0, 0));
   ASSERT_OK(gt_stream_end_recording(&program, s));
   rate.write(Array<float>({}, 1.0f));
   ASSERT_OK(gt_program_run(program));
@@ -230,6 +234,62 @@ TEST(Optimizer, ScalarsAreReadWhenTheProgramRuns) {
   ASSERT_OK(gt_program_run(program));
   expect_close(p.read(), Array<float>({2}, {0.4f, 1.2f}), 1e-6, 0);
   gt_program_destroy(program);
+}
+
+// The rows [3,4] and [0.3,0.4] against limits 1, and against half a reference's norm.
+TEST(Optimizer, ClipRowsScalesEachRowThatIsTooLong) {
+  TestDevice device;
+  const gt_stream s = device.stream();
+  TestTensor<double> x(device, Array<double>({2, 2}, {3, 4, 0.3, 0.4})), y(device, Dims{2, 2});
+  TestTensor<double> like(device, Array<double>({2, 2}, {0, 4, 0.1, 0}));
+  ASSERT_OK(gt_clip_rows(s, y, x, nullptr, 1, 0));
+  expect_close(y.read(), Array<double>({2, 2}, {0.6, 0.8, 0.3, 0.4}), 1e-15, 0);
+  ASSERT_OK(gt_clip_rows(s, y, x, like, 0.5, 0.2));  // limits 2 and 0.1
+  expect_close(y.read(), Array<double>({2, 2}, {1.2, 1.6, 0.06, 0.08}), 1e-15, 0);
+  ASSERT_OK(gt_clip_rows(s, x, x, like, 0.5, 0.2));
+  expect_same_bits(x.read(), y.read());
+}
+
+TEST(Optimizer, ClipRowsAgreesWithF64) {
+  TestDevice device;
+  for (const Dims& dims :
+       {Dims{1, 1}, Dims{3, 1}, Dims{7, 33}, Dims{0, 5}, Dims{5, 0}, Dims{3, 20000}}) {
+    Array<float> x = random_array<float>(dims, 1), like = random_array<float>(dims, 2);
+    if (x.count() > 2) x[1] = kInfinity;
+    Array<double> wide(dims), wide_like(dims);
+    for (int64_t i = 0; i < x.count(); ++i) {
+      wide[i] = x[i];
+      wide_like[i] = like[i];
+    }
+    TestTensor<float> a(device, x), b(device, like), y(device, dims);
+    TestTensor<double> wide_a(device, wide), wide_b(device, wide_like), wide_y(device, dims);
+    ASSERT_OK(gt_clip_rows(device.stream(), y, a, b, 0.5, 1e-3));
+    ASSERT_OK(gt_clip_rows(device.stream(), wide_y, wide_a, wide_b, 0.5, 1e-3));
+    const Array<float> found = y.read();
+    const Array<double> expected = wide_y.read();
+    for (int64_t i = 0; i < x.count(); ++i) {
+      if (std::isinf(expected[i])) {
+        EXPECT_EQ(found[i], expected[i]);
+      } else {
+        EXPECT_NEAR(found[i], expected[i], 3e-7 * std::abs(expected[i]));
+      }
+    }
+  }
+}
+
+TEST(Optimizer, LerpAgreesWithNaive) {
+  SerialLauncher launcher(2);
+  for_each_simd_level([&](const char*) {
+    for (const int64_t n : kCounts) {
+      Array<float> a = random_array<float>({n}, 1), b = random_array<float>({n}, 2);
+      Array<float> weight({}, 0.3f), y({n}, 7), expected({n});
+      kernels::lerp(launcher, y.tensor(), a.tensor(), b.tensor(), weight.tensor());
+      kernels::naive::lerp(expected.data(), a.data(), b.data(), n, weight[0]);
+      expect_close(y, expected, 0, 3e-7);
+      kernels::lerp(launcher, a.tensor(), a.tensor(), b.tensor(), weight.tensor());
+      expect_same_bits(a, y);
+    }
+  });
 }
 
 TEST(Optimizer, InPlaceAndForEveryNumberOfThreads) {
@@ -246,8 +306,8 @@ TEST(Optimizer, InPlaceAndForEveryNumberOfThreads) {
     ASSERT_OK(gt_clip_by_norm(s, clipped, g, length, 0.5));
     ASSERT_OK(gt_clip_by_norm(s, g, g, length, 0.5));
     expect_same_bits(g.read(), clipped.read());
-    ASSERT_OK(gt_sgd_step(s, new_p, new_v, p, v, g, rate, 0.9, 0, 1e-4, 1));
-    ASSERT_OK(gt_sgd_step(s, p, v, p, v, g, rate, 0.9, 0, 1e-4, 1));
+    ASSERT_OK(gt_sgd_step(s, new_p, new_v, p, v, g, rate, 0.9, 0, 1e-4, 1, 0));
+    ASSERT_OK(gt_sgd_step(s, p, v, p, v, g, rate, 0.9, 0, 1e-4, 1, 0));
     expect_same_bits(p.read(), new_p.read());
     expect_same_bits(v.read(), new_v.read());
     TestTensor<float> m(device, random_array<float>(dims, 4)), new_m(device, dims);
@@ -285,7 +345,8 @@ TEST(Optimizer, RefusesWhatItsContractDoesNotAllow) {
 
   const auto sgd = [&](gt_tensor new_v, gt_tensor old_v, gt_tensor gradient, gt_tensor rate,
                        double momentum, double dampening, double decay, int32_t nesterov) {
-    return gt_sgd_step(s, p, new_v, p, old_v, gradient, rate, momentum, dampening, decay, nesterov);
+    return gt_sgd_step(s, p, new_v, p, old_v, gradient, rate, momentum, dampening, decay, nesterov,
+                       0);
   };
   refused(sgd(v, v, few, scalar, 0.9, 0, 0, 0), "[sgd_step] shapes differ: gradient is f32 (3)");
   refused(sgd(v, v, g, p, 0.9, 0, 0, 0), "learning_rate must be f32 ()");
@@ -299,6 +360,16 @@ TEST(Optimizer, RefusesWhatItsContractDoesNotAllow) {
   refused(sgd(v, v, g, scalar, 0, 0, 0, 0), "new_velocity must be NULL");
   refused(sgd(nullptr, nullptr, g, scalar, 0, 0, 0, 1), "nesterov needs momentum");
   refused(sgd(g, v, g, scalar, 0.9, 0, 0, 0), "new_velocity and gradient share memory");
+
+  TestTensor<float> rows(device, Dims{2, 2}), to(device, Dims{2, 2});
+  refused(gt_clip_rows(s, p, g, nullptr, 1, 0), "[clip_rows] x must have rank 2");
+  refused(gt_clip_rows(s, to, rows, nullptr, 0, 0), "ratio must be positive and finite, but is 0");
+  refused(gt_clip_rows(s, to, rows, nullptr, 1, -1), "floor must be finite and not negative");
+  refused(gt_clip_rows(s, to, rows, g, 1, 0), "shapes differ: reference is f32 (4)");
+  refused(gt_clip_rows(s, to, rows, to, 1, 0), "y and reference share memory");
+  refused(gt_lerp(s, p, v, few, scalar), "[lerp] shapes differ: b is f32 (3)");
+  refused(gt_lerp(s, p, v, g, g), "weight must be f32 ()");
+  refused(gt_lerp(s, p, v, p, scalar), "y and b share memory");
 
   TestTensor<float> m(device, Dims{4});
   TestTensor<int64_t> step(device, Dims{});

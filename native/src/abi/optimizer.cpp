@@ -37,10 +37,49 @@ gt_status gt_clip_by_norm(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor 
   });
 }
 
+gt_status gt_clip_rows(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor reference,
+                       double ratio, double floor) {
+  constexpr auto op = "clip_rows";
+  return instruction(op, stream, {y}, {x, reference}, [&](Launcher& launcher) {
+    const Tensor& to = tensor(op, "y", y);
+    const Tensor& from = tensor(op, "x", x);
+    const Tensor* like = nullable(reference);
+    check_real(op, {{"y", to}, {"x", from}, {"reference", like}});
+    check_rank(op, "x", from, 2);
+    check_same_shape(op, "y", to, "x", from);
+    check_same_shape(op, "reference", like, "x", from);
+    require(ratio > 0 && std::isfinite(ratio), "[", op,
+            "] ratio must be positive and finite, but is ", ratio);
+    require(floor >= 0 && std::isfinite(floor), "[", op,
+            "] floor must be finite and not negative, but is ", floor);
+    check_in_place_or_disjoint(op, "y", to, "x", from);
+    check_no_overlap(op, "y", to, "reference", like);
+    kernels::clip_rows(launcher, to, from, like, ratio, floor);
+  });
+}
+
+gt_status gt_lerp(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor weight) {
+  constexpr auto op = "lerp";
+  return instruction(op, stream, {y}, {a, b, weight}, [&](Launcher& launcher) {
+    const Tensor& to = tensor(op, "y", y);
+    const Tensor& from = tensor(op, "a", a);
+    const Tensor& toward = tensor(op, "b", b);
+    const Tensor& by = tensor(op, "weight", weight);
+    check_real(op, {{"y", to}, {"a", from}, {"b", toward}, {"weight", by}});
+    check_same_shape(op, "y", to, "a", from);
+    check_same_shape(op, "b", toward, "a", from);
+    check_shape(op, "weight", by, {});
+    check_in_place_or_disjoint(op, "y", to, "a", from);
+    check_no_overlap(op, "y", to, "b", toward);
+    check_no_overlap(op, "y", to, "weight", by);
+    kernels::lerp(launcher, to, from, toward, by);
+  });
+}
+
 gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity,
                       gt_tensor parameter, gt_tensor velocity, gt_tensor gradient,
                       gt_tensor learning_rate, double momentum, double dampening,
-                      double weight_decay, int32_t nesterov) {
+                      double weight_decay, int32_t nesterov, int32_t rate_in_velocity) {
   constexpr auto op = "sgd_step";
   return instruction(
       op, stream, {new_parameter, new_velocity}, {parameter, velocity, gradient, learning_rate},
@@ -65,6 +104,8 @@ gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_v
                 weight_decay);
         require(nesterov == 0 || nesterov == 1, "[", op, "] nesterov must be 0 or 1, but is ",
                 nesterov);
+        require(rate_in_velocity == 0 || rate_in_velocity == 1, "[", op,
+                "] rate_in_velocity must be 0 or 1, but is ", rate_in_velocity);
         const bool with_momentum = momentum > 0;
         for (const Named& t : {to_velocity, from_velocity}) {
           require((t.operand.tensor != nullptr) == with_momentum, "[", op, "] momentum is ",
@@ -78,9 +119,10 @@ gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_v
         check_in_place_or_disjoint(op, to_velocity.name, to_velocity.operand, from_velocity.name,
                                    from_velocity.operand);
 
-        kernels::sgd_step(launcher, *to.operand.tensor, to_velocity.operand.tensor,
-                          *from.operand.tensor, from_velocity.operand.tensor, *slope.operand.tensor,
-                          *rate.operand.tensor, {momentum, dampening, weight_decay, nesterov != 0});
+        kernels::sgd_step(
+            launcher, *to.operand.tensor, to_velocity.operand.tensor, *from.operand.tensor,
+            from_velocity.operand.tensor, *slope.operand.tensor, *rate.operand.tensor,
+            {momentum, dampening, weight_decay, nesterov != 0, rate_in_velocity != 0});
       });
 }
 

@@ -59,6 +59,48 @@ void clip_by_norm(Launcher& launcher, const Tensor& y, const Tensor& x, const Te
   });
 }
 
+void clip_rows(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor* reference,
+               double ratio, double floor) {
+  const int64_t columns = x.dims[1];
+  const auto launch = [&]<typename T>(double (*squares)(const T*, int64_t), auto scale_row) {
+    parallel_rows(launcher, x.dims[0], columns,
+                  [=, out = y.as<T>(), in = x.as<T>(), like = data_of<T>(reference)](int64_t begin,
+                                                                                     int64_t end) {
+                    for (int64_t r = begin; r < end; ++r) {
+                      const int64_t from = r * columns;
+                      const double length = std::sqrt(squares(in + from, columns));
+                      double limit = ratio;
+                      if (like != nullptr) {
+                        limit *= std::max(floor, std::sqrt(squares(like + from, columns)));
+                      }
+                      const double by =
+                          std::isfinite(length) && length > limit ? limit / length : 1;
+                      if (by != 1 || out != in) scale_row(out + from, in + from, columns, by);
+                    }
+                  });
+  };
+  if (x.dtype == DType::F64) {
+    launch(naive::sum_squares<double>, naive::scale<double>);
+  } else {
+    launch(sum_squares, [](float* out, const float* in, int64_t count, double by) {
+      scale(out, in, count, static_cast<float>(by));
+    });
+  }
+}
+
+void lerp(Launcher& launcher, const Tensor& y, const Tensor& a, const Tensor& b,
+          const Tensor& weight) {
+  parallel_ranges(launcher, y.count, ELEMENTS_PER_TASK, [=](int64_t begin, int64_t end) {
+    if (y.dtype == DType::F64) {
+      naive::lerp(y.as<double>() + begin, a.as<double>() + begin, b.as<double>() + begin,
+                  end - begin, scalar(weight));
+    } else {
+      lerp_range(y.as<float>() + begin, a.as<float>() + begin, b.as<float>() + begin, end - begin,
+                 static_cast<float>(scalar(weight)));
+    }
+  });
+}
+
 void sgd_step(Launcher& launcher, const Tensor& new_parameter, const Tensor* new_velocity,
               const Tensor& parameter, const Tensor* velocity, const Tensor& gradient,
               const Tensor& learning_rate, const SgdRule& rule) {

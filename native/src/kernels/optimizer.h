@@ -9,12 +9,18 @@ namespace gatun::kernels {
 void norm(Launcher& launcher, const Tensor& norm, const Tensor& x);
 void clip_by_norm(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& norm,
                   double max_norm);
+// `reference` may be NULL.
+void clip_rows(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor* reference,
+               double ratio, double floor);
+void lerp(Launcher& launcher, const Tensor& y, const Tensor& a, const Tensor& b,
+          const Tensor& weight);
 
 struct SgdRule {
   double momentum = 0;
   double dampening = 0;
   double weight_decay = 0;
   bool nesterov = false;
+  bool rate_in_velocity = false;
 };
 
 // Both velocities are given, or neither.

@@ -21,16 +21,25 @@ void scale(T* y, const T* x, int64_t count, double by) {
 }
 
 template <typename T>
+void lerp(T* y, const T* a, const T* b, int64_t count, double weight) {
+  for (int64_t i = 0; i < count; ++i) {
+    y[i] = static_cast<T>(a[i] + weight * (static_cast<double>(b[i]) - a[i]));
+  }
+}
+
+template <typename T>
 void sgd_step(T* new_parameter, T* new_velocity, const T* parameter, const T* velocity,
               const T* gradient, int64_t count, double learning_rate, const SgdRule& rule) {
+  const double gain = rule.rate_in_velocity ? learning_rate : 1;
+  const double rate = rule.rate_in_velocity ? 1 : learning_rate;
   for (int64_t i = 0; i < count; ++i) {
-    double step = gradient[i] + rule.weight_decay * parameter[i];
+    double step = gain * (gradient[i] + rule.weight_decay * parameter[i]);
     if (velocity != nullptr) {
       const double v = rule.momentum * velocity[i] + (1 - rule.dampening) * step;
       step = rule.nesterov ? step + rule.momentum * v : v;
       new_velocity[i] = static_cast<T>(v);
     }
-    new_parameter[i] = static_cast<T>(parameter[i] - learning_rate * step);
+    new_parameter[i] = static_cast<T>(parameter[i] - rate * step);
   }
 }
 

@@ -41,15 +41,24 @@ void multiply(float* y, const float* x, int64_t count, float by) {
   });
 }
 
+void interpolate(float* y, const float* a, const float* b, int64_t count, float weight) {
+  for_lanes(count, [=](auto d, int64_t i) HWY_ATTR {
+    const auto from = hn::LoadU(d, a + i);
+    const auto way = hn::Sub(hn::LoadU(d, b + i), from);
+    hn::StoreU(hn::MulAdd(hn::Set(d, weight), way, from), d, y + i);
+  });
+}
+
 enum class Kind { PLAIN, MOMENTUM, NESTEROV };
 
 template <Kind kKind>
 void sgd_loop(float* new_parameter, float* new_velocity, const float* parameter,
               const float* velocity, const float* gradient, int64_t count, float learning_rate,
-              float momentum, float share, float weight_decay) {
+              float momentum, float share, float weight_decay, float gain) {
   for_lanes(count, [=](auto d, int64_t i) HWY_ATTR {
     const auto p = hn::LoadU(d, parameter + i);
     auto step = hn::MulAdd(hn::Set(d, weight_decay), p, hn::LoadU(d, gradient + i));
+    step = hn::Mul(hn::Set(d, gain), step);
     if constexpr (kKind != Kind::PLAIN) {
       const auto m = hn::Set(d, momentum);
       const auto v = hn::MulAdd(m, hn::LoadU(d, velocity + i), hn::Mul(hn::Set(d, share), step));
@@ -66,8 +75,10 @@ void sgd(float* new_parameter, float* new_velocity, const float* parameter, cons
                     : rule.nesterov     ? sgd_loop<Kind::NESTEROV>
                                         : sgd_loop<Kind::MOMENTUM>;
   loop(new_parameter, new_velocity, parameter, velocity, gradient, count,
-       static_cast<float>(learning_rate), static_cast<float>(rule.momentum),
-       static_cast<float>(1 - rule.dampening), static_cast<float>(rule.weight_decay));
+       static_cast<float>(rule.rate_in_velocity ? 1 : learning_rate),
+       static_cast<float>(rule.momentum), static_cast<float>(1 - rule.dampening),
+       static_cast<float>(rule.weight_decay),
+       static_cast<float>(rule.rate_in_velocity ? learning_rate : 1));
 }
 
 void adam(const AdamState<float>& state, int64_t begin, int64_t end, const AdamFactors& factors) {
@@ -110,6 +121,7 @@ namespace {
 
 HWY_EXPORT(squares);
 HWY_EXPORT(multiply);
+HWY_EXPORT(interpolate);
 HWY_EXPORT(sgd);
 HWY_EXPORT(adam);
 
@@ -121,6 +133,10 @@ double sum_squares(const float* x, int64_t count) {
 
 void scale(float* y, const float* x, int64_t count, float by) {
   HWY_DYNAMIC_DISPATCH(multiply)(y, x, count, by);
+}
+
+void lerp_range(float* y, const float* a, const float* b, int64_t count, float weight) {
+  HWY_DYNAMIC_DISPATCH(interpolate)(y, a, b, count, weight);
 }
 
 void sgd_range(float* new_parameter, float* new_velocity, const float* parameter,

@@ -11,6 +11,8 @@ namespace gatun::kernels {
 double sum_squares(const float* x, int64_t count);
 // y = by x; in place if y is x.
 void scale(float* y, const float* x, int64_t count, float by);
+// y = a + weight (b - a); in place if y is a.
+void lerp_range(float* y, const float* a, const float* b, int64_t count, float weight);
 // Velocities are NULL without momentum. In place where old and new are the same.
 void sgd_range(float* new_parameter, float* new_velocity, const float* parameter,
                const float* velocity, const float* gradient, int64_t count, double learning_rate,

@@ -4,6 +4,7 @@ import static dev.gatun.train.Messages.refused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.gatun.Adam;
+import dev.gatun.Adam.Form;
 import dev.gatun.Adam.WeightDecay;
 import dev.gatun.Initializer;
 import dev.gatun.Layer;
@@ -89,9 +90,11 @@ class AdamTest {
 
   @Test
   void defaults_arePyTorchs() {
-    assertEquals(new Adam(0.001, 0.9, 0.999, 1e-8, 0, WeightDecay.L2), Optimizer.adam(0.001));
     assertEquals(
-        new Adam(0.001, 0.9, 0.999, 1e-8, 0.01, WeightDecay.DECOUPLED), Optimizer.adamW(0.001));
+        new Adam(0.001, 0.9, 0.999, 1e-8, 0, WeightDecay.L2, Form.PLAIN), Optimizer.adam(0.001));
+    assertEquals(
+        new Adam(0.001, 0.9, 0.999, 1e-8, 0.01, WeightDecay.DECOUPLED, Form.PLAIN),
+        Optimizer.adamW(0.001));
   }
 
   @Test

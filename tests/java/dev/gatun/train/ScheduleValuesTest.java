@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.gatun.BatchScaling;
+import dev.gatun.History;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Schedule;
@@ -194,7 +195,7 @@ class ScheduleValuesTest {
     Watcher watcher =
         new Watcher() {
           @Override
-          public void epoch(dev.gatun.History.Epoch epoch) {
+          public void epoch(History.Epoch epoch) {
             seen.add(epoch.test() == null ? epoch.trainLoss() : epoch.test().loss());
           }
         };

@@ -15,7 +15,8 @@ public final class OpTable {
               NormalisationRows.rows(),
               PoolingRows.rows(),
               LossRows.rows(),
-              OptimizerRows.rows())
+              OptimizerRows.rows(),
+              AdaptiveRows.rows())
           .flatMap(List::stream)
           .toList();
 

@@ -61,6 +61,9 @@ final class OptimizerRows {
             .on(sgd(0.9, 0.5, 0, false), real(17), real(17), rate(), real(17))
             .on(sgd(0.9, 0, 5e-4, true), real(31), real(31), rate(), real(31))
             .on(sgd(0.9, 0, 1e-4, true), real(100_003), real(100_003), rate(), real(100_003))
+            .on(rateInVelocity(0, false), real(5, 7), real(5, 7), rate())
+            .on(rateInVelocity(0.9, false), real(31), real(31), rate(), real(31))
+            .on(rateInVelocity(0.9, true), real(31), real(31), rate(), real(31))
             .ulps(8, "attributes rounded to the dtype, then up to six operations")
             .alsoInPlace(0, 0)
             .alsoInPlace(1, 3)
@@ -126,6 +129,10 @@ final class OptimizerRows {
                 "expected an epsilon above 0, found 0.0",
                 () -> new AdamStep(new Adam(0.9, 0.999, 0, 0, false)),
                 adamInputs(0, 5)));
+  }
+
+  private static SgdStep rateInVelocity(double momentum, boolean nesterov) {
+    return new SgdStep(new Sgd(momentum, 0, 1e-4, nesterov, true));
   }
 
   private static AdamStep adam(double weightDecay, boolean decoupled) {

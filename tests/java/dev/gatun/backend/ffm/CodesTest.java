@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.Backend.AdaptiveRule;
 import dev.gatun.backend.Backend.Binary;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.Backend.Unary;
@@ -26,6 +27,7 @@ class CodesTest {
     check("GT_BINARY_", Binary.values(), Codes::code);
     check("GT_REDUCE_", Reduction.values(), Codes::code);
     check("GT_ACTIVATION_", Activation.values(), Codes::code);
+    check("GT_ADAPTIVE_", AdaptiveRule.values(), Codes::code);
   }
 
   private static <E extends Enum<E>> void check(String prefix, E[] values, ToIntFunction<E> code)

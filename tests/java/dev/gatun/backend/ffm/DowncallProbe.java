@@ -64,6 +64,8 @@ final class DowncallProbe {
         operands[i] = new Backend.Sgd(0, 0, 0, false);
       } else if (type == Backend.Adam.class) {
         operands[i] = new Backend.Adam(0, 0, 1, 0, false);
+      } else if (type == Backend.Adaptive.class) {
+        operands[i] = new Backend.Adaptive(Backend.AdaptiveRule.LION, 0, 0, 1, 0, false);
       } else if (type.isEnum()) {
         operands[i] = type.getEnumConstants()[0];
       } else {

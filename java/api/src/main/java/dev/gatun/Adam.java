@@ -1,7 +1,10 @@
 package dev.gatun;
 
 import dev.gatun.backend.Backend;
+import dev.gatun.graph.Op;
 import dev.gatun.graph.op.AdamStep;
+import dev.gatun.graph.op.AdaptiveStep;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Adam (Kingma and Ba, 2015): steps along the mean of gradients, divided by the root of the mean of
@@ -16,19 +19,25 @@ import java.util.List;
 /// by the factor `1 - learningRate · weightDecay`. In PyTorch's form, epsilon outside the root of the
 /// corrected mean; the paper's shorter form, which PyTorch and others do not use, scales epsilon too.
 ///
+/// [Form#AMSGRAD] divides by the root of the greatest v so far (Reddi et al. 2018), with v uncorrected
+/// while maxima are taken. [Form#NESTEROV] is NAdam (Dozat 2016): with μₜ = beta1 (1 - ½ · 0.96^(t /
+/// 250)) and Μₜ = μ₁ ⋯ μₜ it steps along μₜ₊₁ m / (1 - Μₜ₊₁) + (1 - μₜ) d / (1 - Μₜ).
+///
 /// @param learningRate greater than 0
 /// @param beta1 in [0, 1), 0.9 by default
 /// @param beta2 in [0, 1), 0.999 by default
 /// @param epsilon greater than 0, 1e-8 by default
 /// @param weightDecay not negative, 0 by default
 /// @param decay how the decay acts
+/// @param form which of the family
 public record Adam(
     double learningRate,
     double beta1,
     double beta2,
     double epsilon,
     double weightDecay,
-    WeightDecay decay)
+    WeightDecay decay,
+    Form form)
     implements Optimizer {
   /// How a weight decay acts.
   public enum WeightDecay {
@@ -38,58 +47,81 @@ public record Adam(
     DECOUPLED
   }
 
-  /// Checks the ranges.
-  public Adam {
-    check(learningRate > 0, "a learning rate greater than 0", learningRate);
-    check(beta1 >= 0 && beta1 < 1, "beta1 in [0, 1)", beta1);
-    check(beta2 >= 0 && beta2 < 1, "beta2 in [0, 1)", beta2);
-    check(epsilon > 0 && Double.isFinite(epsilon), "an epsilon greater than 0", epsilon);
-    check(
-        weightDecay >= 0 && Double.isFinite(weightDecay),
-        "a weight decay of at least 0",
-        weightDecay);
+  /// The members of the family.
+  public enum Form {
+    /// Adam.
+    PLAIN,
+    /// AMSGrad.
+    AMSGRAD,
+    /// NAdam.
+    NESTEROV
   }
 
-  private static void check(boolean holds, String expected, double found) {
-    if (!holds) {
-      throw new IllegalArgumentException("[adam] expected %s, found %s".formatted(expected, found));
-    }
+  /// Checks the ranges.
+  public Adam {
+    Hyperparameters.learningRate("adam", learningRate);
+    Hyperparameters.share("adam", "beta1", beta1);
+    Hyperparameters.share("adam", "beta2", beta2);
+    Hyperparameters.epsilon("adam", epsilon);
+    Hyperparameters.weightDecay("adam", weightDecay);
   }
 
   /// The same with other shares of the old means.
   public Adam betas(double newBeta1, double newBeta2) {
-    return new Adam(learningRate, newBeta1, newBeta2, epsilon, weightDecay, decay);
+    return new Adam(learningRate, newBeta1, newBeta2, epsilon, weightDecay, decay, form);
   }
 
   /// The same with another number added to the root.
   public Adam epsilon(double newEpsilon) {
-    return new Adam(learningRate, beta1, beta2, newEpsilon, weightDecay, decay);
+    return new Adam(learningRate, beta1, beta2, newEpsilon, weightDecay, decay, form);
   }
 
   /// The same with `newWeightDecay · parameter` added to the gradient.
   public Adam weightDecay(double newWeightDecay) {
-    return new Adam(learningRate, beta1, beta2, epsilon, newWeightDecay, WeightDecay.L2);
+    return new Adam(learningRate, beta1, beta2, epsilon, newWeightDecay, WeightDecay.L2, form);
   }
 
   /// The same with a decay of the parameter itself.
   public Adam decoupledWeightDecay(double newWeightDecay) {
-    return new Adam(learningRate, beta1, beta2, epsilon, newWeightDecay, WeightDecay.DECOUPLED);
+    return new Adam(
+        learningRate, beta1, beta2, epsilon, newWeightDecay, WeightDecay.DECOUPLED, form);
   }
 
-  /// The means of gradients and of their squares.
+  /// The same in another form.
+  public Adam form(Form newForm) {
+    return new Adam(learningRate, beta1, beta2, epsilon, weightDecay, decay, newForm);
+  }
+
+  @Override
+  public Adam withoutWeightDecay() {
+    return new Adam(learningRate, beta1, beta2, epsilon, 0, decay, form);
+  }
+
+  /// The means of gradients and of their squares, and the greatest of these for AMSGrad.
   @Override
   public int stateSlots() {
-    return 2;
+    return form == Form.AMSGRAD ? 3 : 2;
   }
 
   @Override
   public List<Tensor> step(
       Tensor parameter, Tensor gradient, Tensor rate, Tensor step, List<Tensor> states) {
-    AdamStep op =
-        new AdamStep(
-            new Backend.Adam(beta1, beta2, epsilon, weightDecay, decay == WeightDecay.DECOUPLED));
-    return List.copyOf(
-        Tensor.applyAll(
-            op, List.of(parameter, gradient, rate, step, states.get(0), states.get(1))));
+    List<Tensor> inputs = new ArrayList<>(List.of(parameter, gradient, rate, step));
+    inputs.addAll(states);
+    return List.copyOf(Tensor.applyAll(op(), inputs));
+  }
+
+  private Op op() {
+    boolean decoupled = decay == WeightDecay.DECOUPLED;
+    return switch (form) {
+      case PLAIN -> new AdamStep(new Backend.Adam(beta1, beta2, epsilon, weightDecay, decoupled));
+      case AMSGRAD -> adaptive(Backend.AdaptiveRule.AMSGRAD, decoupled);
+      case NESTEROV -> adaptive(Backend.AdaptiveRule.NADAM, decoupled);
+    };
+  }
+
+  private Op adaptive(Backend.AdaptiveRule rule, boolean decoupled) {
+    return new AdaptiveStep(
+        new Backend.Adaptive(rule, beta1, beta2, epsilon, weightDecay, decoupled));
   }
 }

@@ -10,6 +10,7 @@ public final class History {
   private final List<Epoch> epochs = new ArrayList<>();
   private float[] losses;
   private float[] seconds;
+  private float[] gradientNorms;
   private int steps;
   private long images;
   private double trainSeconds;
@@ -17,6 +18,7 @@ public final class History {
   History(int expectedSteps) {
     losses = new float[Math.max(1, expectedSteps)];
     seconds = new float[losses.length];
+    gradientNorms = new float[losses.length];
   }
 
   /// An epoch's figures.
@@ -41,6 +43,12 @@ public final class History {
   /// The loss of every step.
   public float[] losses() {
     return Arrays.copyOf(losses, steps);
+  }
+
+  /// The norm of every step's gradient over all parameters, before clipping; NaN where [Clipping]
+  /// did not measure it.
+  public float[] gradientNorms() {
+    return Arrays.copyOf(gradientNorms, steps);
   }
 
   /// How many steps were done.
@@ -76,13 +84,15 @@ public final class History {
         .toList();
   }
 
-  void add(double loss, double stepSeconds) {
+  void add(double loss, double gradientNorm, double stepSeconds) {
     if (steps == losses.length) {
       losses = Arrays.copyOf(losses, 2 * steps);
       seconds = Arrays.copyOf(seconds, 2 * steps);
+      gradientNorms = Arrays.copyOf(gradientNorms, 2 * steps);
     }
     losses[steps] = (float) loss;
     seconds[steps] = (float) stepSeconds;
+    gradientNorms[steps] = (float) gradientNorm;
     steps++;
   }
 

@@ -6,10 +6,12 @@ import dev.gatun.graph.Slot;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /// Many F32 tensors in one block of memory, so that an optimizer step, a norm or a copy is one
-/// pass. Tensors start at multiples of 64 bytes; the gaps are zeros and stay zeros.
+/// pass. Tensors start at multiples of 64 bytes; the gaps are zeros and stay zeros. Matrices lie in
+/// front of vectors, so that weights, and norms and biases, are a range each.
 final class Slab implements AutoCloseable {
   private static final long ALIGNMENT = 64;
 
@@ -19,17 +21,39 @@ final class Slab implements AutoCloseable {
   private final Map<String, Long> offsets = new LinkedHashMap<>();
   private final Map<String, Shape> shapes = new LinkedHashMap<>();
   private long bytes;
+  private final Backend backend;
   private final Memory memory;
 
   Slab(Backend backend, Map<String, Shape> tensors) {
-    tensors.forEach(
-        (name, shape) -> {
-          offsets.put(name, bytes);
-          shapes.put(name, shape);
-          long end = bytes + shape.count() * DType.F32.bytes();
-          bytes = Math.ceilDiv(end, ALIGNMENT) * ALIGNMENT;
-        });
+    shapes.putAll(tensors);
+    tensors.forEach((name, shape) -> place(name, shape, shape.rank() > 1));
+    tensors.forEach((name, shape) -> place(name, shape, shape.rank() <= 1));
+    this.backend = backend;
     memory = backend.allocate(bytes, Memory.Kind.DEVICE);
+  }
+
+  private void place(String name, Shape shape, boolean now) {
+    if (now) {
+      offsets.put(name, bytes);
+      long end = bytes + shape.count() * DType.F32.bytes();
+      bytes = Math.ceilDiv(end, ALIGNMENT) * ALIGNMENT;
+    }
+  }
+
+  /// Where the memory is.
+  Backend backend() {
+    return backend;
+  }
+
+  /// The names in the order of memory.
+  List<String> order() {
+    return List.copyOf(offsets.keySet());
+  }
+
+  /// The elements from the beginning of `first` to that of what comes after `last`, as one vector.
+  Shape flat(String first, String last) {
+    long end = offset(last) + shape(last).count() * DType.F32.bytes();
+    return Shape.of((Math.ceilDiv(end, ALIGNMENT) * ALIGNMENT - offset(first)) / DType.F32.bytes());
   }
 
   /// The place of a tensor.
@@ -89,7 +113,7 @@ final class Slab implements AutoCloseable {
     memory.close();
   }
 
-  private Shape shape(String name) {
+  Shape shape(String name) {
     Shape shape = shapes.get(name);
     if (shape == null) {
       throw unknown(name);

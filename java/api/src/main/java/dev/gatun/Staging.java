@@ -38,8 +38,12 @@ final class Staging implements AutoCloseable {
   }
 
   Placement placement(int entry) {
-    return new Placement(
-        entries.get(entry).value(), new Slot(memory(), entries.get(entry).offset()));
+    return new Placement(entries.get(entry).value(), slot(entry));
+  }
+
+  /// The place of an entry, for another value of the same type.
+  Slot slot(int entry) {
+    return new Slot(memory(), entries.get(entry).offset());
   }
 
   FloatBuffer floats(int entry) {

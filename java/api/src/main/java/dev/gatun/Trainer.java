@@ -35,11 +35,13 @@ public final class Trainer implements AutoCloseable {
   private final Net net;
   private @Nullable Device device;
   private Loss loss = Loss.softmaxCrossEntropy();
-  private Optimizer optimizer = Optimizer.sgd(0.1).momentum(0.9);
+  private ParameterGroups groups = ParameterGroups.of(Optimizer.sgd(0.1).momentum(0.9));
   private Schedule schedule = Schedule.constant();
   private Augmentation.Pipeline augmentation = Augmentation.Pipeline.none();
   private @Nullable Standardizer standardizer;
-  private double maxNorm = Double.POSITIVE_INFINITY;
+  private Clipping clipping = Clipping.none();
+  private int accumulation = 1;
+  private @Nullable Averaging averaging;
   private long seed = 1;
   private int loaderThreads = 1;
   private final List<Watcher> watchers = new ArrayList<>();
@@ -49,9 +51,13 @@ public final class Trainer implements AutoCloseable {
   private @Nullable Model model;
   private @Nullable TrainingStep step;
   private int stepBatch;
-  private long stepsDone;
+  private long batchesDone;
+  private @Nullable AveragedModel averaged;
   private int epochsDone;
-  private final Map<Integer, InferenceStep> judges = new HashMap<>();
+  private final Map<Judge, InferenceStep> judges = new HashMap<>();
+
+  /// What an evaluation is compiled for.
+  private record Judge(Model model, int batch) {}
 
   private Trainer(Net net) {
     this.net = net;
@@ -78,10 +84,15 @@ public final class Trainer implements AutoCloseable {
     return this;
   }
 
-  /// Follows the gradients this way.
-  public Trainer optimizer(Optimizer newOptimizer) {
+  /// Follows the gradients this way, all parameters alike.
+  public Trainer optimizer(Optimizer optimizer) {
+    return optimizer(ParameterGroups.of(optimizer));
+  }
+
+  /// Follows the gradients this way, with its own rule for each group of parameters.
+  public Trainer optimizer(ParameterGroups newGroups) {
     requireFresh();
-    optimizer = newOptimizer;
+    groups = newGroups;
     return this;
   }
 
@@ -107,14 +118,34 @@ public final class Trainer implements AutoCloseable {
     return this;
   }
 
-  /// Scales gradients down whose norm over all parameters exceeds `newMaxNorm`.
-  public Trainer clipNorm(double newMaxNorm) {
+  /// Scales gradients down whose norm over all parameters exceeds `maxNorm`.
+  public Trainer clipNorm(double maxNorm) {
+    return clip(Clipping.byNorm(maxNorm));
+  }
+
+  /// Limits gradients this way.
+  public Trainer clip(Clipping newClipping) {
     requireFresh();
-    if (!(newMaxNorm > 0)) {
+    clipping = newClipping;
+    return this;
+  }
+
+  /// Makes one step of the mean gradient of this many batches, as if of one larger batch; batch
+  /// norm and dropout still see each batch on its own. Spans, rates and watchers count steps.
+  public Trainer accumulate(int batches) {
+    requireFresh();
+    if (batches < 1) {
       throw new IllegalArgumentException(
-          "[clipNorm] expected a norm greater than 0, found " + newMaxNorm);
+          "[accumulate] expected at least 1 batch, found " + batches);
     }
-    maxNorm = newMaxNorm;
+    accumulation = batches;
+    return this;
+  }
+
+  /// Keeps an average of the weights, and evaluates on it.
+  public Trainer average(Averaging newAveraging) {
+    requireFresh();
+    averaging = newAveraging;
     return this;
   }
 
@@ -154,6 +185,21 @@ public final class Trainer implements AutoCloseable {
     return present;
   }
 
+  /// The model with averaged parameters; owned by this trainer.
+  ///
+  /// @throws IllegalStateException if no averaging is asked for, or none was done yet
+  public Model averaged() {
+    holdings.requireOpen();
+    AveragedModel present = averaged;
+    if (present == null || !present.hasBegun()) {
+      throw new IllegalStateException(
+          averaging == null
+              ? "[averaged] this trainer does not average: ask for it with average(...)"
+              : "[averaged] nothing was averaged yet");
+    }
+    return present.model();
+  }
+
   /// Trains without a test set; see [#fit(Batches, Batches, Span)].
   public History fit(Batches train, Span length) {
     return run(train, null, length);
@@ -170,7 +216,9 @@ public final class Trainer implements AutoCloseable {
   }
 
   /// One step on a batch of your own, for training loops of your own: forward, backward and the
-  /// optimizer. Returns the mean loss before the step. The batch size is that of the first step.
+  /// optimizer. Returns the mean loss before the step. The batch size is that of the first step. If
+  /// gradients are accumulated, every n-th call changes the parameters. For averages of weights an
+  /// epoch is a step.
   ///
   /// @param images `[N, H, W, C]`, standardised
   /// @param labels `[N]`, below the number of classes; negative to be ignored
@@ -186,7 +234,12 @@ public final class Trainer implements AutoCloseable {
           "[step] expected a finite learning rate, found " + learningRate);
     }
     TrainingStep compiled = step("step", labels.length);
-    compiled.run(images, labels, learningRate, stepsDone++);
+    compiled.run(images, labels, learningRate, batchesDone++);
+    if (batchesDone % accumulation == 0) {
+      long done = batchesDone / accumulation;
+      compiled.update(learningRate, done - 1);
+      average(new Schedule.Moment(done, 1, done));
+    }
     return compiled.loss();
   }
 
@@ -201,11 +254,13 @@ public final class Trainer implements AutoCloseable {
               + " standardize(...)");
     }
     requireFits("evaluate", test, test.dataset().image());
-    Model present = model();
+    AveragedModel average = averaged;
+    Model present = average != null && average.hasBegun() ? average.model() : model();
     present.requireOpen();
     InferenceStep judge =
         judges.computeIfAbsent(
-            test.size(), size -> holdings.add(InferenceStep.judging(present, size, loss)));
+            new Judge(present, test.size()),
+            key -> holdings.add(InferenceStep.judging(key.model(), key.batch(), loss)));
     long start = System.nanoTime();
     double lossSum = 0;
     long correct = 0;
@@ -236,7 +291,12 @@ public final class Trainer implements AutoCloseable {
   private History run(Batches train, @Nullable Batches test, Span length) {
     holdings.requireOpen();
     Batches batches = train.shuffled().dropRemainder();
-    long stepsPerEpoch = batches.count();
+    long stepsPerEpoch = batches.count() / accumulation;
+    if (stepsPerEpoch < 1 && accumulation > 1) {
+      throw new IllegalArgumentException(
+          "[fit] an epoch has %d batches, fewer than the %d that a step accumulates"
+              .formatted(batches.count(), accumulation));
+    }
     long totalSteps = length.toSteps(stepsPerEpoch);
     requireFits("fit", train, augmentation.output(train.dataset().image()));
     if (test != null) {
@@ -284,31 +344,45 @@ public final class Trainer implements AutoCloseable {
     double rate = Double.NaN;
     for (long i = 0; i < steps; i++) {
       holdings.requireOpen(); // a watcher may close it
-      Batch batch = loader.next();
-      if (batch == null) {
-        throw new IllegalStateException(
-            "the loader ended after " + i + " of " + steps + " batches");
-      }
       long number = first.step() + i;
       rate =
-          optimizer.learningRate()
+          groups.learningRate()
               * schedule.factor(
                   new Schedule.Moment(
                       number, first.stepsPerEpoch(), first.totalSteps(), first.losses()));
-      long begin = System.nanoTime();
-      compiled.run(batch.images(), batch.labels(), rate, stepsDone);
-      double seconds = (System.nanoTime() - begin) * 1e-9;
-      stepsDone++;
-      float batchLoss = compiled.loss();
-      requireFinite("loss", batchLoss, number + 1, rate, history);
-      history.add(batchLoss, seconds);
-      lossSum += batchLoss;
-      correct += compiled.correct();
-      images += batch.count();
-      double accuracy = (double) compiled.correct() / batch.count();
-      loader.release(batch);
+      double seconds = 0;
+      double stepLoss = 0;
+      int stepCorrect = 0;
+      int stepImages = 0;
+      for (int k = 0; k < accumulation; k++) {
+        Batch batch = loader.next();
+        if (batch == null) {
+          throw new IllegalStateException(
+              "the loader ended after " + i + " of " + steps + " steps");
+        }
+        long begin = System.nanoTime();
+        compiled.run(batch.images(), batch.labels(), rate, batchesDone++);
+        if (k == accumulation - 1) {
+          compiled.update(rate, batchesDone / accumulation - 1);
+        }
+        seconds += (System.nanoTime() - begin) * 1e-9;
+        requireFinite("loss", compiled.loss(), number + 1, rate, history);
+        stepLoss += compiled.loss() / accumulation;
+        stepCorrect += compiled.correct();
+        stepImages += batch.count();
+        loader.release(batch);
+      }
+      average(
+          new Schedule.Moment(
+              number + 1, first.stepsPerEpoch(), first.totalSteps(), first.losses()));
+      double norm = compiled.gradientNorm();
+      history.add(stepLoss, norm, seconds);
+      lossSum += stepLoss;
+      correct += stepCorrect;
+      images += stepImages;
+      double accuracy = (double) stepCorrect / stepImages;
       Watcher.Step report =
-          new Watcher.Step(number + 1, epochsDone, batchLoss, accuracy, rate, seconds);
+          new Watcher.Step(number + 1, epochsDone, stepLoss, accuracy, rate, norm, seconds);
       for (Watcher watcher : watchers) {
         watcher.step(report);
       }
@@ -325,12 +399,26 @@ public final class Trainer implements AutoCloseable {
     watchers.forEach(watcher -> watcher.epoch(epoch));
   }
 
+  private void average(Schedule.Moment moment) {
+    Averaging rule = averaging;
+    if (rule == null) {
+      return;
+    }
+    AveragedModel present = averaged;
+    if (present == null) {
+      present = holdings.add(new AveragedModel(rule, model(), seed));
+      averaged = present;
+    }
+    present.follow(moment);
+  }
+
   private TrainingStep step(String caller, int batch) {
     Model trained = model();
     trained.requireOpen();
     TrainingStep present = step;
     if (present == null) {
-      present = holdings.add(new TrainingStep(trained, batch, loss, optimizer, maxNorm, seed));
+      TrainingStep.Rule rule = new TrainingStep.Rule(groups, clipping, accumulation);
+      present = holdings.add(new TrainingStep(trained, batch, loss, rule, seed));
       step = present;
       stepBatch = batch;
     } else if (stepBatch != batch) {

@@ -1,16 +1,17 @@
 package dev.gatun;
 
+import dev.gatun.backend.Backend;
 import dev.gatun.graph.Executable;
 import dev.gatun.graph.Gradients;
 import dev.gatun.graph.Graph;
 import dev.gatun.graph.Node;
 import dev.gatun.graph.Placement;
+import dev.gatun.graph.Slot;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
 import dev.gatun.graph.op.BatchNormTraining;
-import dev.gatun.graph.op.ClipByNorm;
 import dev.gatun.graph.op.Copy;
-import dev.gatun.graph.op.Norm;
+import dev.gatun.graph.op.Full;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
@@ -18,23 +19,35 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Forward, backward, clipping and the optimizer's step on one batch, as one program: one downcall,
-/// no allocation.
+/// no allocation. If gradients are accumulated over several batches, the update is a program of its
+/// own, run after the last.
 final class TrainingStep implements AutoCloseable {
   private final Holdings holdings = new Holdings("training step");
   private final Model model;
-  private final Executable executable;
+  private final Executable forwardBackward;
+  private final @Nullable Executable update;
   private final FloatBuffer images;
   private final IntBuffer labels;
   private final FloatBuffer learningRate;
   private final ByteBuffer step;
   private final FloatBuffer loss;
   private final IntBuffer correct;
+  private final FloatBuffer gradientNorm;
 
-  /// @param maxNorm the gradient's greatest norm, infinite for no clipping
-  TrainingStep(
-      Model model, int batch, Loss lossFunction, Optimizer optimizer, double maxNorm, long seed) {
+  /// How gradients become steps.
+  ///
+  /// @param groups the rule of each parameter
+  /// @param clipping of gradients
+  /// @param accumulation batches whose mean gradient makes a step
+  record Rule(ParameterGroups groups, Clipping clipping, int accumulation) {}
+
+  /// Scalars in staging memory that both programs know.
+  private record Entries(int rate, int step, int norm) {}
+
+  TrainingStep(Model model, int batch, Loss lossFunction, Rule rule, long seed) {
     this.model = model;
     Graph graph = new Graph();
     TensorType imageType = new TensorType(DType.F32, batched(batch, model.net().inputShape()));
@@ -52,8 +65,10 @@ final class TrainingStep implements AutoCloseable {
     int stepEntry = staging.place(trace.step());
     int lossEntry = staging.place(score.loss());
     int correctEntry = staging.place(score.correct());
+    int normEntry = staging.place(rate); // a scalar as well
     try {
-      staging.allocate(model.device().backend());
+      Backend backend = model.device().backend();
+      staging.allocate(backend);
       List<Placement> leaves = new ArrayList<>(model.placements(trace));
       for (int entry : new int[] {imageEntry, labelEntry, rateEntry, stepEntry}) {
         leaves.add(staging.placement(entry));
@@ -62,15 +77,27 @@ final class TrainingStep implements AutoCloseable {
       results.add(staging.placement(lossEntry));
       results.add(staging.placement(correctEntry));
       Map<NetTrace.State, Value> updates = updates(graph, trace);
-      optimize(model, graph, trace, score.loss(), rate, optimizer, maxNorm, leaves, results);
+      Slab parameters = model.parameters();
+      Slab gradients = holdings.add(new Slab(backend, parameters.shapes()));
+      differentiate(trace, score.loss(), rule.groups(), gradients, results);
+      if (rule.accumulation() == 1) {
+        ParameterUpdate tail =
+            new ParameterUpdate(graph, parameters, gradients, rule.groups(), leaves, results);
+        optimize(tail, rule, rate, trace.step(), parameters, staging.slot(normEntry), results);
+        update = null;
+      } else {
+        Slab sums = holdings.add(new Slab(backend, parameters.shapes()));
+        add(graph, sums, gradients, leaves, results);
+        Entries entries = new Entries(rateEntry, stepEntry, normEntry);
+        update = holdings.add(update(parameters, sums, rule, staging, entries));
+      }
       updates.forEach(
           (state, next) -> {
             Value last = overwrites(graph, state) ? next : copy(graph, next);
             results.add(new Placement(last, model.states().slot(state.name())));
           });
       leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
-      executable =
-          holdings.add(Executable.compile(model.device().backend(), graph, leaves, results));
+      forwardBackward = holdings.add(Executable.compile(backend, graph, leaves, results));
     } catch (RuntimeException | Error e) {
       holdings.release();
       throw e;
@@ -81,6 +108,8 @@ final class TrainingStep implements AutoCloseable {
     step = staging.buffer(stepEntry);
     loss = staging.floats(lossEntry);
     correct = staging.ints(correctEntry);
+    gradientNorm = staging.floats(normEntry);
+    gradientNorm.put(0, Float.NaN);
   }
 
   /// The shape of `count` tensors of `shape`.
@@ -91,13 +120,28 @@ final class TrainingStep implements AutoCloseable {
     return Shape.of(dims);
   }
 
+  /// Forward and backward on a batch; without accumulation the update too.
+  ///
+  /// @param number what dropout is addressed by: another for every batch
   void run(float[] batchImages, int[] batchLabels, double rate, long number) {
     images.put(0, batchImages);
     labels.put(0, batchLabels);
     learningRate.put(0, (float) rate);
     step.putLong(0, number);
-    executable.run();
+    forwardBackward.run();
     model.changed();
+  }
+
+  /// The update by the mean of the gradients since the last one; nothing without accumulation.
+  ///
+  /// @param done updates before this one
+  void update(double rate, long done) {
+    if (update != null) {
+      learningRate.put(0, (float) rate);
+      step.putLong(0, done);
+      update.run();
+      model.changed();
+    }
   }
 
   float loss() {
@@ -108,8 +152,13 @@ final class TrainingStep implements AutoCloseable {
     return correct.get(0);
   }
 
+  /// The norm of the gradient before clipping, NaN if it is not measured.
+  float gradientNorm() {
+    return gradientNorm.get(0);
+  }
+
   long instructions() {
-    return executable.instructions();
+    return forwardBackward.instructions() + (update == null ? 0 : update.instructions());
   }
 
   @Override
@@ -146,51 +195,70 @@ final class TrainingStep implements AutoCloseable {
     return graph.apply(new Copy(), List.of(value)).getFirst();
   }
 
-  /// Gradients are computed straight into a slab laid out as the parameters; the optimizer then
-  /// sees each slab as one vector and writes over it.
-  private void optimize(
-      Model model,
-      Graph graph,
-      NetTrace trace,
-      Value lossValue,
-      Value rate,
-      Optimizer optimizer,
-      double maxNorm,
-      List<Placement> leaves,
-      List<Placement> results) {
-    Slab parameters = model.parameters();
-    Slab gradients = holdings.add(new Slab(model.device().backend(), parameters.shapes()));
-    List<NetTrace.Parameter> specs = trace.parameters();
+  /// Gradients are computed straight into a slab laid out as the parameters.
+  private static void differentiate(
+      NetTrace trace, Value loss, ParameterGroups groups, Slab gradients, List<Placement> results) {
+    List<NetTrace.Parameter> trained =
+        trace.parameters().stream()
+            .filter(spec -> !groups.of(spec.name(), spec.shape()).frozen())
+            .toList();
     List<Value> slopes =
-        Gradients.of(lossValue, specs.stream().map(NetTrace.Parameter::leaf).toList());
-    for (int i = 0; i < specs.size(); i++) {
-      results.add(new Placement(slopes.get(i), gradients.slot(specs.get(i).name())));
+        Gradients.of(loss, trained.stream().map(NetTrace.Parameter::leaf).toList());
+    for (int i = 0; i < trained.size(); i++) {
+      results.add(new Placement(slopes.get(i), gradients.slot(trained.get(i).name())));
     }
-    TensorType flat = new TensorType(DType.F32, parameters.flat());
-    Value parameter = graph.leaf("parameters", flat);
+  }
+
+  private void optimize(
+      ParameterUpdate tail,
+      Rule rule,
+      Value rate,
+      Value step,
+      Slab parameters,
+      Slot normPlace,
+      List<Placement> results) {
+    tail.penalise();
+    Value norm = tail.clip(rule.clipping());
+    if (norm != null) {
+      results.add(new Placement(norm, normPlace));
+    }
+    List<Slab> states = new ArrayList<>();
+    for (int i = 0; i < ParameterUpdate.stateSlots(parameters, rule.groups()); i++) {
+      states.add(holdings.add(new Slab(parameters.backend(), parameters.shapes())));
+    }
+    tail.step(rate, step, states);
+  }
+
+  /// sums += gradients.
+  private static void add(
+      Graph graph, Slab sums, Slab gradients, List<Placement> leaves, List<Placement> results) {
+    TensorType flat = new TensorType(DType.F32, sums.flat());
+    Value sum = graph.leaf("sums", flat);
     Value gradient = graph.leaf("gradients", flat);
-    leaves.add(new Placement(parameter, parameters.slot()));
+    leaves.add(new Placement(sum, sums.slot()));
     leaves.add(new Placement(gradient, gradients.slot()));
-    if (Double.isFinite(maxNorm)) {
-      Value norm = graph.apply(new Norm(), List.of(gradient)).getFirst();
-      Value clipped = graph.apply(new ClipByNorm(maxNorm), List.of(gradient, norm)).getFirst();
-      results.add(new Placement(clipped, gradients.slot()));
-      gradient = clipped;
-    }
-    List<Tensor> states = new ArrayList<>();
-    List<Slab> stateSlabs = new ArrayList<>();
-    for (int i = 0; i < optimizer.stateSlots(); i++) {
-      Value state = graph.leaf("optimizer" + i, flat);
-      Map<String, Shape> whole = new LinkedHashMap<>(Map.of("all", parameters.flat()));
-      Slab slab = holdings.add(new Slab(model.device().backend(), whole));
-      leaves.add(new Placement(state, slab.slot()));
-      states.add(state);
-      stateSlabs.add(slab);
-    }
-    List<Tensor> next = optimizer.step(parameter, gradient, rate, trace.step(), states);
-    results.add(new Placement(graph.value(next.getFirst()), parameters.slot()));
-    for (int i = 0; i < stateSlabs.size(); i++) {
-      results.add(new Placement(graph.value(next.get(1 + i)), stateSlabs.get(i).slot()));
-    }
+    results.add(new Placement(graph.value(sum.plus(gradient)), sums.slot()));
+  }
+
+  /// The program that steps by the mean of the sums and begins them anew.
+  private Executable update(
+      Slab parameters, Slab sums, Rule rule, Staging staging, Entries entries) {
+    Graph graph = new Graph();
+    Value rate = graph.leaf("learningRate", new TensorType(DType.F32, Shape.scalar()));
+    Value step = graph.leaf("step", new TensorType(DType.I64, Shape.scalar()));
+    List<Placement> leaves = new ArrayList<>();
+    leaves.add(new Placement(rate, staging.slot(entries.rate())));
+    leaves.add(new Placement(step, staging.slot(entries.step())));
+    List<Placement> results = new ArrayList<>();
+    TensorType flat = new TensorType(DType.F32, sums.flat());
+    Value sum = graph.leaf("sums", flat);
+    leaves.add(new Placement(sum, sums.slot()));
+    results.add(new Placement(graph.value(sum.times(1.0 / rule.accumulation())), sums.slot()));
+    ParameterUpdate tail =
+        new ParameterUpdate(graph, parameters, sums, rule.groups(), leaves, results);
+    optimize(tail, rule, rate, step, parameters, staging.slot(entries.norm()), results);
+    Value zeros = graph.apply(new Full(flat, 0), List.of()).getFirst();
+    results.add(new Placement(zeros, sums.slot()));
+    return Executable.compile(parameters.backend(), graph, leaves, results);
   }
 }

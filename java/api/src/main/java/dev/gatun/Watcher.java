@@ -29,7 +29,14 @@ public interface Watcher {
   /// @param loss the batch's mean loss
   /// @param accuracy the share of right answers in the batch
   /// @param learningRate that was used
+  /// @param gradientNorm of all parameters, before clipping; NaN if it is not measured
   /// @param seconds of the step itself, without waiting for data
   record Step(
-      long step, int epoch, double loss, double accuracy, double learningRate, double seconds) {}
+      long step,
+      int epoch,
+      double loss,
+      double accuracy,
+      double learningRate,
+      double gradientNorm,
+      double seconds) {}
 }

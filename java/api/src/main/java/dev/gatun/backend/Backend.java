@@ -266,7 +266,18 @@ public interface Backend extends AutoCloseable {
   /// @param dampening what momentum leaves out of the new gradient
   /// @param weightDecay the factor on the parameter that is added to the gradient
   /// @param nesterov whether to look ahead along the velocity
-  record Sgd(double momentum, double dampening, double weightDecay, boolean nesterov) {}
+  /// @param rateInVelocity whether the velocity is made of steps, not of gradients
+  record Sgd(
+      double momentum,
+      double dampening,
+      double weightDecay,
+      boolean nesterov,
+      boolean rateInVelocity) {
+    /// Velocities made of gradients.
+    public Sgd(double momentum, double dampening, double weightDecay, boolean nesterov) {
+      this(momentum, dampening, weightDecay, nesterov, false);
+    }
+  }
 
   /// One step of Adam. `learningRate` (scalar) and `step` (I64 scalar, the steps done before) are
   /// read when it runs.
@@ -290,4 +301,72 @@ public interface Backend extends AutoCloseable {
   /// @param weightDecay the factor on the parameter
   /// @param decoupled whether the decay acts on the parameter itself, not through the gradient
   record Adam(double beta1, double beta2, double epsilon, double weightDecay, boolean decoupled) {}
+
+  /// The rules of [#adaptiveStep].
+  enum AdaptiveRule {
+    /// Adam with the greatest mean square so far.
+    AMSGRAD,
+    /// Adam with Nesterov's look-ahead.
+    NADAM,
+    /// The root of the sum of squares.
+    ADAGRAD,
+    /// The root of the mean of squares.
+    RMSPROP,
+    /// The sign of a mean.
+    LION
+  }
+
+  /// One step of an adaptive rule. `learningRate` (scalar) and `step` (I64 scalar, the steps done
+  /// before) are read when it runs. States that the rule does not keep are null.
+  void adaptiveStep(
+      View newParameter,
+      @Nullable View newM,
+      @Nullable View newV,
+      @Nullable View newGreatest,
+      View parameter,
+      @Nullable View m,
+      @Nullable View v,
+      @Nullable View greatest,
+      View gradient,
+      View learningRate,
+      View step,
+      Adaptive attributes);
+
+  /// The attributes of [#adaptiveStep].
+  ///
+  /// @param rule what is done
+  /// @param beta1 in [0, 1)
+  /// @param beta2 in [0, 1)
+  /// @param epsilon added to the root, greater than 0
+  /// @param weightDecay the factor on the parameter
+  /// @param decoupled whether the decay acts on the parameter itself, not through the gradient
+  record Adaptive(
+      AdaptiveRule rule,
+      double beta1,
+      double beta2,
+      double epsilon,
+      double weightDecay,
+      boolean decoupled) {
+    /// Whether a mean of gradients, or a velocity, is kept.
+    public boolean hasM() {
+      return rule != AdaptiveRule.ADAGRAD && !(rule == AdaptiveRule.RMSPROP && beta1 == 0);
+    }
+
+    /// Whether squares are kept.
+    public boolean hasV() {
+      return rule != AdaptiveRule.LION;
+    }
+
+    /// Whether the greatest mean of squares is kept.
+    public boolean hasGreatest() {
+      return rule == AdaptiveRule.AMSGRAD;
+    }
+  }
+
+  /// y = a + weight (b - a); weight is a scalar.
+  void lerp(View y, View a, View b, View weight);
+
+  /// The rows of `x [R,C]` scaled down to a norm of ratio · max(‖reference row‖, floor), or `ratio`
+  /// without a reference.
+  void clipRows(View y, View x, @Nullable View reference, double ratio, double floor);
 }

@@ -392,6 +392,51 @@ public class gatun_h extends NativeSymbols {
     public static int GT_CONV_DIRECT() {
         return GT_CONV_DIRECT;
     }
+    private static final int GT_ADAPTIVE_AMSGRAD = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ADAPTIVE_AMSGRAD 0
+     * }
+     */
+    public static int GT_ADAPTIVE_AMSGRAD() {
+        return GT_ADAPTIVE_AMSGRAD;
+    }
+    private static final int GT_ADAPTIVE_NADAM = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ADAPTIVE_NADAM 1
+     * }
+     */
+    public static int GT_ADAPTIVE_NADAM() {
+        return GT_ADAPTIVE_NADAM;
+    }
+    private static final int GT_ADAPTIVE_ADAGRAD = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ADAPTIVE_ADAGRAD 2
+     * }
+     */
+    public static int GT_ADAPTIVE_ADAGRAD() {
+        return GT_ADAPTIVE_ADAGRAD;
+    }
+    private static final int GT_ADAPTIVE_RMSPROP = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ADAPTIVE_RMSPROP 3
+     * }
+     */
+    public static int GT_ADAPTIVE_RMSPROP() {
+        return GT_ADAPTIVE_RMSPROP;
+    }
+    private static final int GT_ADAPTIVE_LION = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ADAPTIVE_LION 4
+     * }
+     */
+    public static int GT_ADAPTIVE_LION() {
+        return GT_ADAPTIVE_LION;
+    }
     /**
      * {@snippet lang=c :
      * typedef int32_t gt_status
@@ -3562,6 +3607,7 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_DOUBLE,
             gatun_h.C_DOUBLE,
             gatun_h.C_DOUBLE,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -3573,7 +3619,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter, gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum, double dampening, double weight_decay, int32_t nesterov)
+     * gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter, gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum, double dampening, double weight_decay, int32_t nesterov, int32_t rate_in_velocity)
      * }
      */
     public static FunctionDescriptor gt_sgd_step$descriptor() {
@@ -3583,7 +3629,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter, gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum, double dampening, double weight_decay, int32_t nesterov)
+     * gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter, gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum, double dampening, double weight_decay, int32_t nesterov, int32_t rate_in_velocity)
      * }
      */
     public static MethodHandle gt_sgd_step$handle() {
@@ -3593,7 +3639,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter, gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum, double dampening, double weight_decay, int32_t nesterov)
+     * gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter, gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum, double dampening, double weight_decay, int32_t nesterov, int32_t rate_in_velocity)
      * }
      */
     public static MemorySegment gt_sgd_step$address() {
@@ -3602,16 +3648,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter, gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum, double dampening, double weight_decay, int32_t nesterov)
+     * gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter, gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum, double dampening, double weight_decay, int32_t nesterov, int32_t rate_in_velocity)
      * }
      */
-    public static int gt_sgd_step(MemorySegment stream, MemorySegment new_parameter, MemorySegment new_velocity, MemorySegment parameter, MemorySegment velocity, MemorySegment gradient, MemorySegment learning_rate, double momentum, double dampening, double weight_decay, int nesterov) {
+    public static int gt_sgd_step(MemorySegment stream, MemorySegment new_parameter, MemorySegment new_velocity, MemorySegment parameter, MemorySegment velocity, MemorySegment gradient, MemorySegment learning_rate, double momentum, double dampening, double weight_decay, int nesterov, int rate_in_velocity) {
         var mh$ = gt_sgd_step.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_sgd_step", stream, new_parameter, new_velocity, parameter, velocity, gradient, learning_rate, momentum, dampening, weight_decay, nesterov);
+                traceDowncall("gt_sgd_step", stream, new_parameter, new_velocity, parameter, velocity, gradient, learning_rate, momentum, dampening, weight_decay, nesterov, rate_in_velocity);
             }
-            return (int)mh$.invokeExact(stream, new_parameter, new_velocity, parameter, velocity, gradient, learning_rate, momentum, dampening, weight_decay, nesterov);
+            return (int)mh$.invokeExact(stream, new_parameter, new_velocity, parameter, velocity, gradient, learning_rate, momentum, dampening, weight_decay, nesterov, rate_in_velocity);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3686,6 +3732,212 @@ public class gatun_h extends NativeSymbols {
                 traceDowncall("gt_adam_step", stream, new_parameter, new_m, new_v, parameter, m, v, gradient, learning_rate, step, beta1, beta2, epsilon, weight_decay, decoupled);
             }
             return (int)mh$.invokeExact(stream, new_parameter, new_m, new_v, parameter, m, v, gradient, learning_rate, step, beta1, beta2, epsilon, weight_decay, decoupled);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_adaptive_step {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_adaptive_step");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_adaptive_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v, gt_tensor new_greatest, gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor greatest, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step, int32_t rule, double beta1, double beta2, double epsilon, double weight_decay, int32_t decoupled)
+     * }
+     */
+    public static FunctionDescriptor gt_adaptive_step$descriptor() {
+        return gt_adaptive_step.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_adaptive_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v, gt_tensor new_greatest, gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor greatest, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step, int32_t rule, double beta1, double beta2, double epsilon, double weight_decay, int32_t decoupled)
+     * }
+     */
+    public static MethodHandle gt_adaptive_step$handle() {
+        return gt_adaptive_step.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_adaptive_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v, gt_tensor new_greatest, gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor greatest, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step, int32_t rule, double beta1, double beta2, double epsilon, double weight_decay, int32_t decoupled)
+     * }
+     */
+    public static MemorySegment gt_adaptive_step$address() {
+        return gt_adaptive_step.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_adaptive_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_m, gt_tensor new_v, gt_tensor new_greatest, gt_tensor parameter, gt_tensor m, gt_tensor v, gt_tensor greatest, gt_tensor gradient, gt_tensor learning_rate, gt_tensor step, int32_t rule, double beta1, double beta2, double epsilon, double weight_decay, int32_t decoupled)
+     * }
+     */
+    public static int gt_adaptive_step(MemorySegment stream, MemorySegment new_parameter, MemorySegment new_m, MemorySegment new_v, MemorySegment new_greatest, MemorySegment parameter, MemorySegment m, MemorySegment v, MemorySegment greatest, MemorySegment gradient, MemorySegment learning_rate, MemorySegment step, int rule, double beta1, double beta2, double epsilon, double weight_decay, int decoupled) {
+        var mh$ = gt_adaptive_step.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_adaptive_step", stream, new_parameter, new_m, new_v, new_greatest, parameter, m, v, greatest, gradient, learning_rate, step, rule, beta1, beta2, epsilon, weight_decay, decoupled);
+            }
+            return (int)mh$.invokeExact(stream, new_parameter, new_m, new_v, new_greatest, parameter, m, v, greatest, gradient, learning_rate, step, rule, beta1, beta2, epsilon, weight_decay, decoupled);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_lerp {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_lerp");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_lerp(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor weight)
+     * }
+     */
+    public static FunctionDescriptor gt_lerp$descriptor() {
+        return gt_lerp.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_lerp(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor weight)
+     * }
+     */
+    public static MethodHandle gt_lerp$handle() {
+        return gt_lerp.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_lerp(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor weight)
+     * }
+     */
+    public static MemorySegment gt_lerp$address() {
+        return gt_lerp.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_lerp(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor weight)
+     * }
+     */
+    public static int gt_lerp(MemorySegment stream, MemorySegment y, MemorySegment a, MemorySegment b, MemorySegment weight) {
+        var mh$ = gt_lerp.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_lerp", stream, y, a, b, weight);
+            }
+            return (int)mh$.invokeExact(stream, y, a, b, weight);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_clip_rows {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_DOUBLE,
+            gatun_h.C_DOUBLE
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_clip_rows");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_clip_rows(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor reference, double ratio, double floor)
+     * }
+     */
+    public static FunctionDescriptor gt_clip_rows$descriptor() {
+        return gt_clip_rows.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_clip_rows(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor reference, double ratio, double floor)
+     * }
+     */
+    public static MethodHandle gt_clip_rows$handle() {
+        return gt_clip_rows.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_clip_rows(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor reference, double ratio, double floor)
+     * }
+     */
+    public static MemorySegment gt_clip_rows$address() {
+        return gt_clip_rows.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_clip_rows(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor reference, double ratio, double floor)
+     * }
+     */
+    public static int gt_clip_rows(MemorySegment stream, MemorySegment y, MemorySegment x, MemorySegment reference, double ratio, double floor) {
+        var mh$ = gt_clip_rows.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_clip_rows", stream, y, x, reference, ratio, floor);
+            }
+            return (int)mh$.invokeExact(stream, y, x, reference, ratio, floor);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -3,6 +3,7 @@ package dev.gatun.backend.ffm;
 import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.Backend.AdaptiveRule;
 import dev.gatun.backend.Backend.Binary;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.Backend.Unary;
@@ -63,6 +64,16 @@ final class Codes {
       case SUM -> gatun_h.GT_REDUCE_SUM();
       case MEAN -> gatun_h.GT_REDUCE_MEAN();
       case MAX -> gatun_h.GT_REDUCE_MAX();
+    };
+  }
+
+  static int code(AdaptiveRule rule) {
+    return switch (rule) {
+      case AMSGRAD -> gatun_h.GT_ADAPTIVE_AMSGRAD();
+      case NADAM -> gatun_h.GT_ADAPTIVE_NADAM();
+      case ADAGRAD -> gatun_h.GT_ADAPTIVE_ADAGRAD();
+      case RMSPROP -> gatun_h.GT_ADAPTIVE_RMSPROP();
+      case LION -> gatun_h.GT_ADAPTIVE_LION();
     };
   }
 

@@ -564,7 +564,8 @@ abstract class Instructions implements Backend {
                 attributes.momentum(),
                 attributes.dampening(),
                 attributes.weightDecay(),
-                flag(attributes.nesterov())),
+                flag(attributes.nesterov()),
+                flag(attributes.rateInVelocity())),
         newParameter,
         newVelocity,
         parameter,
@@ -613,5 +614,69 @@ abstract class Instructions implements Backend {
         gradient,
         learningRate,
         step);
+  }
+
+  @Override
+  public void adaptiveStep(
+      View newParameter,
+      @Nullable View newM,
+      @Nullable View newV,
+      @Nullable View newGreatest,
+      View parameter,
+      @Nullable View m,
+      @Nullable View v,
+      @Nullable View greatest,
+      View gradient,
+      View learningRate,
+      View step,
+      Adaptive attributes) {
+    issue(
+        "adaptive_step",
+        s ->
+            gatun_h.gt_adaptive_step(
+                s,
+                at(newParameter),
+                at(newM),
+                at(newV),
+                at(newGreatest),
+                at(parameter),
+                at(m),
+                at(v),
+                at(greatest),
+                at(gradient),
+                at(learningRate),
+                at(step),
+                Codes.code(attributes.rule()),
+                attributes.beta1(),
+                attributes.beta2(),
+                attributes.epsilon(),
+                attributes.weightDecay(),
+                flag(attributes.decoupled())),
+        newParameter,
+        newM,
+        newV,
+        newGreatest,
+        parameter,
+        m,
+        v,
+        greatest,
+        gradient,
+        learningRate,
+        step);
+  }
+
+  @Override
+  public void lerp(View y, View a, View b, View weight) {
+    issue("lerp", s -> gatun_h.gt_lerp(s, at(y), at(a), at(b), at(weight)), y, a, b, weight);
+  }
+
+  @Override
+  public void clipRows(View y, View x, @Nullable View reference, double ratio, double floor) {
+    issue(
+        "clip_rows",
+        s -> gatun_h.gt_clip_rows(s, at(y), at(x), at(reference), ratio, floor),
+        y,
+        x,
+        reference);
   }
 }

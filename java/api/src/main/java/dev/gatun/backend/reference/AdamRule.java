@@ -65,7 +65,7 @@ final class AdamRule {
         () -> step(state, slope, rate.get(0), done.get(0) + 1.0, adam, parameter.count()));
   }
 
-  private static void requireShare(Operands operands, String name, double beta) {
+  static void requireShare(Operands operands, String name, double beta) {
     operands.require(
         beta >= 0 && beta < 1, () -> "%s must be in [0, 1), but is %s".formatted(name, beta));
   }

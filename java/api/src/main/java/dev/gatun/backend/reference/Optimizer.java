@@ -5,7 +5,7 @@ import dev.gatun.backend.View;
 import dev.gatun.backend.reference.Elements.Reals;
 import org.jspecify.annotations.Nullable;
 
-/// The gradient's norm, clipping, and the step of SGD.
+/// The gradient's norm, clipping, averages, and the step of SGD.
 final class Optimizer {
   private Optimizer() {}
 
@@ -47,6 +47,71 @@ final class Optimizer {
     double scale = length > maxNorm && Double.isFinite(length) ? maxNorm / length : 1;
     for (int i = 0; i < count; i++) {
       y.set(i, x.get(i) * scale);
+    }
+  }
+
+  static Instruction clipRows(
+      View yView, View xView, @Nullable View referenceView, double ratio, double floor) {
+    Operands operands = new Operands("clip_rows");
+    Operand y = operands.output("y", yView);
+    Operand x = operands.input("x", xView);
+    Operand reference = operands.optionalInput("reference", referenceView);
+    operands.requireReal(y, x, reference);
+    x.requireRank(2);
+    operands.requireShapeOf(x, y, reference);
+    operands.require(
+        ratio > 0 && Double.isFinite(ratio),
+        () -> "ratio must be positive and finite, but is %s".formatted(ratio));
+    operands.require(
+        floor >= 0 && Double.isFinite(floor),
+        () -> "floor must be finite and not negative, but is %s".formatted(floor));
+    operands.allowInPlace(y, x);
+    int columns = (int) x.shape().dim(1);
+    int rows = (int) x.shape().dim(0);
+    Reals like = Operand.realsOrNull(reference);
+    return operands.instruction(
+        () -> {
+          for (int r = 0; r < rows; r++) {
+            double limit =
+                like == null ? ratio : ratio * Math.max(floor, rowNorm(like, r, columns));
+            clipRow(y.reals(), x.reals(), r, columns, limit);
+          }
+        });
+  }
+
+  private static void clipRow(Reals y, Reals x, int row, int columns, double limit) {
+    double norm = rowNorm(x, row, columns);
+    double scale = norm > limit && Double.isFinite(norm) ? limit / norm : 1;
+    for (int i = row * columns; i < (row + 1) * columns; i++) {
+      y.set(i, x.get(i) * scale);
+    }
+  }
+
+  private static double rowNorm(Reals x, int row, int columns) {
+    double sum = 0;
+    for (int i = row * columns; i < (row + 1) * columns; i++) {
+      sum += x.get(i) * x.get(i);
+    }
+    return Math.sqrt(sum);
+  }
+
+  static Instruction lerp(View yView, View aView, View bView, View weightView) {
+    Operands operands = new Operands("lerp");
+    Operand y = operands.output("y", yView);
+    Operand a = operands.input("a", aView);
+    Operand b = operands.input("b", bView);
+    Operand weight = operands.input("weight", weightView);
+    operands.requireReal(y, a, b, weight);
+    operands.requireShapeOf(a, y, b);
+    weight.requireShape();
+    operands.allowInPlace(y, a);
+    return operands.instruction(
+        () -> lerp(y.reals(), a.reals(), b.reals(), weight.reals().get(0), a.count()));
+  }
+
+  private static void lerp(Reals y, Reals a, Reals b, double weight, int count) {
+    for (int i = 0; i < count; i++) {
+      y.set(i, a.get(i) + weight * (b.get(i) - a.get(i)));
     }
   }
 
@@ -121,15 +186,17 @@ final class Optimizer {
       double learningRate,
       Sgd sgd,
       int count) {
+    double gain = sgd.rateInVelocity() ? learningRate : 1;
+    double rate = sgd.rateInVelocity() ? 1 : learningRate;
     for (int i = 0; i < count; i++) {
-      double d = gradient.get(i) + sgd.weightDecay() * parameter.get(i);
+      double d = gain * (gradient.get(i) + sgd.weightDecay() * parameter.get(i));
       double step = d;
       if (velocity != null && newVelocity != null) {
         double v = sgd.momentum() * velocity.get(i) + (1 - sgd.dampening()) * d;
         newVelocity.set(i, v);
         step = sgd.nesterov() ? d + sgd.momentum() * v : v;
       }
-      newParameter.set(i, parameter.get(i) - learningRate * step);
+      newParameter.set(i, parameter.get(i) - rate * step);
     }
   }
 }

@@ -365,4 +365,44 @@ public final class ReferenceBackend implements Backend {
         AdamRule.step(
             newParameter, newM, newV, parameter, m, v, gradient, learningRate, step, attributes));
   }
+
+  @Override
+  public void adaptiveStep(
+      View newParameter,
+      @Nullable View newM,
+      @Nullable View newV,
+      @Nullable View newGreatest,
+      View parameter,
+      @Nullable View m,
+      @Nullable View v,
+      @Nullable View greatest,
+      View gradient,
+      View learningRate,
+      View step,
+      Adaptive attributes) {
+    issue(
+        AdaptiveRules.step(
+            newParameter,
+            newM,
+            newV,
+            newGreatest,
+            parameter,
+            m,
+            v,
+            greatest,
+            gradient,
+            learningRate,
+            step,
+            attributes));
+  }
+
+  @Override
+  public void lerp(View y, View a, View b, View weight) {
+    issue(Optimizer.lerp(y, a, b, weight));
+  }
+
+  @Override
+  public void clipRows(View y, View x, @Nullable View reference, double ratio, double floor) {
+    issue(Optimizer.clipRows(y, x, reference, ratio, floor));
+  }
 }

@@ -1,0 +1,51 @@
+package dev.gatun;
+
+import java.util.regex.Pattern;
+
+/// Some of the parameters of a network; see [ParameterGroups].
+@FunctionalInterface
+public interface ParameterSelector {
+  /// Whether the parameter of this name and shape is selected.
+  boolean selects(String name, Shape shape);
+
+  /// All parameters.
+  static ParameterSelector all() {
+    return (name, shape) -> true;
+  }
+
+  /// Parameters with one axis or none: biases, and the scales and offsets of normalisation.
+  static ParameterSelector vectors() {
+    return (name, shape) -> shape.rank() < 2;
+  }
+
+  /// Parameters with two axes or more: the weights of dense layers, convolutions and embeddings.
+  static ParameterSelector matrices() {
+    return vectors().not();
+  }
+
+  /// The parameters of a layer and of all layers in it: `under("stage1")`.
+  static ParameterSelector under(String path) {
+    return (name, shape) -> name.equals(path) || name.startsWith(path + ".");
+  }
+
+  /// Parameters whose whole name matches a regular expression: `matching(".*\\.bias")`.
+  static ParameterSelector matching(String regex) {
+    Pattern pattern = Pattern.compile(regex);
+    return (name, shape) -> pattern.matcher(name).matches();
+  }
+
+  /// What this selects and `other` selects too.
+  default ParameterSelector and(ParameterSelector other) {
+    return (name, shape) -> selects(name, shape) && other.selects(name, shape);
+  }
+
+  /// What this or `other` selects.
+  default ParameterSelector or(ParameterSelector other) {
+    return (name, shape) -> selects(name, shape) || other.selects(name, shape);
+  }
+
+  /// What this does not select.
+  default ParameterSelector not() {
+    return (name, shape) -> !selects(name, shape);
+  }
+}
