@@ -2,11 +2,18 @@ package dev.gatun;
 
 import dev.gatun.random.RandomStream;
 import java.util.Arrays;
+import java.util.function.DoubleUnaryOperator;
 
 /// How a parameter gets its first values. Named by formula; fan-in and fan-out are those of dense
 /// weights `[out, in]` and convolution weights `[out, kernelHeight, kernelWidth, in]`: fan-in = in
 /// · kernel area, fan-out = out · kernel area. Samples depend on the seed and the parameter's
 /// number only, never on the device.
+///
+/// The literature's names differ. Its "Xavier" is the variance 1 / fan-in in some lectures (here
+/// [#lecunNormal]) and 2 / (fan-in + fan-out) in others and in the paper ([#glorotNormal]); "He" is
+/// 2 / fan-in ([#kaimingNormal]) but for one lecture, where it is N(0, 1 / fan-in). For units that
+/// are not ReLUs, scale the variance by the square of the gain: 2 / (1 + slope²) for leaky ReLU, 25
+/// / 9 for tanh, 1 for linear and sigmoid.
 public sealed interface Initializer {
   /// Elements of a parameter of `shape`. `stream` tells parameters of one seed apart.
   float[] sample(Shape shape, long seed, long stream);
@@ -31,6 +38,13 @@ public sealed interface Initializer {
     return new Normal(standardDeviation);
   }
 
+  /// Normal with mean 0, samples beyond two standard deviations drawn again. The deviation of what
+  /// is left is 0.8796 times `standardDeviation`, as in PyTorch; the variance-scaling ones correct
+  /// for it.
+  static Initializer truncatedNormal(double standardDeviation) {
+    return new TruncatedNormal(standardDeviation);
+  }
+
   /// Uniform in `[low, high)`.
   static Initializer uniform(double low, double high) {
     return new Uniform(low, high);
@@ -50,6 +64,17 @@ public sealed interface Initializer {
   /// Uniform with variance 2 / fan-in.
   static Initializer kaimingUniform() {
     return varianceScaling(2, Fan.IN, Distribution.UNIFORM);
+  }
+
+  /// Normal with variance 2 / ((1 + slope²) fan), for layers followed by leaky ReLU of this slope;
+  /// the fan-out keeps the variance of gradients instead of that of activations.
+  static Initializer kaimingNormal(Fan fan, double slope) {
+    return varianceScaling(2 / (1 + slope * slope), fan, Distribution.NORMAL);
+  }
+
+  /// Uniform with variance 2 / ((1 + slope²) fan).
+  static Initializer kaimingUniform(Fan fan, double slope) {
+    return varianceScaling(2 / (1 + slope * slope), fan, Distribution.UNIFORM);
   }
 
   /// Normal with variance 1 / fan-in (LeCun et al. 1998).
@@ -72,6 +97,35 @@ public sealed interface Initializer {
     return varianceScaling(1, Fan.AVERAGE, Distribution.UNIFORM);
   }
 
+  /// Weights as a matrix `[out, rest]` whose rows, or columns if it is tall, are orthonormal, times
+  /// `gain` (Saxe et al. 2014).
+  static Initializer orthogonal(double gain) {
+    return new Orthogonal(gain);
+  }
+
+  /// What passes channel i to channel i: the identity for dense weights, a 1 in the middle of the
+  /// kernel for convolutions ("Dirac").
+  static Initializer identity() {
+    return new Identity();
+  }
+
+  /// Random walk for ReLU nets of great depth (Sussillo and Abbott 2014): normal with variance g² /
+  /// fan-in, g = √2 · exp(1.2 / (max(fan-in, 6) - 2.4)).
+  static Initializer randomWalkRelu() {
+    return new RandomWalk(fan -> Math.sqrt(2) * Math.exp(1.2 / (Math.max(fan, 6) - 2.4)));
+  }
+
+  /// Random walk for linear nets of great depth: normal with variance g² / fan-in, g = exp(1 / (2
+  /// fan-in)).
+  static Initializer randomWalkLinear() {
+    return new RandomWalk(fan -> Math.exp(0.5 / fan));
+  }
+
+  /// This one's samples times `factor`.
+  default Initializer times(double factor) {
+    return new Scaled(this, factor);
+  }
+
   /// What a variance is divided by.
   enum Fan {
     /// The inputs of a unit.
@@ -86,6 +140,8 @@ public sealed interface Initializer {
   enum Distribution {
     /// The normal distribution.
     NORMAL,
+    /// The normal distribution without what lies beyond two of its deviations.
+    TRUNCATED_NORMAL,
     /// The uniform distribution on an interval around 0.
     UNIFORM
   }
@@ -120,6 +176,84 @@ public sealed interface Initializer {
       float[] elements = new float[Math.toIntExact(shape.count())];
       for (int i = 0; i < elements.length; i++) {
         elements[i] = (float) (standardDeviation * random.nextGaussian());
+      }
+      return elements;
+    }
+  }
+
+  /// See [#truncatedNormal].
+  ///
+  /// @param standardDeviation of the normal distribution that is cut, not negative
+  record TruncatedNormal(double standardDeviation) implements Initializer {
+    /// That of the standard normal distribution cut at ±2.
+    static final double DEVIATION = 0.87962566103423978;
+
+    /// Checks the range.
+    public TruncatedNormal {
+      if (!(standardDeviation >= 0)) {
+        throw new IllegalArgumentException(
+            "a standard deviation is not negative, found " + standardDeviation);
+      }
+    }
+
+    @Override
+    public float[] sample(Shape shape, long seed, long stream) {
+      RandomStream random = new RandomStream(seed, stream);
+      float[] elements = new float[Math.toIntExact(shape.count())];
+      for (int i = 0; i < elements.length; i++) {
+        double draw = random.nextGaussian();
+        while (Math.abs(draw) > 2) {
+          draw = random.nextGaussian();
+        }
+        elements[i] = (float) (standardDeviation * draw);
+      }
+      return elements;
+    }
+  }
+
+  /// See [#identity].
+  record Identity() implements Initializer {
+    @Override
+    public float[] sample(Shape shape, long seed, long stream) {
+      VarianceScaling.fan(shape, Fan.IN);
+      int in = Math.toIntExact(shape.dim(-1));
+      int out = Math.toIntExact(shape.dim(0));
+      int area = 1;
+      int middle = 0;
+      for (int i = 1; i < shape.rank() - 1; i++) {
+        int extent = Math.toIntExact(shape.dim(i));
+        area *= extent;
+        middle = middle * extent + extent / 2;
+      }
+      float[] elements = new float[Math.toIntExact(shape.count())];
+      for (int i = 0; i < Math.min(in, out); i++) {
+        elements[(i * area + middle) * in + i] = 1;
+      }
+      return elements;
+    }
+  }
+
+  /// See [#randomWalkRelu].
+  ///
+  /// @param gain by the fan-in
+  record RandomWalk(DoubleUnaryOperator gain) implements Initializer {
+    @Override
+    public float[] sample(Shape shape, long seed, long stream) {
+      double fan = VarianceScaling.fan(shape, Fan.IN);
+      return normal(gain.applyAsDouble(fan) / Math.sqrt(fan)).sample(shape, seed, stream);
+    }
+  }
+
+  /// See [#times].
+  ///
+  /// @param initializer what is scaled
+  /// @param factor by what
+  record Scaled(Initializer initializer, double factor) implements Initializer {
+    @Override
+    public float[] sample(Shape shape, long seed, long stream) {
+      float[] elements = initializer.sample(shape, seed, stream);
+      for (int i = 0; i < elements.length; i++) {
+        elements[i] = (float) (factor * elements[i]);
       }
       return elements;
     }
@@ -167,12 +301,18 @@ public sealed interface Initializer {
       Initializer scaled =
           switch (distribution) {
             case NORMAL -> normal(Math.sqrt(variance));
+            case TRUNCATED_NORMAL ->
+                truncatedNormal(Math.sqrt(variance) / TruncatedNormal.DEVIATION);
             case UNIFORM -> uniform(-Math.sqrt(3 * variance), Math.sqrt(3 * variance));
           };
       return scaled.sample(shape, seed, stream);
     }
 
     private double fan(Shape shape) {
+      return fan(shape, fan);
+    }
+
+    static double fan(Shape shape, Fan fan) {
       if (shape.rank() < 2) {
         throw new ShapeException(
             "[varianceScaling] a fan needs weights with at least two axes [out, ..., in], found "
@@ -189,6 +329,63 @@ public sealed interface Initializer {
         case OUT -> out;
         case AVERAGE -> (in + out) / 2;
       };
+    }
+  }
+
+  /// A matrix with orthonormal rows, or columns if it is tall, uniformly distributed among these:
+  /// the Gram-Schmidt process on normal samples, in double precision, twice for accuracy. See
+  /// [#orthogonal].
+  ///
+  /// @param gain what the matrix is multiplied by
+  record Orthogonal(double gain) implements Initializer {
+    @Override
+    public float[] sample(Shape shape, long seed, long stream) {
+      if (shape.rank() < 2) {
+        throw new ShapeException(
+            "[orthogonal] expected weights with at least two axes [out, ..., in], found " + shape);
+      }
+      int rows = Math.toIntExact(shape.dim(0));
+      int columns = rows == 0 ? 0 : Math.toIntExact(shape.count() / rows);
+      boolean tall = rows > columns;
+      double[][] vectors = new double[tall ? columns : rows][tall ? rows : columns];
+      RandomStream random = new RandomStream(seed, stream);
+      for (int i = 0; i < vectors.length; i++) {
+        for (int k = 0; k < vectors[i].length; k++) {
+          vectors[i][k] = random.nextGaussian();
+        }
+        orthonormalise(vectors, i);
+        orthonormalise(vectors, i);
+      }
+      float[] elements = new float[Math.toIntExact(shape.count())];
+      for (int r = 0; r < rows; r++) {
+        for (int c = 0; c < columns; c++) {
+          elements[r * columns + c] = (float) (gain * (tall ? vectors[c][r] : vectors[r][c]));
+        }
+      }
+      return elements;
+    }
+
+    /// Takes from vector `i` what lies along those before, and makes it as long as 1.
+    private static void orthonormalise(double[][] vectors, int i) {
+      double[] own = vectors[i];
+      for (int j = 0; j < i; j++) {
+        double along = dot(own, vectors[j]);
+        for (int k = 0; k < own.length; k++) {
+          own[k] -= along * vectors[j][k];
+        }
+      }
+      double length = Math.sqrt(dot(own, own));
+      for (int k = 0; k < own.length; k++) {
+        own[k] /= length;
+      }
+    }
+
+    private static double dot(double[] a, double[] b) {
+      double sum = 0;
+      for (int k = 0; k < a.length; k++) {
+        sum += a[k] * b[k];
+      }
+      return sum;
     }
   }
 }

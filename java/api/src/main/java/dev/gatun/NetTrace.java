@@ -21,6 +21,7 @@ final class NetTrace implements LayerContext {
   private final Deque<String> path = new ArrayDeque<>();
   private final Map<String, Parameter> parameters = new LinkedHashMap<>();
   private final Map<String, State> states = new LinkedHashMap<>();
+  private final Map<String, Value> outputs = new LinkedHashMap<>();
   private int dropouts;
 
   NetTrace(Graph graph, Mode mode, long seed) {
@@ -98,6 +99,11 @@ final class NetTrace implements LayerContext {
     return new ArrayList<>(states.values());
   }
 
+  /// What the layers with weights (a parameter `weight` that is a matrix) gave, by path.
+  Map<String, Value> outputs() {
+    return outputs;
+  }
+
   /// The leaf that holds the number of the step.
   Value step() {
     return step;
@@ -167,7 +173,12 @@ final class NetTrace implements LayerContext {
     path.addLast(name);
     graph.enter(name);
     try {
-      return layer.apply(this, x);
+      Tensor y = layer.apply(this, x);
+      Parameter weights = parameters.get(full("weight"));
+      if (weights != null && weights.shape().rank() > 1) {
+        outputs.put(String.join(".", path), graph.value(y));
+      }
+      return y;
     } catch (ShapeException e) {
       throw located(e);
     } finally {
