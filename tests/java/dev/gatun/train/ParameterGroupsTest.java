@@ -21,6 +21,7 @@ import dev.gatun.suite.Backends;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,13 +50,21 @@ class ParameterGroupsTest {
 
   /// Parameters before and after one step.
   private record Step(Map<String, float[]> before, Map<String, float[]> after) {
+    float[] before(String name) {
+      return Objects.requireNonNull(before.get(name));
+    }
+
+    float[] after(String name) {
+      return Objects.requireNonNull(after.get(name));
+    }
+
     /// (before - after) / rate.
     double moved(String name, int i) {
-      return (before.get(name)[i] - after.get(name)[i]) / RATE;
+      return (before(name)[i] - after(name)[i]) / RATE;
     }
 
     boolean still(String name) {
-      return Arrays.equals(before.get(name), after.get(name));
+      return Arrays.equals(before(name), after(name));
     }
   }
 
@@ -87,8 +96,8 @@ class ParameterGroupsTest {
     Step decayed = step(backend, sgd(0.1).withoutDecay(vectors()));
     for (String name : plain.before().keySet()) {
       boolean matrix = name.equals(FIRST) || name.equals(LAST);
-      for (int i = 0; i < plain.before().get(name).length; i++) {
-        double decay = matrix ? 0.1 * plain.before().get(name)[i] : 0;
+      for (int i = 0; i < plain.before(name).length; i++) {
+        double decay = matrix ? 0.1 * plain.before(name)[i] : 0;
         assertEquals(plain.moved(name, i) + decay, decayed.moved(name, i), 2e-6, name);
       }
     }
@@ -101,7 +110,7 @@ class ParameterGroupsTest {
     Step slow = step(backend, sgd(0).rate(0.1, under("head")));
     for (String name : plain.before().keySet()) {
       double factor = name.startsWith("head.") ? 0.1 : 1;
-      for (int i = 0; i < plain.before().get(name).length; i++) {
+      for (int i = 0; i < plain.before(name).length; i++) {
         assertEquals(factor * plain.moved(name, i), slow.moved(name, i), 2e-6, name);
       }
     }
@@ -114,7 +123,7 @@ class ParameterGroupsTest {
     assertTrue(frozen.still(FIRST) && frozen.still(BIAS) && frozen.still(GAMMA));
     assertFalse(frozen.still(LAST));
     Step plain = step(backend, sgd(0.1));
-    assertArrayEquals(plain.after().get(LAST), frozen.after().get(LAST));
+    assertArrayEquals(plain.after(LAST), frozen.after(LAST));
   }
 
   /// Two rules with their own rates and numbers of states; the schedule's rate is that of the
@@ -125,7 +134,7 @@ class ParameterGroupsTest {
     Step mixed = step(backend, sgd(0).optimizer(Optimizer.adam(0.25), vectors()));
     Step plain = step(backend, sgd(0));
     for (String name : plain.before().keySet()) {
-      for (int i = 0; i < plain.before().get(name).length; i++) {
+      for (int i = 0; i < plain.before(name).length; i++) {
         double gradient = plain.moved(name, i);
         boolean matrix = name.equals(FIRST) || name.equals(LAST);
         double expected = matrix ? gradient : 0.25 * Math.signum(gradient);
@@ -143,8 +152,8 @@ class ParameterGroupsTest {
     Step elastic = step(backend, sgd(0).l1(0.03, all()).l2(0.2, matrices()));
     for (String name : plain.before().keySet()) {
       boolean matrix = name.equals(FIRST) || name.equals(LAST);
-      for (int i = 0; i < plain.before().get(name).length; i++) {
-        double w = plain.before().get(name)[i];
+      for (int i = 0; i < plain.before(name).length; i++) {
+        double w = plain.before(name)[i];
         double penalty = 0.03 * Math.signum(w) + (matrix ? 2 * 0.2 * w : 0);
         assertEquals(plain.moved(name, i) + penalty, elastic.moved(name, i), 2e-6, name);
       }
@@ -159,15 +168,15 @@ class ParameterGroupsTest {
     Step limited = step(backend, sgd(0).maxNorm(limit, all()));
     int scaled = 0;
     for (int unit = 0; unit < 4; unit++) {
-      double norm = norm(plain.after().get(FIRST), unit * 5, 5);
+      double norm = norm(plain.after(FIRST), unit * 5, 5);
       double by = Math.min(1, limit / norm);
       scaled += by < 1 ? 1 : 0;
       for (int i = unit * 5; i < unit * 5 + 5; i++) {
-        assertEquals(by * plain.after().get(FIRST)[i], limited.after().get(FIRST)[i], 1e-6);
+        assertEquals(by * plain.after(FIRST)[i], limited.after(FIRST)[i], 1e-6);
       }
     }
     assertTrue(scaled > 0, "no unit was long enough");
-    assertArrayEquals(plain.after().get(BIAS), limited.after().get(BIAS));
+    assertArrayEquals(plain.after(BIAS), limited.after(BIAS));
   }
 
   @Test

@@ -47,6 +47,7 @@ final class AveragedModel implements AutoCloseable {
     if (share != 0) {
       weight.put(0, (float) share);
       executable.run();
+      model.changed();
       count++;
     }
   }

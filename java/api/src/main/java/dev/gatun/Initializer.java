@@ -186,7 +186,7 @@ public sealed interface Initializer {
   /// @param standardDeviation of the normal distribution that is cut, not negative
   record TruncatedNormal(double standardDeviation) implements Initializer {
     /// That of the standard normal distribution cut at ±2.
-    static final double DEVIATION = 0.87962566103423978;
+    static final double DEVIATION = 0.8796256610342398;
 
     /// Checks the range.
     public TruncatedNormal {

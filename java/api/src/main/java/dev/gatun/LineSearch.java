@@ -95,7 +95,7 @@ public sealed interface LineSearch {
       for (int left = trials; left > 0; left--) {
         Trial trial = line.apply(step);
         boolean low = decreases(start, trial, c1);
-        if (!low || (before != start && trial.value() >= before.value())) {
+        if (!low || (before.step() != 0 && trial.value() >= before.value())) {
           return zoom(start, before, trial, line, left);
         }
         if (accepts(start, trial)) {
@@ -107,7 +107,7 @@ public sealed interface LineSearch {
         before = trial;
         step *= 2;
       }
-      return before == start ? null : before;
+      return before.step() == 0 ? null : before;
     }
 
     /// Between `low`, the best trial so far, and `high`, where the function has risen again.

@@ -89,7 +89,7 @@ final class AdaptiveRules {
     Reals rate = learningRate.reals();
     Integers done = step.integers();
     return operands.instruction(
-        () -> step(state, slope, rate.get(0), done.get(0) + 1, rule, parameter.count()));
+        () -> step(state, slope, rate.get(0), done.get(0) + 1.0, rule, parameter.count()));
   }
 
   private static void requireKept(
@@ -100,7 +100,7 @@ final class AdaptiveRules {
   }
 
   private static void step(
-      State s, Reals gradient, double learningRate, long t, Adaptive rule, int count) {
+      State s, Reals gradient, double learningRate, double t, Adaptive rule, int count) {
     double l2 = rule.decoupled() ? 0 : rule.weightDecay();
     double kept = rule.decoupled() ? 1 - learningRate * rule.weightDecay() : 1;
     double product = rule.rule() == AdaptiveRule.NADAM ? momenta(rule.beta1(), t) : 0;
@@ -119,7 +119,7 @@ final class AdaptiveRules {
     }
   }
 
-  private static double amsgrad(State s, int i, double d, long t, Adaptive rule) {
+  private static double amsgrad(State s, int i, double d, double t, Adaptive rule) {
     double m = mean(s, i, d, rule.beta1());
     double v = squares(s, i, d, rule.beta2(), 1 - rule.beta2());
     double greatest = Math.max(v, some(s.greatest).get(i));
@@ -128,7 +128,7 @@ final class AdaptiveRules {
     return m / (1 - Math.pow(rule.beta1(), t)) / (root + rule.epsilon());
   }
 
-  private static double nadam(State s, int i, double d, long t, double product, Adaptive rule) {
+  private static double nadam(State s, int i, double d, double t, double product, Adaptive rule) {
     double now = momentum(rule.beta1(), t);
     double next = momentum(rule.beta1(), t + 1);
     double m = mean(s, i, d, rule.beta1());
@@ -137,13 +137,13 @@ final class AdaptiveRules {
     return (next * m / (1 - product * next) + (1 - now) * d / (1 - product)) / root;
   }
 
-  private static double momentum(double beta1, long t) {
+  private static double momentum(double beta1, double t) {
     return beta1 * (1 - 0.5 * Math.pow(0.96, MOMENTUM_DECAY * t));
   }
 
-  private static double momenta(double beta1, long t) {
+  private static double momenta(double beta1, double t) {
     double product = 1;
-    for (long i = 1; i <= t && product != 0; i++) {
+    for (double i = 1; i <= t && product != 0; i++) {
       product *= momentum(beta1, i);
     }
     return product;
