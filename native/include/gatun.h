@@ -8,8 +8,9 @@
  * Errors. Every function returns a gt_status, save the destroyers and the two queries at the top. On failure nothing is
  *   written to `out`, and gt_last_error_message() holds the reason for the calling thread until its next failing call.
  * Instructions. Outputs come first, then inputs, then attributes. They run at once, or are kept if the stream is recording.
- *   Tensors are dense and row-major (channels-last). `real` means f32 or f64; all real tensors of one instruction share
- *   their dtype. Tensors marked nullable may be NULL. Shapes are checked before anything is written.
+ *   Tensors are dense and row-major (channels-last). `real` means f32 or f64, `floating` f32, f64 or bf16; all such tensors
+ *   of one instruction share their dtype, save that those marked `wide` are f32 beside bf16. Instructions on bf16 compute in
+ *   f32 and round once. Tensors marked nullable may be NULL. Shapes are checked before anything is written.
  *   An output may be the same memory as an input only where the contract says "in place"; other overlap is refused.
  * Determinism. The same inputs give the same bits on a device for every number of threads.
  */
@@ -71,7 +72,7 @@ GT_API gt_status gt_device_memory(gt_device device, int64_t* out_bytes, int64_t*
 #define GT_I32 2
 #define GT_I64 3
 #define GT_U8 4
-#define GT_BF16 5 /* the upper half of an f32; instructions compute in f32 and round to nearest, ties to even */
+#define GT_BF16 5 /* the upper half of an f32; rounding is to nearest, ties to even */
 
 #define GT_MAX_RANK 8
 
@@ -114,7 +115,7 @@ GT_API gt_status gt_fill(gt_stream stream, gt_tensor y, double value);
 GT_API gt_status gt_copy(gt_stream stream, gt_tensor y, gt_tensor x);
 /* y.dims[i] = x.dims[axes[i]]; axes is a permutation of 0..rank-1. Any dtype. */
 GT_API gt_status gt_permute(gt_stream stream, gt_tensor y, gt_tensor x, const int32_t* axes, int32_t rank);
-/* The parameter-free ("option A") residual shortcut: y[n,h,w,k] = k < C ? x[n, s*h, s*w, k] : 0, real.
+/* The parameter-free ("option A") residual shortcut: y[n,h,w,k] = k < C ? x[n, s*h, s*w, k] : 0, floating.
  * x [N,H,W,C], y [N, ceil(H/s), ceil(W/s), K], K >= C. */
 GT_API gt_status gt_subsample_pad(gt_stream stream, gt_tensor y, gt_tensor x, int32_t stride);
 /* The transpose of the former: dx [N,H,W,C] from dy [N, ceil(H/s), ceil(W/s), K]. */
@@ -133,7 +134,7 @@ GT_API gt_status gt_subsample_pad_backward(gt_stream stream, gt_tensor dx, gt_te
 #define GT_UNARY_TANH 8
 #define GT_UNARY_SIGN 9 /* -1, 0, 1; NaN stays NaN */
 
-/* y = op(x), real, equal shapes. In place. */
+/* y = op(x), floating, equal shapes. In place. */
 GT_API gt_status gt_unary(gt_stream stream, gt_tensor y, gt_tensor x, int32_t op);
 
 #define GT_BINARY_ADD 0
@@ -144,9 +145,9 @@ GT_API gt_status gt_unary(gt_stream stream, gt_tensor y, gt_tensor x, int32_t op
 #define GT_BINARY_MINIMUM 5
 #define GT_BINARY_GATE 6 /* b > 0 ? a : 0; the gradient of ReLU with a = dy, b = y */
 
-/* y = op(a, b), real, NumPy broadcasting of a and b to y's shape. In place with an operand of y's shape. */
+/* y = op(a, b), floating, NumPy broadcasting of a and b to y's shape. In place with an operand of y's shape. */
 GT_API gt_status gt_binary(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, int32_t op);
-/* y = scale * x + shift, real, equal shapes. In place. */
+/* y = scale * x + shift, floating, equal shapes. In place. */
 GT_API gt_status gt_affine(gt_stream stream, gt_tensor y, gt_tensor x, double scale, double shift);
 
 #define GT_REDUCE_SUM 0
@@ -164,7 +165,7 @@ GT_API gt_status gt_argmax(gt_stream stream, gt_tensor y, gt_tensor x);
 #define GT_ACTIVATION_NONE 0
 #define GT_ACTIVATION_RELU 1
 
-/* y [M,N] = activation(A B + bias), real; A = transpose_a ? a^T : a [M,K], B = transpose_b ? b^T : b [K,N],
+/* y [M,N] = activation(A B + bias), floating; A = transpose_a ? a^T : a [M,K], B = transpose_b ? b^T : b [K,N],
  * bias [N] nullable. */
 GT_API gt_status gt_matmul(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_tensor bias, int32_t transpose_a,
                            int32_t transpose_b, int32_t activation);
@@ -173,26 +174,26 @@ GT_API gt_status gt_matmul(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor
 #define GT_CONV_AUTO 0   /* as is fastest for the shape */
 #define GT_CONV_DIRECT 1 /* by the sum of products that defines it */
 
-/* Cross-correlation, real. y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K] + residual [N,P,Q,K]), bias and
+/* Cross-correlation, floating; real with moments or residual. y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K] + residual [N,P,Q,K]), bias and
  * residual nullable, P = (H + 2 pad_h - R) / stride_h + 1 (floor), Q alike.
  * moments [2,K] nullable: mean and variance (divided by the count N P Q >= 1) of y per channel. */
 GT_API gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias,
                            gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
                            int32_t activation, int32_t algorithm);
-/* dx [N,H,W,C] = gate > 0 ? g + addend : 0, g from dy [N,P,Q,K] and w [K,R,S,C]; addend, gate [N,H,W,C] nullable.
+/* dx [N,H,W,C] = gate > 0 ? g + addend : 0, g from dy [N,P,Q,K] and w [K,R,S,C]; addend, gate [N,H,W,C] nullable, real.
  * sums [2,C] nullable: sum dx and sum dx (norm_x - norm_mean) per channel, norm_x [N,H,W,C] and norm_mean [C], which are NULL
  * without sums. */
 GT_API gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w,
                                          gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean,
                                          int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
                                          int32_t algorithm);
-/* dw [K,R,S,C] from x [N,H,W,C] and dy [N,P,Q,K]. */
+/* dw [K,R,S,C] (wide) from x [N,H,W,C] and dy [N,P,Q,K]. */
 GT_API gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h,
                                             int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm);
 
 /* ---- Instructions: normalisation --------------------------------------------------------------------------------- */
 
-/* Batch normalisation over all axes but the last, real. x, y, residual [...,C]; everything else [C].
+/* Batch normalisation over all axes but the last, floating. x, y, residual [...,C]; everything else [C], wide.
  *   mean, variance: of the batch (variance divided by the count m); inv_std = 1 / sqrt(variance + epsilon)
  *   y = activation(gamma (x - mean) inv_std + beta + residual)
  *   new_running_mean = (1 - momentum) running_mean + momentum mean
@@ -219,7 +220,7 @@ GT_API gt_status gt_batch_norm_inference(gt_stream stream, gt_tensor y, gt_tenso
 
 /* ---- Instructions: pooling --------------------------------------------------------------------------------------- */
 
-/* x [N,H,W,C], y [N,P,Q,C], real; sizes as for convolution, pad < window. Padding never wins. taps (u8) [N,P,Q,C] is the
+/* x [N,H,W,C], y [N,P,Q,C], floating; sizes as for convolution, pad < window. Padding never wins. taps (u8) [N,P,Q,C] is the
  * place r * window_w + s of the first greatest element, window_h * window_w <= 255. NaN wins. */
 GT_API gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w,
                              int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
@@ -233,7 +234,7 @@ GT_API gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_ten
 
 /* ---- Instructions: regularisation and loss ----------------------------------------------------------------------- */
 
-/* Inverted dropout, real: y = keep ? x / (1 - drop_probability) : 0, 0 <= drop_probability < 1; its gradient is itself
+/* Inverted dropout, floating: y = keep ? x / (1 - drop_probability) : 0, 0 <= drop_probability < 1; its gradient is itself
  * applied to dy. Element i is kept iff u16 >= llround(65536 drop_probability), where u16 is lane i % 8 (low half of word
  * 0 first) of Philox4x32-10 with key `seed`, counter = (i / 8, stream = (step << 32) | layer), 64 bits each, low first.
  * step (i64 scalar, nullable for 0) is read when the instruction runs. In place. */

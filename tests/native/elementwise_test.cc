@@ -251,7 +251,7 @@ TEST(Elementwise, RefusesWrongArguments) {
   EXPECT_REFUSED(gt_unary(stream, y, y, 10), GT_INVALID_ARGUMENT, "op must be 0..9, but is 10");
   EXPECT_REFUSED(gt_unary(stream, y, row, 0), GT_INVALID_ARGUMENT,
                  "shapes differ: y is f32 (2, 3), x is f32 (3)");
-  EXPECT_REFUSED(gt_unary(stream, i, i, 0), GT_INVALID_ARGUMENT, "y must be f32 or f64");
+  EXPECT_REFUSED(gt_unary(stream, i, i, 0), GT_INVALID_ARGUMENT, "y must be f32, f64 or bf16");
   EXPECT_REFUSED(gt_affine(stream, y, d, 1, 1), GT_INVALID_ARGUMENT,
                  "[affine] dtypes differ: y is f32 (2, 3), x is f64 (2, 3)");
   EXPECT_REFUSED(gt_binary(stream, y, y, nullptr, 0), GT_INVALID_ARGUMENT, "[binary] b is NULL");

@@ -153,7 +153,7 @@ TEST(Matmul, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(gt_matmul(stream, y, a, real, bias, 0, 0, 0), GT_INVALID_ARGUMENT,
                  "dtypes differ");
   EXPECT_REFUSED(gt_matmul(stream, y, a, whole, bias, 0, 0, 0), GT_INVALID_ARGUMENT,
-                 "b must be f32 or f64");
+                 "b must be f32, f64 or bf16");
   EXPECT_REFUSED(gt_matmul(stream, y, a, b, bias, 0, 0, 2), GT_INVALID_ARGUMENT, "activation");
   const TestTensor<float> square(device, {3, 3});
   EXPECT_REFUSED(gt_matmul(stream, square, square, square, nullptr, 0, 0, 0), GT_INVALID_ARGUMENT,

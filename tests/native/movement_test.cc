@@ -206,7 +206,7 @@ TEST_F(MovementTest, RefusesWrongArguments) {
   EXPECT_REFUSED(gt_subsample_pad(stream, y, x, 3), GT_INVALID_ARGUMENT,
                  "y must be f32 (1, 2, 2, 4), but is f32 (1, 3, 2, 4)");
   EXPECT_REFUSED(gt_subsample_pad(stream, y, i, 2), GT_INVALID_ARGUMENT,
-                 "x must be f32 or f64, but is i32");
+                 "x must be f32, f64 or bf16, but is i32");
   TestTensor<float> few(device, Dims{1, 3, 2, 2});
   EXPECT_REFUSED(gt_subsample_pad(stream, few, x, 2), GT_INVALID_ARGUMENT,
                  "at least the 3 channels");

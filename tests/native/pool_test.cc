@@ -245,7 +245,8 @@ TEST(Pool, RefusesWhatItsContractDoesNotAllow) {
   refused(gt_max_pool(s, y, integers, x, 2, 2, 2, 2, 0, 0), "taps must be u8");
   refused(gt_max_pool_backward(s, x, y, integers, 2, 2, 2, 2, 0, 0),
           "[max_pool_backward] taps must be u8");
-  refused(gt_average_pool(s, integers, x, 2, 2, 2, 2, 0, 0), "[average_pool] y must be f32 or f64");
+  refused(gt_average_pool(s, integers, x, 2, 2, 2, 2, 0, 0),
+          "[average_pool] y must be f32, f64 or bf16");
   refused(gt_average_pool_backward(s, x, x, 1, 1, 2, 2, 0, 0),
           "[average_pool_backward] dy must be f32 (2, 3, 3, 3)");
   refused(gt_average_pool(s, x, x, 1, 1, 1, 1, 0, 0), "y and x share memory");

@@ -22,6 +22,10 @@
 #include "gatun.h"
 #include "hwy/targets.h"
 
+namespace gatun {
+inline std::ostream& operator<<(std::ostream& out, Bf16 x) { return out << to_float(x); }
+}  // namespace gatun
+
 namespace gatun::test {
 
 using Dims = std::vector<int64_t>;

@@ -16,23 +16,24 @@ int64_t count_per_channel(const Tensor& x) {
   return m;
 }
 
-// x, and what has its shape, are [...,C]; the others are [C]. All are real, of one dtype.
+// x, and what has its shape, are [...,C]; the others are [C] and wide.
 void check_shapes(const char* op, const Tensor& x, std::initializer_list<Named> like_x,
                   std::initializer_list<Named> per_channel) {
-  check_real(op, {{"x", x}});
+  check_floating(op, {{"x", x}});
   require(x.rank >= 1, "[", op, "] x must be [...,C], but is ", x);
   for (const Named& t : like_x) {
-    check_real(op, {{"x", x}, t});
+    check_floating(op, {{"x", x}, t});
     check_same_shape(op, t.name, t.operand, "x", x);
   }
   for (const Named& t : per_channel) {
-    check_real(op, {{"x", x}, t});
+    check_floating(op, {{"x", x}}, {t});
     check_shape(op, t.name, t.operand, {x.dims[x.rank - 1]});
   }
 }
 
 // Two values per channel of x, if given.
 void check_pairs(const char* op, const Tensor& x, const Named& pairs) {
+  if (pairs.operand.tensor == nullptr) return;
   check_real(op, {{"x", x}, pairs});
   check_shape(op, pairs.name, pairs.operand, {2, x.dims[x.rank - 1]});
 }

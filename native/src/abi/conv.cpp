@@ -50,12 +50,10 @@ gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor 
     const Tensor &ty = tensor(op, "y", y), &tx = tensor(op, "x", x), &tw = tensor(op, "w", w);
     const Tensor *tmoments = nullable(moments), *tbias = nullable(bias),
                  *tresidual = nullable(residual);
-    check_real(op, {{"y", ty},
-                    {"moments", tmoments},
-                    {"x", tx},
-                    {"w", tw},
-                    {"bias", tbias},
-                    {"residual", tresidual}});
+    check_floating(op, {{"y", ty}, {"x", tx}, {"w", tw}, {"bias", tbias}});
+    if (tmoments != nullptr || tresidual != nullptr) {
+      check_real(op, {{"y", ty}, {"moments", tmoments}, {"residual", tresidual}});
+    }
     const auto geometry =
         check_geometry(op, tx, tw, "y", ty, "x", "w", stride_h, stride_w, pad_h, pad_w);
     check_shape(op, "bias", tbias, {tw.dims[0]});
@@ -83,7 +81,11 @@ gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums
         const Named from{"dy", tensor(op, "dy", dy)}, weights{"w", tensor(op, "w", w)};
         const Named added{"addend", nullable(addend)}, gated{"gate", nullable(gate)};
         const Named centered{"norm_x", nullable(norm_x)}, center{"norm_mean", nullable(norm_mean)};
-        check_real(op, {to, to_sums, from, weights, added, gated, centered, center});
+        check_floating(op, {to, from, weights});
+        if (sums != nullptr || addend != nullptr || gate != nullptr || norm_x != nullptr ||
+            norm_mean != nullptr) {
+          check_real(op, {to, to_sums, added, gated, centered, center});
+        }
         const Tensor &tdx = *to.operand.tensor, &tw = *weights.operand.tensor;
         const auto geometry = check_geometry(op, tdx, tw, "dy", *from.operand.tensor, "dx", "w",
                                              stride_h, stride_w, pad_h, pad_w);
@@ -112,7 +114,7 @@ gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x
   return instruction("conv2d_backward_weights", stream, {dw}, {x, dy}, [&](Launcher& launcher) {
     const char* op = "conv2d_backward_weights";
     const Tensor &tdw = tensor(op, "dw", dw), &tx = tensor(op, "x", x), &tdy = tensor(op, "dy", dy);
-    check_real(op, {{"dw", tdw}, {"x", tx}, {"dy", tdy}});
+    check_floating(op, {{"x", tx}, {"dy", tdy}}, {{"dw", tdw}});
     const auto geometry =
         check_geometry(op, tx, tdw, "dy", tdy, "x", "dw", stride_h, stride_w, pad_h, pad_w);
     check_no_overlap(op, "dw", tdw, "x", tx);

@@ -11,7 +11,7 @@ gt_status gt_dropout(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor step,
     const Tensor& to = tensor(op, "y", y);
     const Tensor& from = tensor(op, "x", x);
     const Tensor* counter = nullable(step);
-    check_real(op, {{"y", to}, {"x", from}});
+    check_floating(op, {{"y", to}, {"x", from}});
     check_same_shape(op, "y", to, "x", from);
     check_dtype(op, "step", counter, DType::I64);
     check_shape(op, "step", counter, {});

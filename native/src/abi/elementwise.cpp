@@ -23,7 +23,7 @@ void check_code(const char* op, int32_t code, int32_t last) {
 
 // y = f(x), real, equal shapes
 void check_map(const char* op, const Tensor& y, const Tensor& x) {
-  check_real(op, {{"y", y}, {"x", x}});
+  check_floating(op, {{"y", y}, {"x", x}});
   check_same_shape(op, "y", y, "x", x);
   check_in_place_or_disjoint(op, "y", y, "x", x);
 }
@@ -48,7 +48,7 @@ gt_status gt_binary(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, int
     const Tensor& left = tensor(op, "a", a);
     const Tensor& right = tensor(op, "b", b);
     check_code(op, code, GT_BINARY_GATE);
-    check_real(op, {{"y", to}, {"a", left}, {"b", right}});
+    check_floating(op, {{"y", to}, {"a", left}, {"b", right}});
     check_operand(op, "a", left, to);
     check_operand(op, "b", right, to);
     kernels::binary(launcher, to, left, right, static_cast<kernels::Binary>(code));

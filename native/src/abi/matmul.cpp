@@ -10,7 +10,7 @@ gt_status gt_matmul(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_
     const char* op = "matmul";
     const Tensor &ty = tensor(op, "y", y), &ta = tensor(op, "a", a), &tb = tensor(op, "b", b);
     const Tensor* tbias = nullable(bias);
-    check_real(op, {{"y", ty}, {"a", ta}, {"b", tb}, {"bias", tbias}});
+    check_floating(op, {{"y", ty}, {"a", ta}, {"b", tb}, {"bias", tbias}});
     check_rank(op, "a", ta, 2);
     check_rank(op, "b", tb, 2);
     const kernels::MatmulLayout layout{transpose_a != 0, transpose_b != 0};

@@ -9,7 +9,7 @@ namespace {
 // small [N, ceil(H/s), ceil(W/s), K] belongs to large [N,H,W,C]
 void check_subsampling(const char* op, const char* large_name, const Tensor& large,
                        const char* small_name, const Tensor& small, int32_t stride) {
-  check_real(op, {{large_name, large}, {small_name, small}});
+  check_floating(op, {{large_name, large}, {small_name, small}});
   check_rank(op, large_name, large, 4);
   check_rank(op, small_name, small, 4);
   require(stride >= 1, "[", op, "] stride must be at least 1, but is ", stride);

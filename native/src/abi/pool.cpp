@@ -26,7 +26,7 @@ kernels::PoolAxis axis_of(const char* op, const char* axis, const Tensor& x, int
 // x [N,H,W,C] and y [N,P,Q,C], real, or their gradients; taps like y, if there are any.
 kernels::PoolGeometry geometry_of(const char* op, Named x, Named y, const Tensor* taps,
                                   const Window& window) {
-  check_real(op, {x, y});
+  check_floating(op, {x, y});
   const Tensor& picture = *x.operand.tensor;
   check_rank(op, x.name, picture, 4);
   kernels::PoolGeometry g;

@@ -33,6 +33,28 @@ void check_real(const char* op, std::initializer_list<Named> tensors) {
   }
 }
 
+void check_floating(const char* op, std::initializer_list<Named> stored,
+                    std::initializer_list<Named> summed) {
+  const Named* first = nullptr;
+  const auto check_same = [&](const Named& named, DType dtype) {
+    const Tensor& t = *named.operand.tensor;
+    require(is_real(t.dtype) || t.dtype == DType::BF16, "[", op, "] ", named.name,
+            " must be f32, f64 or bf16, but is ", t);
+    require(t.dtype == dtype, "[", op, "] dtypes differ: ", first->name, " is ",
+            *first->operand.tensor, ", ", named.name, " is ", t);
+  };
+  for (const Named& named : stored) {
+    if (named.operand.tensor == nullptr) continue;
+    if (first == nullptr) first = &named;
+    check_same(named, first->operand.tensor->dtype);
+  }
+  for (const Named& named : summed) {
+    if (named.operand.tensor == nullptr) continue;
+    const DType dtype = first->operand.tensor->dtype;
+    check_same(named, dtype == DType::BF16 ? DType::F32 : dtype);
+  }
+}
+
 void check_rank(const char* op, const char* name, Operand t, int32_t rank) {
   if (t.tensor == nullptr) return;
   require(t.tensor->rank == rank, "[", op, "] ", name, " must have rank ", rank, ", but is ",

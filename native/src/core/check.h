@@ -56,6 +56,10 @@ struct Named {
 void check_dtype(const char* op, const char* name, Operand t, DType dtype);
 // All are f32 or all are f64.
 void check_real(const char* op, std::initializer_list<Named> tensors);
+// `stored` are all f32, all f64 or all bf16; `summed`, which hold sums over many of their elements,
+// have the same dtype, or f32 beside bf16.
+void check_floating(const char* op, std::initializer_list<Named> stored,
+                    std::initializer_list<Named> summed = {});
 void check_rank(const char* op, const char* name, Operand t, int32_t rank);
 void check_shape(const char* op, const char* name, Operand t, std::initializer_list<int64_t> dims);
 void check_same_shape(const char* op, const char* name_a, Operand a, const char* name_b, Operand b);

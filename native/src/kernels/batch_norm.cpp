@@ -104,8 +104,9 @@ struct Affine {
         scale(launcher.scratch<float>(columns)),
         shift(launcher.scratch<float>(columns)) {}
 
-  void apply(const Context& context, float* y, const float* x, const float* residual, bool relu,
-             bool stream, const Cut::Piece& piece) const {
+  template <typename T>
+  void apply(const Context& context, T* y, const T* x, const T* residual, bool relu, bool stream,
+             const Cut::Piece& piece) const {
     batch_norm_apply(y + piece.offset, x + piece.offset,
                      residual == nullptr ? nullptr : residual + piece.offset,
                      {context.at(center) + piece.column, context.at(scale) + piece.column,
@@ -121,29 +122,15 @@ T* data_of(const Tensor* tensor) {
 
 int64_t channels_of(const Tensor& x) { return x.dims[x.rank - 1]; }
 
-}  // namespace
-
-void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean,
-                         const Tensor& inv_std, const Tensor& new_running_mean,
-                         const Tensor& new_running_variance, const Tensor& x, const Tensor& gamma,
-                         const Tensor& beta, const Tensor* residual, const Tensor* moments,
-                         const Tensor& running_mean, const Tensor& running_variance,
-                         double momentum, double epsilon, Activation activation) {
-  if (x.count == 0) return;
+// T: what x and all of its shape are stored in.
+template <typename T>
+void train(Launcher& launcher, const Tensor& y, const Tensor& mean, const Tensor& inv_std,
+           const Tensor& new_running_mean, const Tensor& new_running_variance, const Tensor& x,
+           const Tensor& gamma, const Tensor& beta, const Tensor* residual, const Tensor* moments,
+           const Tensor& running_mean, const Tensor& running_variance, double momentum,
+           double epsilon, Activation activation) {
   const int64_t channels = channels_of(x), rows = x.count / channels;
   const bool relu = activation == Activation::RELU;
-  if (x.dtype == DType::F64) {
-    launcher.parallel(1, [=, added = data_of<double>(residual), known = data_of<double>(moments)](
-                             const Context&, int64_t) {
-      naive::batch_norm_training(y.as<double>(), mean.as<double>(), inv_std.as<double>(),
-                                 new_running_mean.as<double>(), new_running_variance.as<double>(),
-                                 x.as<double>(), gamma.as<double>(), beta.as<double>(), added,
-                                 known, running_mean.as<double>(), running_variance.as<double>(),
-                                 rows, channels, momentum, epsilon, relu);
-    });
-    return;
-  }
-
   const Cut cut(rows, channels);
   const float* known = data_of<float>(moments);
   const int64_t partials = known == nullptr ? cut.partials() * cut.columns() : 0;
@@ -155,7 +142,7 @@ void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean
     launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
       const Cut::Piece piece = cut.piece(task);
       batch_norm_moments(context.at(means) + piece.partial, context.at(squares) + piece.partial,
-                         x.as<float>() + piece.offset, piece.block);
+                         x.as<T>() + piece.offset, piece.block);
     });
   }
 
@@ -197,35 +184,50 @@ void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean
     }
   });
 
-  const float* added = data_of<float>(residual);
+  const T* added = data_of<T>(residual);
   const bool stream = cut.aligned() && pays_to_stream(y, {&x, residual});
   launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
-    affine.apply(context, y.as<float>(), x.as<float>(), added, relu, stream,
-                 cut.piece_backwards(task));
+    affine.apply(context, y.as<T>(), x.as<T>(), added, relu, stream, cut.piece_backwards(task));
   });
 }
 
-void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dgamma,
-                         const Tensor& dbeta, const Tensor* dresidual, const Tensor& dy,
-                         const Tensor& x, const Tensor* y, const Tensor& mean,
-                         const Tensor& inv_std, const Tensor& gamma, const Tensor* given,
-                         Activation activation) {
-  const int64_t channels = channels_of(x);
-  if (channels == 0) return;
+}  // namespace
+
+void batch_norm_training(Launcher& launcher, const Tensor& y, const Tensor& mean,
+                         const Tensor& inv_std, const Tensor& new_running_mean,
+                         const Tensor& new_running_variance, const Tensor& x, const Tensor& gamma,
+                         const Tensor& beta, const Tensor* residual, const Tensor* moments,
+                         const Tensor& running_mean, const Tensor& running_variance,
+                         double momentum, double epsilon, Activation activation) {
+  if (x.count == 0) return;
+  const int64_t channels = channels_of(x), rows = x.count / channels;
   const bool relu = activation == Activation::RELU;
-  const int64_t rows = x.count / channels;
-  const Tensor* gate = relu ? y : nullptr;
   if (x.dtype == DType::F64) {
-    launcher.parallel(1, [=, gated_by = data_of<double>(gate), known = data_of<double>(given),
-                          passed = data_of<double>(dresidual)](const Context&, int64_t) {
-      naive::batch_norm_backward(dx.as<double>(), dgamma.as<double>(), dbeta.as<double>(), passed,
-                                 dy.as<double>(), x.as<double>(), gated_by, mean.as<double>(),
-                                 inv_std.as<double>(), gamma.as<double>(), known, rows, channels,
-                                 relu);
+    launcher.parallel(1, [=, added = data_of<double>(residual), known = data_of<double>(moments)](
+                             const Context&, int64_t) {
+      naive::batch_norm_training(y.as<double>(), mean.as<double>(), inv_std.as<double>(),
+                                 new_running_mean.as<double>(), new_running_variance.as<double>(),
+                                 x.as<double>(), gamma.as<double>(), beta.as<double>(), added,
+                                 known, running_mean.as<double>(), running_variance.as<double>(),
+                                 rows, channels, momentum, epsilon, relu);
     });
     return;
   }
+  const auto run = x.dtype == DType::BF16 ? train<Bf16> : train<float>;
+  run(launcher, y, mean, inv_std, new_running_mean, new_running_variance, x, gamma, beta, residual,
+      moments, running_mean, running_variance, momentum, epsilon, activation);
+}
 
+namespace {
+
+// T: what x and all of its shape are stored in.
+template <typename T>
+void differentiate(Launcher& launcher, const Tensor& dx, const Tensor& dgamma, const Tensor& dbeta,
+                   const Tensor* dresidual, const Tensor& dy, const Tensor& x, const Tensor* y,
+                   const Tensor& mean, const Tensor& inv_std, const Tensor& gamma,
+                   const Tensor* given, Activation activation) {
+  const int64_t channels = channels_of(x), rows = x.count / channels;
+  const Tensor* gate = activation == Activation::RELU ? y : nullptr;
   const Cut cut(rows, channels);
   const float* known = data_of<float>(given);
   const int64_t partials = known == nullptr ? cut.partials() * cut.columns() : 0;
@@ -235,8 +237,8 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
   const auto by_g = launcher.scratch<float>(cut.columns());
   const auto by_x = launcher.scratch<float>(cut.columns());
   const auto shift = launcher.scratch<float>(cut.columns());
-  const float* gated_by = data_of<float>(gate);
-  float* passed = data_of<float>(dresidual);
+  const T* gated_by = data_of<T>(gate);
+  T* passed = data_of<T>(dresidual);
   const bool stream = cut.aligned() && pays_to_stream(dx, {&dy, &x, gate});
 
   if (known == nullptr) {
@@ -248,7 +250,7 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
       }
       batch_norm_gradient_sums(
           context.at(sums) + piece.partial, context.at(products) + piece.partial,
-          dy.as<float>() + piece.offset, x.as<float>() + piece.offset,
+          dy.as<T>() + piece.offset, x.as<T>() + piece.offset,
           gated_by == nullptr ? nullptr : gated_by + piece.offset, center, piece.block);
     });
   }
@@ -282,15 +284,69 @@ void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dga
 
   launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
     const Cut::Piece piece = cut.piece_backwards(task);
-    batch_norm_gradient(dx.as<float>() + piece.offset,
+    batch_norm_gradient(dx.as<T>() + piece.offset,
                         passed == nullptr ? nullptr : passed + piece.offset,
-                        dy.as<float>() + piece.offset, x.as<float>() + piece.offset,
+                        dy.as<T>() + piece.offset, x.as<T>() + piece.offset,
                         gated_by == nullptr ? nullptr : gated_by + piece.offset,
                         {context.at(center) + piece.column, context.at(by_g) + piece.column,
                          context.at(by_x) + piece.column, context.at(shift) + piece.column},
                         stream, piece.block);
   });
 }
+
+}  // namespace
+
+void batch_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor& dgamma,
+                         const Tensor& dbeta, const Tensor* dresidual, const Tensor& dy,
+                         const Tensor& x, const Tensor* y, const Tensor& mean,
+                         const Tensor& inv_std, const Tensor& gamma, const Tensor* given,
+                         Activation activation) {
+  const int64_t channels = channels_of(x);
+  if (channels == 0) return;
+  const bool relu = activation == Activation::RELU;
+  const int64_t rows = x.count / channels;
+  const Tensor* gate = relu ? y : nullptr;
+  if (x.dtype == DType::F64) {
+    launcher.parallel(1, [=, gated_by = data_of<double>(gate), known = data_of<double>(given),
+                          passed = data_of<double>(dresidual)](const Context&, int64_t) {
+      naive::batch_norm_backward(dx.as<double>(), dgamma.as<double>(), dbeta.as<double>(), passed,
+                                 dy.as<double>(), x.as<double>(), gated_by, mean.as<double>(),
+                                 inv_std.as<double>(), gamma.as<double>(), known, rows, channels,
+                                 relu);
+    });
+    return;
+  }
+  const auto run = x.dtype == DType::BF16 ? differentiate<Bf16> : differentiate<float>;
+  run(launcher, dx, dgamma, dbeta, dresidual, dy, x, y, mean, inv_std, gamma, given, activation);
+}
+
+namespace {
+
+// T: what x and all of its shape are stored in.
+template <typename T>
+void infer(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& gamma,
+           const Tensor& beta, const Tensor* residual, const Tensor& running_mean,
+           const Tensor& running_variance, double epsilon, Activation activation) {
+  const int64_t channels = channels_of(x), rows = x.count / channels;
+  const bool relu = activation == Activation::RELU;
+  const Cut cut(rows, channels);
+  const Affine affine(launcher, cut.columns());
+  for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
+    for (int64_t c = begin; c < begin + n; ++c) {
+      cut.spread(context.at(affine.center), c, running_mean.as<float>()[c]);
+      cut.spread(context.at(affine.scale), c,
+                 gamma.as<float>()[c] / std::sqrt(running_variance.as<float>()[c] + epsilon));
+      cut.spread(context.at(affine.shift), c, beta.as<float>()[c]);
+    }
+  });
+  const T* added = data_of<T>(residual);
+  const bool stream = cut.aligned() && pays_to_stream(y, {&x, residual});
+  launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
+    affine.apply(context, y.as<T>(), x.as<T>(), added, relu, stream, cut.piece(task));
+  });
+}
+
+}  // namespace
 
 void batch_norm_inference(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& gamma,
                           const Tensor& beta, const Tensor* residual, const Tensor& running_mean,
@@ -306,21 +362,8 @@ void batch_norm_inference(Launcher& launcher, const Tensor& y, const Tensor& x, 
     });
     return;
   }
-  const Cut cut(rows, channels);
-  const Affine affine(launcher, cut.columns());
-  for_channels(launcher, channels, [=](const Context& context, int64_t begin, int64_t n) {
-    for (int64_t c = begin; c < begin + n; ++c) {
-      cut.spread(context.at(affine.center), c, running_mean.as<float>()[c]);
-      cut.spread(context.at(affine.scale), c,
-                 gamma.as<float>()[c] / std::sqrt(running_variance.as<float>()[c] + epsilon));
-      cut.spread(context.at(affine.shift), c, beta.as<float>()[c]);
-    }
-  });
-  const float* added = data_of<float>(residual);
-  const bool stream = cut.aligned() && pays_to_stream(y, {&x, residual});
-  launcher.parallel(cut.tasks(), [=](const Context& context, int64_t task) {
-    affine.apply(context, y.as<float>(), x.as<float>(), added, relu, stream, cut.piece(task));
-  });
+  const auto run = x.dtype == DType::BF16 ? infer<Bf16> : infer<float>;
+  run(launcher, y, x, gamma, beta, residual, running_mean, running_variance, epsilon, activation);
 }
 
 }  // namespace gatun::kernels

@@ -7,6 +7,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/bf16-inl.h"
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -111,16 +112,17 @@ void merge(double count, double* mean, double* m2, double count_b, const double*
 
 // A value near the first ones: the mean of eight rows, or the first row if there are fewer. Equal
 // rows give exactly their value.
-HWY_INLINE void find_shift(float* shift, const float* x, int64_t rows,
-                           const BatchNormBlock& block) {
+template <typename T>
+HWY_INLINE void find_shift(float* shift, const T* x, int64_t rows, const BatchNormBlock& block) {
   if (rows < 8) {
-    std::copy_n(x, block.channels, shift);
+    for_lanes(block.channels,
+              [=](auto d, int64_t c) HWY_ATTR { hn::Store(load(d, x + c), d, shift + c); });
     return;
   }
   for_lanes(block.channels, [=, stride = block.stride](auto d, int64_t c) HWY_ATTR {
     const auto pair = [=](int64_t row) HWY_ATTR {
-      const float* p = x + row * stride + c;
-      return hn::Add(hn::LoadU(d, p), hn::LoadU(d, p + stride));
+      const T* p = x + row * stride + c;
+      return hn::Add(load(d, p), load(d, p + stride));
     };
     const auto sum = hn::Add(hn::Add(pair(0), pair(2)), hn::Add(pair(4), pair(6)));
     hn::Store(hn::Mul(sum, hn::Set(d, 0.125f)), d, shift + c);
@@ -131,7 +133,8 @@ HWY_INLINE void find_shift(float* shift, const float* x, int64_t rows,
 // large the mean is. The first tile's shift is found in its first rows: at worst, when all eight
 // lie far from all others, sum d^2 is n / 8 times M2. The others' is the mean of all tiles before;
 // where theirs is far from it, what they lose is little against their distance, which counts in M2.
-void moments(double* mean, double* m2, const float* x, const BatchNormBlock& block) {
+template <typename T>
+void moments(double* mean, double* m2, const T* x, const BatchNormBlock& block) {
   TileSums sums;
   alignas(64) float shift[kBatchNormChannels];
   std::fill_n(mean, block.channels, 0.0);
@@ -141,7 +144,7 @@ void moments(double* mean, double* m2, const float* x, const BatchNormBlock& blo
     const int64_t end = std::min(begin + kTileRows, block.rows);
     sum_tile(sums, shift, begin, end, block,
              [x](auto d, int64_t i, auto center, auto& a, auto& b)
-                 HWY_ATTR { a = b = hn::Sub(hn::LoadU(d, x + i), center); });
+                 HWY_ATTR { a = b = hn::Sub(load(d, x + i), center); });
     const auto before = static_cast<double>(begin), n = static_cast<double>(end - begin);
     const double inverse = 1 / n, share = n / static_cast<double>(end);
     for (int64_t c = 0; c < block.channels; ++c) {
@@ -183,50 +186,45 @@ HWY_INLINE void for_block(const float* const (&parameters)[kParameters],
   }
 }
 
-template <bool kResidual, bool kRelu, bool kStream>
-void apply_block(float* y, const float* x, const float* residual, const BatchNormAffine& p,
+template <bool kResidual, bool kRelu, bool kStream, typename T>
+void apply_block(T* y, const T* x, const T* residual, const BatchNormAffine& p,
                  const BatchNormBlock& block) {
   for_block<3>({p.center, p.scale, p.shift}, block,
                [=](auto d, int64_t i, const auto& by) HWY_ATTR {
-                 auto v = hn::MulAdd(hn::Sub(hn::LoadU(d, x + i), by[0]), by[1], by[2]);
-                 if constexpr (kResidual) v = hn::Add(v, hn::LoadU(d, residual + i));
+                 auto v = hn::MulAdd(hn::Sub(load(d, x + i), by[0]), by[1], by[2]);
+                 if constexpr (kResidual) v = hn::Add(v, load(d, residual + i));
                  if constexpr (kRelu) v = hn::IfThenElse(hn::Lt(v, hn::Zero(d)), hn::Zero(d), v);
                  store<kStream>(v, d, y + i);
                });
   if constexpr (kStream) hwy::FlushStream();
 }
 
-template <bool kStream>
-void apply(float* y, const float* x, const float* residual, const BatchNormAffine& p, bool relu,
+template <bool kStream, typename T>
+void apply(T* y, const T* x, const T* residual, const BatchNormAffine& p, bool relu,
            const BatchNormBlock& block) {
   if (residual != nullptr) {
-    (relu ? apply_block<true, true, kStream> : apply_block<true, false, kStream>)(y, x, residual, p,
-                                                                                  block);
+    (relu ? apply_block<true, true, kStream, T>
+          : apply_block<true, false, kStream, T>)(y, x, residual, p, block);
   } else {
-    (relu ? apply_block<false, true, kStream> : apply_block<false, false, kStream>)(y, x, residual,
-                                                                                    p, block);
+    (relu ? apply_block<false, true, kStream, T>
+          : apply_block<false, false, kStream, T>)(y, x, residual, p, block);
   }
 }
 
-void apply_any(float* y, const float* x, const float* residual, const BatchNormAffine& p, bool relu,
-               bool stream, const BatchNormBlock& block) {
-  (stream ? apply<true> : apply<false>)(y, x, residual, p, relu, block);
-}
-
 // The gradient behind the activation.
-template <bool kGate, typename D>
-HWY_INLINE hn::Vec<D> gated(D d, const float* dy, const float* y, int64_t i) {
-  const auto g = hn::LoadU(d, dy + i);
+template <bool kGate, typename D, typename T>
+HWY_INLINE hn::Vec<D> gated(D d, const T* dy, const T* y, int64_t i) {
+  const auto g = load(d, dy + i);
   if constexpr (kGate) {
-    return hn::IfThenElseZero(hn::Gt(hn::LoadU(d, y + i), hn::Zero(d)), g);
+    return hn::IfThenElseZero(hn::Gt(load(d, y + i), hn::Zero(d)), g);
   } else {
     return g;
   }
 }
 
-template <bool kGate>
-void gradient_sums_block(double* sum, double* product, const float* dy, const float* x,
-                         const float* y, const float* center, const BatchNormBlock& block) {
+template <bool kGate, typename T>
+void gradient_sums_block(double* sum, double* product, const T* dy, const T* x, const T* y,
+                         const float* center, const BatchNormBlock& block) {
   TileSums sums;
   std::fill_n(sum, block.channels, 0.0);
   std::fill_n(product, block.channels, 0.0);
@@ -235,7 +233,7 @@ void gradient_sums_block(double* sum, double* product, const float* dy, const fl
     sum_tile(sums, center, begin, end, block,
              [=](auto d, int64_t i, auto mean, auto& a, auto& b) HWY_ATTR {
                a = gated<kGate>(d, dy, y, i);
-               b = hn::Sub(hn::LoadU(d, x + i), mean);
+               b = hn::Sub(load(d, x + i), mean);
              });
     for (int64_t c = 0; c < block.channels; ++c) {
       sum[c] += sums.first[c];
@@ -244,40 +242,68 @@ void gradient_sums_block(double* sum, double* product, const float* dy, const fl
   }
 }
 
-void gradient_sums(double* sum, double* product, const float* dy, const float* x, const float* y,
+template <typename T>
+void gradient_sums(double* sum, double* product, const T* dy, const T* x, const T* y,
                    const float* center, const BatchNormBlock& block) {
-  (y != nullptr ? gradient_sums_block<true> : gradient_sums_block<false>)(sum, product, dy, x, y,
-                                                                          center, block);
+  (y != nullptr ? gradient_sums_block<true, T> : gradient_sums_block<false, T>)(sum, product, dy, x,
+                                                                                y, center, block);
 }
 
-template <bool kGate, bool kResidual, bool kStream>
-void gradient_block(float* dx, float* dresidual, const float* dy, const float* x, const float* y,
+template <bool kGate, bool kResidual, bool kStream, typename T>
+void gradient_block(T* dx, T* dresidual, const T* dy, const T* x, const T* y,
                     const BatchNormGradient& p, const BatchNormBlock& block) {
   for_block<4>({p.center, p.by_g, p.by_x, p.shift}, block,
                [=](auto d, int64_t i, const auto& by) HWY_ATTR {
                  const auto g = gated<kGate>(d, dy, y, i);
-                 const auto by_x = hn::MulAdd(by[2], hn::Sub(hn::LoadU(d, x + i), by[0]), by[3]);
-                 if constexpr (kResidual) hn::StoreU(g, d, dresidual + i);
+                 const auto by_x = hn::MulAdd(by[2], hn::Sub(load(d, x + i), by[0]), by[3]);
+                 if constexpr (kResidual) store<false>(g, d, dresidual + i);
                  store<kStream>(hn::MulAdd(by[1], g, by_x), d, dx + i);
                });
   if constexpr (kStream) hwy::FlushStream();
 }
 
-template <bool kStream>
-void gradient(float* dx, float* dresidual, const float* dy, const float* x, const float* y,
-              const BatchNormGradient& p, const BatchNormBlock& block) {
+template <bool kStream, typename T>
+void gradient(T* dx, T* dresidual, const T* dy, const T* x, const T* y, const BatchNormGradient& p,
+              const BatchNormBlock& block) {
   if (dresidual != nullptr) {
-    (y != nullptr ? gradient_block<true, true, kStream>
-                  : gradient_block<false, true, kStream>)(dx, dresidual, dy, x, y, p, block);
+    (y != nullptr ? gradient_block<true, true, kStream, T>
+                  : gradient_block<false, true, kStream, T>)(dx, dresidual, dy, x, y, p, block);
   } else {
-    (y != nullptr ? gradient_block<true, false, kStream>
-                  : gradient_block<false, false, kStream>)(dx, dresidual, dy, x, y, p, block);
+    (y != nullptr ? gradient_block<true, false, kStream, T>
+                  : gradient_block<false, false, kStream, T>)(dx, dresidual, dy, x, y, p, block);
   }
 }
 
-void gradient_any(float* dx, float* dresidual, const float* dy, const float* x, const float* y,
+// One name for each element type, as dispatch wants it.
+void moments_f32(double* mean, double* m2, const float* x, const BatchNormBlock& block) {
+  moments(mean, m2, x, block);
+}
+void apply_f32(float* y, const float* x, const float* residual, const BatchNormAffine& p, bool relu,
+               bool stream, const BatchNormBlock& block) {
+  (stream ? apply<true, float> : apply<false, float>)(y, x, residual, p, relu, block);
+}
+void gradient_sums_f32(double* sum, double* product, const float* dy, const float* x,
+                       const float* y, const float* center, const BatchNormBlock& block) {
+  gradient_sums(sum, product, dy, x, y, center, block);
+}
+void gradient_f32(float* dx, float* dresidual, const float* dy, const float* x, const float* y,
                   const BatchNormGradient& p, bool stream, const BatchNormBlock& block) {
-  (stream ? gradient<true> : gradient<false>)(dx, dresidual, dy, x, y, p, block);
+  (stream ? gradient<true, float> : gradient<false, float>)(dx, dresidual, dy, x, y, p, block);
+}
+void moments_bf16(double* mean, double* m2, const Bf16* x, const BatchNormBlock& block) {
+  moments(mean, m2, x, block);
+}
+void apply_bf16(Bf16* y, const Bf16* x, const Bf16* residual, const BatchNormAffine& p, bool relu,
+                bool, const BatchNormBlock& block) {
+  apply<false>(y, x, residual, p, relu, block);
+}
+void gradient_sums_bf16(double* sum, double* product, const Bf16* dy, const Bf16* x, const Bf16* y,
+                        const float* center, const BatchNormBlock& block) {
+  gradient_sums(sum, product, dy, x, y, center, block);
+}
+void gradient_bf16(Bf16* dx, Bf16* dresidual, const Bf16* dy, const Bf16* x, const Bf16* y,
+                   const BatchNormGradient& p, bool, const BatchNormBlock& block) {
+  gradient<false>(dx, dresidual, dy, x, y, p, block);
 }
 
 }  // namespace
@@ -287,36 +313,61 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gatun::kernels {
 
-HWY_EXPORT(moments);
+HWY_EXPORT(moments_f32);
+HWY_EXPORT(moments_bf16);
 HWY_EXPORT(merge);
-HWY_EXPORT(apply_any);
-HWY_EXPORT(gradient_sums);
-HWY_EXPORT(gradient_any);
-
-void batch_norm_moments(double* mean, double* m2, const float* x, const BatchNormBlock& block) {
-  HWY_DYNAMIC_DISPATCH(moments)(mean, m2, x, block);
-}
+HWY_EXPORT(apply_f32);
+HWY_EXPORT(apply_bf16);
+HWY_EXPORT(gradient_sums_f32);
+HWY_EXPORT(gradient_sums_bf16);
+HWY_EXPORT(gradient_f32);
+HWY_EXPORT(gradient_bf16);
 
 void batch_norm_merge(double count, double* mean, double* m2, double count_b, const double* mean_b,
                       const double* m2_b, int64_t channels) {
   HWY_DYNAMIC_DISPATCH(merge)(count, mean, m2, count_b, mean_b, m2_b, channels);
 }
 
+void batch_norm_moments(double* mean, double* m2, const float* x, const BatchNormBlock& block) {
+  HWY_DYNAMIC_DISPATCH(moments_f32)(mean, m2, x, block);
+}
+
 void batch_norm_apply(float* y, const float* x, const float* residual,
                       const BatchNormAffine& parameters, bool relu, bool stream,
                       const BatchNormBlock& block) {
-  HWY_DYNAMIC_DISPATCH(apply_any)(y, x, residual, parameters, relu, stream, block);
+  HWY_DYNAMIC_DISPATCH(apply_f32)(y, x, residual, parameters, relu, stream, block);
 }
 
 void batch_norm_gradient_sums(double* sum, double* product, const float* dy, const float* x,
                               const float* y, const float* center, const BatchNormBlock& block) {
-  HWY_DYNAMIC_DISPATCH(gradient_sums)(sum, product, dy, x, y, center, block);
+  HWY_DYNAMIC_DISPATCH(gradient_sums_f32)(sum, product, dy, x, y, center, block);
 }
 
 void batch_norm_gradient(float* dx, float* dresidual, const float* dy, const float* x,
                          const float* y, const BatchNormGradient& parameters, bool stream,
                          const BatchNormBlock& block) {
-  HWY_DYNAMIC_DISPATCH(gradient_any)(dx, dresidual, dy, x, y, parameters, stream, block);
+  HWY_DYNAMIC_DISPATCH(gradient_f32)(dx, dresidual, dy, x, y, parameters, stream, block);
+}
+
+void batch_norm_moments(double* mean, double* m2, const Bf16* x, const BatchNormBlock& block) {
+  HWY_DYNAMIC_DISPATCH(moments_bf16)(mean, m2, x, block);
+}
+
+void batch_norm_apply(Bf16* y, const Bf16* x, const Bf16* residual,
+                      const BatchNormAffine& parameters, bool relu, bool stream,
+                      const BatchNormBlock& block) {
+  HWY_DYNAMIC_DISPATCH(apply_bf16)(y, x, residual, parameters, relu, stream, block);
+}
+
+void batch_norm_gradient_sums(double* sum, double* product, const Bf16* dy, const Bf16* x,
+                              const Bf16* y, const float* center, const BatchNormBlock& block) {
+  HWY_DYNAMIC_DISPATCH(gradient_sums_bf16)(sum, product, dy, x, y, center, block);
+}
+
+void batch_norm_gradient(Bf16* dx, Bf16* dresidual, const Bf16* dy, const Bf16* x, const Bf16* y,
+                         const BatchNormGradient& parameters, bool stream,
+                         const BatchNormBlock& block) {
+  HWY_DYNAMIC_DISPATCH(gradient_bf16)(dx, dresidual, dy, x, y, parameters, stream, block);
 }
 
 }  // namespace gatun::kernels

@@ -37,6 +37,7 @@ void multiply(Launcher& launcher, const Product& product) {
 
 void matmul(Launcher& launcher, const Tensor& y, const Tensor& a, const Tensor& b,
             const Tensor* bias, MatmulLayout layout, Activation activation) {
+  if (y.dtype == DType::BF16) return matmul_bf16(launcher, y, a, b, bias, layout, activation);
   if (y.dtype == DType::F64) {
     return naive::matmul<double>(launcher, y, a, b, bias, layout, activation);
   }

@@ -17,6 +17,8 @@ struct MatmulLayout {
 // y [M,N] = activation(A B + bias)
 void matmul(Launcher& launcher, const Tensor& y, const Tensor& a, const Tensor& b,
             const Tensor* bias, MatmulLayout layout, Activation activation);
+void matmul_bf16(Launcher& launcher, const Tensor& y, const Tensor& a, const Tensor& b,
+                 const Tensor* bias, MatmulLayout layout, Activation activation);
 
 // The same on plain memory, for drivers that see a product in other shapes: row-major and dense.
 struct Product {

@@ -6,6 +6,7 @@
 
 #include "kernels/convert.h"
 #include "kernels/ranges.h"
+#include "kernels/widen.h"
 
 namespace gatun::kernels {
 namespace {
@@ -98,6 +99,12 @@ void permute_planes(Launcher& launcher, const Tensor& y, const Tensor& x, AxisLi
       });
 }
 
+// Rare pairs of types: small code is worth more than vectors.
+template <typename To, typename From>
+[[gnu::optimize("no-tree-vectorize")]] void convert_all(To* to, const From* from, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = convert<To>(from[i]);
+}
+
 }  // namespace
 
 void fill(Launcher& launcher, const Tensor& y, double value) {
@@ -127,7 +134,12 @@ void copy(Launcher& launcher, const Tensor& y, const Tensor& x) {
       parallel_ranges(launcher, y.count, ELEMENTS_PER_TASK, [=](int64_t begin, int64_t end) {
         To* to = y.as<To>();
         const From* from = x.as<From>();
-        for (int64_t i = begin; i < end; ++i) to[i] = convert<To>(from[i]);
+        if constexpr (std::is_same_v<To, float> && std::is_same_v<From, Bf16>) {
+          return widen(to + begin, from + begin, end - begin);
+        } else if constexpr (std::is_same_v<To, Bf16> && std::is_same_v<From, float>) {
+          return narrow(to + begin, from + begin, end - begin);
+        }
+        convert_all(to + begin, from + begin, end - begin);
       });
     });
   });

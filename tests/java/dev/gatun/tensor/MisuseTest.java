@@ -121,7 +121,7 @@ class MisuseTest {
       refused("[globalAveragePool] expected [N,H,W,C], found f32 (2, 3)", x::globalAveragePool);
       refused("[conv2d] expected w [K,R,S,C], found f32 (2, 3)", () -> x.conv2d(x, 1, 0));
       refused("[item] expected one element, found f32 (2, 3)", x::item);
-      refused("[exp] expected a real tensor (f32 or f64), found i32 (2)", labels::exp);
+      refused("[exp] expected a real tensor (f32, f64 or bf16), found i32 (2)", labels::exp);
       refused(
           "[softmax_cross_entropy] expected labels of type I32, found f32 (2, 3)",
           () -> x.softmaxCrossEntropy(x));

@@ -57,13 +57,15 @@ final class ElementwiseRows {
             .on(new Affine(0.5, 1), real(97, 1031))
             .values(real(SPECIAL, 13))
             .ulps(4, "scale and shift rounded to the dtype, product and sum rounded or fused")
+            .bf16(1)
             .gradient()
-            .refuses("real tensor (f32 or f64), found i32 (2)", integers(2))
+            .refuses("real tensor (f32, f64 or bf16), found i32 (2)", integers(2))
             .refuses("expected 1 inputs, found 2", real(2), real(2)));
   }
 
   private static OpRow unary(Unary op, Fill fill) {
     return OpRow.of(new UnaryOp(op))
+        .bf16(1)
         .on(real(fill, 7, 13))
         .on(real(fill))
         .on(real(fill, 1))
@@ -72,12 +74,13 @@ final class ElementwiseRows {
         .on(real(fill, 97, 1031))
         .values(real(SPECIAL, 33))
         .gradient()
-        .refuses("real tensor (f32 or f64), found i32 (2)", integers(2))
+        .refuses("real tensor (f32, f64 or bf16), found i32 (2)", integers(2))
         .refuses("expected 1 inputs, found 2", real(2), real(2));
   }
 
   private static OpRow binary(Binary op, Fill a, Fill b) {
     return OpRow.of(new BinaryOp(op))
+        .bf16(1)
         .on(real(a, 7, 13), real(b, 7, 13))
         .on(real(a), real(b))
         .on(real(a), real(b, 5))
@@ -96,7 +99,7 @@ final class ElementwiseRows {
         .accepts(ElementwiseRows::broadcasts)
         .refuses("shapes do not broadcast: f32 (2, 3) and f32 (4)", real(2, 3), real(4))
         .refuses("dtypes differ: f32 (3) and f64 (3)", real(3), typed(DType.F64, NORMAL, 3))
-        .refuses("real tensor (f32 or f64), found i32 (2)", integers(2), integers(2))
+        .refuses("real tensor (f32, f64 or bf16), found i32 (2)", integers(2), integers(2))
         .refuses("expected 2 inputs, found 1", real(2));
   }
 
@@ -104,10 +107,11 @@ final class ElementwiseRows {
     return typed(DType.I32, Fill.integers(0, 9), count);
   }
 
-  /// The contract of the instruction `binary`: all real, and both operands broadcast to the output.
+  /// The contract of the instruction `binary`: one floating dtype, and both operands broadcast to
+  /// the output.
   static boolean broadcasts(Op op, List<TensorType> outputs, List<TensorType> inputs) {
     TensorType y = outputs.getFirst();
-    return y.dtype().isReal()
+    return y.dtype().isFloating()
         && inputs.stream()
             .allMatch(input -> input.dtype() == y.dtype() && broadcasts(input.shape(), y.shape()));
   }

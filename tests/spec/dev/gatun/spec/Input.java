@@ -11,20 +11,26 @@ import org.jspecify.annotations.Nullable;
 /// @param dtype of the elements; null for that of the case, F32, F64 or BF16
 /// @param fill the elements
 /// @param shape the extents
-public record Input(@Nullable DType dtype, Fill fill, Shape shape) {
+/// @param wide whether a BF16 case has F32 here
+public record Input(@Nullable DType dtype, Fill fill, Shape shape, boolean wide) {
   /// A real input with normal elements.
   public static Input real(long... dims) {
-    return new Input(null, Fill.NORMAL, Shape.of(dims));
+    return real(Fill.NORMAL, dims);
   }
 
   /// A real input.
   public static Input real(Fill fill, long... dims) {
-    return new Input(null, fill, Shape.of(dims));
+    return new Input(null, fill, Shape.of(dims), false);
+  }
+
+  /// A real input that is F32 beside BF16 ones: parameters and statistics per channel.
+  public static Input wide(Fill fill, long... dims) {
+    return new Input(null, fill, Shape.of(dims), true);
   }
 
   /// An input of a fixed type.
   public static Input typed(DType dtype, Fill fill, long... dims) {
-    return new Input(dtype, fill, Shape.of(dims));
+    return new Input(dtype, fill, Shape.of(dims), false);
   }
 
   /// Labels for logits [`rows`,`classes`], some of them ignored.
@@ -34,7 +40,8 @@ public record Input(@Nullable DType dtype, Fill fill, Shape shape) {
 
   /// The type in a case of real type `real`.
   public TensorType type(DType real) {
-    return new TensorType(dtype == null ? real : dtype, shape);
+    DType own = wide && real == DType.BF16 ? DType.F32 : real;
+    return new TensorType(dtype == null ? own : dtype, shape);
   }
 
   /// Such as `(7,13)`, `i32(7):labels`.

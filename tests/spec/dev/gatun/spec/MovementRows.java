@@ -131,6 +131,7 @@ final class MovementRows {
             .on(new Expand(Shape.of(2, 5, 7, 11)), real(5, 1, 11))
             .on(new Expand(Shape.of(0, 3)), real(1, 3))
             .on(new Expand(Shape.of(97, 1031)), real(1031))
+            .bf16(0)
             .gradient()
             .accepts(ElementwiseRows::broadcasts)
             .refuses("cannot make (7, 13)", real(2, 7, 13))
@@ -143,6 +144,7 @@ final class MovementRows {
             .on(new SubsamplePad(1, 3), real(2, 3, 5, 3))
             .on(new SubsamplePad(3, 13), real(2, 7, 11, 5))
             .on(new SubsamplePad(2, 32), real(8, 32, 32, 16))
+            .bf16(0)
             .gradient()
             .shapedBy((op, y) -> new SubsamplePad(((SubsamplePad) op).stride(), y.dim(-1)))
             .refuses(
@@ -160,6 +162,7 @@ final class MovementRows {
             .on(new SubsamplePad.Backward(2, Shape.of(0, 4, 4, 3)), real(0, 2, 2, 5))
             .on(new SubsamplePad.Backward(3, Shape.of(2, 7, 11, 5)), real(2, 3, 4, 13))
             .on(new SubsamplePad.Backward(2, Shape.of(8, 32, 32, 16)), real(8, 16, 16, 32))
+            .bf16(0)
             .gradient()
             .shapedBy(
                 (op, dx) -> new SubsamplePad.Backward(((SubsamplePad.Backward) op).stride(), dx))
@@ -174,6 +177,7 @@ final class MovementRows {
             .on(new Dropout(0.5, -1, 0), real(5, 7, 11), step(1e9))
             .on(new Dropout(0.999, 1, 1), real(257), step(2))
             .on(new Dropout(0.1, Long.MAX_VALUE, -1), real(97, 1031), step(4))
+            .bf16(1)
             .gradient()
             .refuses(
                 "expected a drop probability in [0, 1), found 1.0",

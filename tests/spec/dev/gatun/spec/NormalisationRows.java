@@ -5,6 +5,7 @@ import static dev.gatun.spec.Fill.POSITIVE;
 import static dev.gatun.spec.Fill.TIES;
 import static dev.gatun.spec.Input.real;
 import static dev.gatun.spec.Input.typed;
+import static dev.gatun.spec.Input.wide;
 
 import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
@@ -38,6 +39,7 @@ final class NormalisationRows {
                 new BatchNormTraining(1, 1e-3, false, Activation.NONE),
                 training(NORMAL, false, 7, 13))
             .ulps(256, SUMS)
+            .bf16(1)
             .gradient(0, 1, 2, 5)
             .alsoInPlace(3, 3)
             .alsoInPlace(4, 4)
@@ -122,6 +124,7 @@ final class NormalisationRows {
                 new BatchNormTraining.Backward(true, Activation.RELU),
                 backward(true, 8, 32, 32, 16))
             .ulps(256, SUMS)
+            .bf16(1)
             .alsoInPlace(0, 0)
             .alsoInPlace(3, 0)
             .refuses(
@@ -158,6 +161,7 @@ final class NormalisationRows {
             .on(inference(true, Activation.NONE), training(NORMAL, true, 3, 5, 2, 7))
             .on(inference(true, Activation.RELU), training(NORMAL, true, 3, 5, 2, 7))
             .ulps(16, "a square root, a division and two products, in scale and shift form")
+            .bf16(1)
             .gradient(0, 1, 2, 5)
             .refuses("expected x [...,C], found f32 (3)", training(NORMAL, false, 3))
             .refuses(
@@ -197,10 +201,10 @@ final class NormalisationRows {
         new ArrayList<>(
             List.of(
                 real(x, dims),
-                real(channels),
-                real(channels),
-                real(channels),
-                real(POSITIVE, channels)));
+                wide(NORMAL, channels),
+                wide(NORMAL, channels),
+                wide(NORMAL, channels),
+                wide(POSITIVE, channels)));
     if (residual) {
       inputs.add(real(dims));
     }
@@ -229,7 +233,11 @@ final class NormalisationRows {
     List<Input> inputs =
         new ArrayList<>(
             List.of(
-                real(dims), real(dims), real(channels), real(POSITIVE, channels), real(channels)));
+                real(dims),
+                real(dims),
+                wide(NORMAL, channels),
+                wide(POSITIVE, channels),
+                wide(NORMAL, channels)));
     if (gated) {
       inputs.add(real(TIES, dims));
     }

@@ -35,6 +35,7 @@ final class PoolingRows {
             .values(max(3, 2, 1), real(TIES, 2, 7, 9, 5))
             .values(max(3, 2, 1), real(SPECIAL, 2, 7, 9, 3))
             .values(max(2, 2, 0), real(Fill.constant(Double.NEGATIVE_INFINITY), 1, 4, 4, 3))
+            .bf16(0)
             .gradient()
             .refuses("expected x [N,H,W,C], found f32 (6, 8, 5)", real(6, 8, 5))
             .refuses(
@@ -58,6 +59,7 @@ final class PoolingRows {
             // no harm.
             .on(maxBackward(3, 2, 1, 2, 7, 9, 5), real(2, 4, 5, 5), taps(0, 255, 2, 4, 5, 5))
             .ulps(4, "sums of up to 9 terms")
+            .bf16(1)
             .shapedBy((op, dx) -> new MaxPool.Backward(((MaxPool.Backward) op).window(), dx))
             .refuses(
                 "expected dy (2, 3, 4, 5), found f32 (2, 3, 3, 5)",
@@ -82,6 +84,7 @@ final class PoolingRows {
             .on(new AveragePool(ODD), real(2, 5, 7, 3))
             .on(new AveragePool(new Window(11, 13, 1, 1, 0, 0)), real(3, 11, 13, 7))
             .ulps(32, MEAN)
+            .bf16(1)
             .gradient()
             .refuses("expected x [N,H,W,C], found f32 (6, 8, 5)", real(6, 8, 5))
             .refuses(
@@ -99,6 +102,7 @@ final class PoolingRows {
             .on(averageBackward(8, 1, 0, 16, 8, 8, 64), real(16, 1, 1, 64))
             .on(new AveragePool.Backward(ODD, Shape.of(2, 5, 7, 3)), real(2, 5, 3, 3))
             .ulps(32, MEAN)
+            .bf16(1)
             .gradient()
             .shapedBy(
                 (op, dx) -> new AveragePool.Backward(((AveragePool.Backward) op).window(), dx))

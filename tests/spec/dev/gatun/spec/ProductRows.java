@@ -48,6 +48,7 @@ final class ProductRows {
             .on(new MatMul(false, true, true, Activation.RELU), real(5, 11), real(17, 11), real(17))
             .on(new MatMul(false, false, false, Activation.RELU), real(5, 11), real(11, 3))
             .ulps(192, DOT)
+            .bf16(1)
             .gradient()
             .refuses("inner dimensions differ: (64, 784) x (512, 10)", real(64, 784), real(512, 10))
             .refuses(
@@ -91,6 +92,7 @@ final class ProductRows {
             .on(conv(3, 1, 1, false, Activation.RELU), real(2, 5, 5, 3), real(7, 3, 3, 3))
             .on(odd(true, Activation.RELU), real(2, 7, 6, 3), real(5, 3, 2, 3), real(5))
             .ulps(192, DOT)
+            .bf16(1)
             .gradient()
             .refuses("expected x [N,H,W,C], found f32 (5, 7, 3)", real(5, 7, 3), real(4, 3, 3, 3))
             .refuses("expected w [K,R,S,C], found f32 (3, 3, 3)", real(2, 5, 7, 3), real(3, 3, 3))
@@ -186,6 +188,7 @@ final class ProductRows {
                 real(2, 4, 5, 5),
                 real(5, 3, 2, 3))
             .ulps(192, DOT)
+            .bf16(1)
             .gradient()
             .shapedBy(ProductRows::reshaped)
             .refuses(
@@ -254,6 +257,7 @@ final class ProductRows {
                 real(2, 7, 6, 3),
                 real(2, 4, 5, 5))
             .ulps(192, DOT)
+            .bf16(1)
             .gradient()
             .refuses(
                 "expected dy (2, 5, 7, 13), found f32 (2, 4, 7, 13)",

@@ -58,7 +58,7 @@ class RefusalTest {
           "[subsample_pad_backward] dy must be f32 (1, 2, 2, 4), but is f32 (1, 4, 4, 4)",
           t -> t.backend.subsamplePadBackward(t.zeros(1, 4, 4, 4), t.zeros(1, 4, 4, 4), 2)),
       new Case(
-          "[unary] y must be f32 or f64, but is i32 (2)",
+          "[unary] y must be f32, f64 or bf16, but is i32 (2)",
           t -> t.backend.unary(t.zeros(DType.I32, 2), t.zeros(2), Unary.ABS)),
       new Case(
           "[unary] dtypes differ: y is f32 (2), x is f64 (2)",
@@ -73,7 +73,7 @@ class RefusalTest {
           "[binary] a does not broadcast to y: a is f32 (1, 2), y is f32 (2)",
           t -> t.backend.binary(t.zeros(2), t.zeros(1, 2), t.zeros(2), Binary.ADD)),
       new Case(
-          "[binary] b must be f32 or f64, but is u8 (2)",
+          "[binary] b must be f32, f64 or bf16, but is u8 (2)",
           t -> t.backend.binary(t.zeros(2), t.zeros(2), t.zeros(DType.U8, 2), Binary.ADD)),
       new Case(
           "[affine] shapes differ: y is f32 (2), x is f32 ()",

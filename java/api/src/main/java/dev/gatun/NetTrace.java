@@ -87,8 +87,9 @@ final class NetTrace implements LayerContext {
     return TensorType.of(trace.apply(name, layer, trace.graph.leaf("input", input)));
   }
 
+  /// The net's outputs, in F32 also where a graph of less precision computes them in less.
   Value run(Net net, Value x) {
-    return graph.value(net.layers().apply(this, x));
+    return graph.value(net.layers().apply(this, x).as(DType.F32));
   }
 
   List<Parameter> parameters() {
@@ -152,7 +153,7 @@ final class NetTrace implements LayerContext {
               "the state %s is %s, its new value %s"
                   .formatted(candidate.name, state.shape(), value.shape()));
         }
-        candidate.next = graph.value(value);
+        candidate.next = graph.value(value.as(state.dtype()));
         return;
       }
     }

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Trains a network on pictures:
@@ -42,6 +43,7 @@ public final class Trainer implements AutoCloseable {
   private Clipping clipping = Clipping.none();
   private int accumulation = 1;
   private @Nullable Averaging averaging;
+  private Precision precision = Precision.F32;
   private long seed = 1;
   private int loaderThreads = 1;
   private final List<Watcher> watchers = new ArrayList<>();
@@ -146,6 +148,14 @@ public final class Trainer implements AutoCloseable {
   public Trainer average(Averaging newAveraging) {
     requireFresh();
     averaging = newAveraging;
+    return this;
+  }
+
+  /// Trains in this precision; [Precision#F32] by default. Parameters are F32 in any, and so are
+  /// evaluation and prediction.
+  public Trainer precision(Precision newPrecision) {
+    requireFresh();
+    precision = Objects.requireNonNull(newPrecision, "precision");
     return this;
   }
 
@@ -418,7 +428,7 @@ public final class Trainer implements AutoCloseable {
     TrainingStep present = step;
     if (present == null) {
       TrainingStep.Rule rule = new TrainingStep.Rule(groups, clipping, accumulation);
-      present = holdings.add(new TrainingStep(trained, batch, loss, rule, seed));
+      present = holdings.add(new TrainingStep(trained, batch, loss, rule, precision, seed));
       step = present;
       stepBatch = batch;
     } else if (stepBatch != batch) {

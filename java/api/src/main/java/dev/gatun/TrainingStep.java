@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Memory;
 import dev.gatun.graph.Executable;
 import dev.gatun.graph.Gradients;
 import dev.gatun.graph.Graph;
@@ -10,15 +11,18 @@ import dev.gatun.graph.Slot;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
 import dev.gatun.graph.op.BatchNormTraining;
+import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Full;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Forward, backward, clipping and the optimizer's step on one batch, as one program: one downcall,
@@ -47,9 +51,11 @@ final class TrainingStep implements AutoCloseable {
   /// Scalars in staging memory that both programs know.
   private record Entries(int rate, int step, int norm) {}
 
-  TrainingStep(Model model, int batch, Loss lossFunction, Rule rule, long seed) {
+  /// @param precision of activations and products
+  TrainingStep(
+      Model model, int batch, Loss lossFunction, Rule rule, Precision precision, long seed) {
     this.model = model;
-    Graph graph = new Graph();
+    Graph graph = new Graph(precision);
     TensorType imageType = new TensorType(DType.F32, batched(batch, model.net().inputShape()));
     Value x = graph.leaf("images", imageType);
     Value t = graph.leaf("labels", new TensorType(DType.I32, Shape.of(batch)));
@@ -80,6 +86,8 @@ final class TrainingStep implements AutoCloseable {
       Slab parameters = model.parameters();
       Slab gradients = holdings.add(new Slab(backend, parameters.shapes()));
       differentiate(trace, score.loss(), rule.groups(), gradients, results);
+      shadow(graph, trace, leaves, results);
+      graph.computeIn(Precision.F32); // what follows is the optimizer's
       if (rule.accumulation() == 1) {
         ParameterUpdate tail =
             new ParameterUpdate(graph, parameters, gradients, rule.groups(), leaves, results);
@@ -260,5 +268,36 @@ final class TrainingStep implements AutoCloseable {
     Value zeros = graph.apply(new Full(flat, 0), List.of()).getFirst();
     results.add(new Placement(zeros, sums.slot()));
     return Executable.compile(parameters.backend(), graph, leaves, results);
+  }
+
+  /// Parameters that ops read in BF16 are converted at once, in one pass over their slab to another
+  /// of half its size.
+  private void shadow(
+      Graph graph, NetTrace trace, List<Placement> leaves, List<Placement> results) {
+    Map<Value, String> names = new HashMap<>();
+    trace.parameters().forEach(spec -> names.put(spec.leaf(), spec.name()));
+    List<Node> conversions =
+        graph.nodes().stream()
+            .filter(
+                node ->
+                    node.op().equals(new Convert(DType.BF16))
+                        && names.containsKey(node.inputs().getFirst()))
+            .toList();
+    if (conversions.isEmpty()) {
+      return;
+    }
+    Slab parameters = model.parameters();
+    TensorType flat = new TensorType(DType.F32, parameters.flat());
+    long bytes = flat.shape().count() * DType.BF16.bytes();
+    Memory shadow = holdings.add(parameters.backend().allocate(bytes, Memory.Kind.DEVICE));
+    for (Node node : conversions) {
+      Slot slot = parameters.slot(Objects.requireNonNull(names.get(node.inputs().getFirst())));
+      long offset = slot.offset() / DType.F32.bytes() * DType.BF16.bytes();
+      leaves.add(new Placement(graph.turnIntoLeaf(node), new Slot(shadow, offset)));
+    }
+    Value whole = graph.leaf("parametersToConvert", flat);
+    leaves.add(new Placement(whole, parameters.slot()));
+    Value converted = graph.applyFirst(new Convert(DType.BF16), List.of(whole)).getFirst();
+    results.add(new Placement(converted, new Slot(shadow, 0)));
   }
 }

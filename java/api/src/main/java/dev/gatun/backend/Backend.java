@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Instructions run at once. Inside [#record] they are checked and kept instead. Outputs come
 /// first, then inputs, then attributes. `real` means F32 or F64, the same for all real operands of
-/// one instruction. A wrong shape, dtype or attribute is an [IllegalArgumentException], a closed
-/// operand an [IllegalStateException].
+/// one instruction; many work on BF16 too. A wrong shape, dtype or attribute is an
+/// [IllegalArgumentException], a closed operand an [IllegalStateException].
 ///
 /// Thread-safe: instructions may be issued from any thread.
 public interface Backend extends AutoCloseable {

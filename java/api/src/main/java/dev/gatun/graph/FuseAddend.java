@@ -25,6 +25,7 @@ final class FuseAddend implements Rule {
         || plain.addend()
         || plain.gate()
         || plain.sums()
+        || !Conv2d.fuses(term.dtype())
         || !addend.type().equals(term.type())) {
       return false;
     }

@@ -21,7 +21,8 @@ final class FuseGate implements Rule {
     if (producer == null
         || !(producer.op() instanceof Conv2d.BackwardData open)
         || open.gate()
-        || open.sums()) {
+        || open.sums()
+        || !Conv2d.fuses(gate.inputs().getFirst().dtype())) {
       return false;
     }
     List<Value> inputs = new ArrayList<>(producer.inputs());

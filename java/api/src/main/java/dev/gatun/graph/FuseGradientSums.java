@@ -22,6 +22,7 @@ final class FuseGradientSums implements Rule {
     if (producer == null
         || !(producer.op() instanceof Conv2d.BackwardData data)
         || data.sums()
+        || !Conv2d.fuses(norm.inputs().getFirst().dtype())
         || producer.outputs().getFirst() != norm.inputs().getFirst()) {
       return false;
     }

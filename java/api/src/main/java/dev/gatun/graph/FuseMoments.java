@@ -19,6 +19,7 @@ final class FuseMoments implements Rule {
     if (producer == null
         || !(producer.op() instanceof Conv2d conv)
         || conv.moments()
+        || !Conv2d.fuses(norm.inputs().getFirst().dtype())
         || producer.outputs().getFirst() != norm.inputs().getFirst()) {
       return false;
     }

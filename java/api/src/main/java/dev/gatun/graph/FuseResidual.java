@@ -1,5 +1,6 @@
 package dev.gatun.graph;
 
+import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Backend.Binary;
 import dev.gatun.graph.op.BatchNormInference;
@@ -24,7 +25,7 @@ final class FuseResidual implements Rule {
     Value term = sum.inputs().get(side);
     Value residual = sum.inputs().get(1 - side);
     Node node = graph.soleProducer(term, Op.class);
-    Op fused = node == null ? null : withResidual(node.op());
+    Op fused = node == null ? null : withResidual(node.op(), term.dtype());
     if (node == null
         || fused == null
         || !residual.type().equals(term.type())
@@ -39,9 +40,10 @@ final class FuseResidual implements Rule {
     return true;
   }
 
-  private static @Nullable Op withResidual(Op op) {
+  private static @Nullable Op withResidual(Op op, DType dtype) {
     return switch (op) {
-      case Conv2d conv when !conv.residual() && conv.activation() == Activation.NONE ->
+      case Conv2d conv
+          when !conv.residual() && conv.activation() == Activation.NONE && Conv2d.fuses(dtype) ->
           conv.withResidual();
       case BatchNormTraining norm when !norm.residual() && norm.activation() == Activation.NONE ->
           norm.withResidual();

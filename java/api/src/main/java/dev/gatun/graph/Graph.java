@@ -1,10 +1,14 @@
 package dev.gatun.graph;
 
+import dev.gatun.DType;
+import dev.gatun.Precision;
 import dev.gatun.ShapeException;
 import dev.gatun.Tensor;
+import dev.gatun.graph.op.Convert;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,7 +22,24 @@ public final class Graph {
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Value, Tensor> constants = new LinkedHashMap<>();
   private final Deque<String> path = new ArrayDeque<>();
+  private final Map<Value, Value> converted = new HashMap<>();
+  private Precision precision;
   private int names;
+
+  /// A graph in F32: ops get their inputs as they are.
+  public Graph() {
+    this(Precision.F32);
+  }
+
+  /// A graph whose ops get inputs converted to what `precision` wants them in.
+  public Graph(Precision precision) {
+    this.precision = precision;
+  }
+
+  /// Ops that are applied from here on get inputs converted to what `other` wants them in.
+  public void computeIn(Precision other) {
+    precision = other;
+  }
 
   /// A leaf whose memory is bound when the graph is compiled.
   public Value leaf(String name, TensorType type) {
@@ -43,9 +64,38 @@ public final class Graph {
     for (Tensor input : inputs) {
       values.add(value(input));
     }
+    if (precision == Precision.BF16) {
+      List<Value> given = List.copyOf(values);
+      values.replaceAll(value -> convert(value, given, op));
+    }
     Node node = node(op, values);
     nodes.add(node);
     return node.outputs();
+  }
+
+  private Value convert(Value value, List<Value> inputs, Op op) {
+    DType dtype = MixedPrecision.wanted(op, inputs, inputs.indexOf(value));
+    if (dtype == value.dtype()) {
+      return value;
+    }
+    // Of F32 and BF16, the other one.
+    return converted.computeIfAbsent(
+        value, key -> apply(new Convert(dtype), List.of(key)).getFirst());
+  }
+
+  /// Puts a node in front of all others.
+  public List<Value> applyFirst(Op op, List<Value> inputs) {
+    Node node = node(op, inputs);
+    nodes.addFirst(node);
+    return node.outputs();
+  }
+
+  /// Makes the output of `node` a leaf, whose memory holds what the node would compute.
+  public Value turnIntoLeaf(Node node) {
+    nodes.remove(node);
+    Value output = node.outputs().getFirst();
+    output.producedBy(null);
+    return output;
   }
 
   /// `tensor` as a value of this graph: itself if it is symbolic, a constant if it is concrete.

@@ -26,8 +26,9 @@ public final class Value extends Tensor {
     return producer;
   }
 
-  /// Makes `node` the producer, when a rewrite computes this value in another way.
-  void producedBy(Node node) {
+  /// Makes `node` the producer, when a rewrite computes this value in another way; null makes this
+  /// a leaf.
+  void producedBy(@Nullable Node node) {
     producer = node;
   }
 

@@ -40,19 +40,20 @@ final class BatchNorm {
     Operand moments = operands.optionalInput("moments", momentsView);
     Operand runningMean = operands.input("running_mean", runningMeanView);
     Operand runningVariance = operands.input("running_variance", runningVarianceView);
-    operands.requireReal(
-        y,
+    operands.requireFloating(y, x, residual);
+    operands.requireWide(
+        x,
         mean,
         invStd,
         newRunningMean,
         newRunningVariance,
-        x,
         gamma,
         beta,
-        residual,
-        moments,
         runningMean,
         runningVariance);
+    if (moments != null) {
+      operands.requireReal(x, moments);
+    }
     x.requireAxis();
     operands.requireShapeOf(x, y, residual);
     requireChannels(
@@ -191,7 +192,11 @@ final class BatchNorm {
     Operand invStd = operands.input("inv_std", invStdView);
     Operand gamma = operands.input("gamma", gammaView);
     Operand sums = operands.optionalInput("sums", sumsView);
-    operands.requireReal(dx, dgamma, dbeta, dresidual, dy, x, y, mean, invStd, gamma, sums);
+    operands.requireFloating(dx, dresidual, dy, x, y);
+    operands.requireWide(x, dgamma, dbeta, mean, invStd, gamma);
+    if (sums != null) {
+      operands.requireReal(x, sums);
+    }
     x.requireAxis();
     operands.requireShapeOf(x, dx, dresidual, dy, y);
     requireChannels(x.dim(-1), dgamma, dbeta, mean, invStd, gamma);
@@ -318,7 +323,8 @@ final class BatchNorm {
     Operand residual = operands.optionalInput("residual", residualView);
     Operand runningMean = operands.input("running_mean", runningMeanView);
     Operand runningVariance = operands.input("running_variance", runningVarianceView);
-    operands.requireReal(y, x, gamma, beta, residual, runningMean, runningVariance);
+    operands.requireFloating(y, x, residual);
+    operands.requireWide(x, gamma, beta, runningMean, runningVariance);
     x.requireAxis();
     operands.requireShapeOf(x, y, residual);
     requireChannels(x.dim(-1), gamma, beta, runningMean, runningVariance);

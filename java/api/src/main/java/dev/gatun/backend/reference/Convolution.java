@@ -32,7 +32,10 @@ final class Convolution {
     Operand w = operands.input("w", wView);
     Operand bias = operands.optionalInput("bias", biasView);
     Operand residual = operands.optionalInput("residual", residualView);
-    operands.requireReal(y, moments, x, w, bias, residual);
+    operands.requireFloating(y, x, w, bias);
+    if (moments != null || residual != null) {
+      operands.requireReal(y, moments, residual);
+    }
     Geometry g = geometry(operands, x, w, y, window);
     if (bias != null) {
       bias.requireShape(w.dim(0));
@@ -121,7 +124,10 @@ final class Convolution {
     Operand gate = operands.optionalInput("gate", gateView);
     Operand normX = operands.optionalInput("norm_x", normXView);
     Operand normMean = operands.optionalInput("norm_mean", normMeanView);
-    operands.requireReal(dx, sums, dy, w, addend, gate, normX, normMean);
+    operands.requireFloating(dx, dy, w);
+    if (sums != null || addend != null || gate != null || normX != null || normMean != null) {
+      operands.requireReal(dx, sums, addend, gate, normX, normMean);
+    }
     Geometry g = geometry(operands, dx, w, dy, window);
     operands.requireShapeOf(dx, addend, gate, normX);
     int channels = dx.dim(3);
@@ -210,7 +216,8 @@ final class Convolution {
     Operand dw = operands.output("dw", dwView);
     Operand x = operands.input("x", xView);
     Operand dy = operands.input("dy", dyView);
-    operands.requireReal(dw, x, dy);
+    operands.requireFloating(x, dy);
+    operands.requireWide(x, dw);
     Geometry g = geometry(operands, x, dw, dy, window);
     double[] filter = operands.scratch(dw.count() == 0 ? 0 : dw.count() / dw.dim(0));
     return operands.instruction(

@@ -22,7 +22,7 @@ final class Dropout {
     Operand y = operands.output("y", yView);
     Operand x = operands.input("x", xView);
     Operand step = operands.optionalInput("step", stepView);
-    operands.requireReal(y, x);
+    operands.requireFloating(y, x);
     operands.requireShapeOf(x, y);
     if (step != null) {
       step.requireDtype(DType.I64);

@@ -14,7 +14,7 @@ final class Elementwise {
     Operands operands = new Operands("unary");
     Operand y = operands.output("y", yView);
     Operand x = operands.input("x", xView);
-    operands.requireReal(y, x);
+    operands.requireFloating(y, x);
     operands.requireShapeOf(x, y);
     operands.allowInPlace(y, x);
     return operands.instruction(() -> unary(y.reals(), x.reals(), op, y.count()));
@@ -58,7 +58,7 @@ final class Elementwise {
     Operand y = operands.output("y", yView);
     Operand a = operands.input("a", aView);
     Operand b = operands.input("b", bView);
-    operands.requireReal(y, a, b);
+    operands.requireFloating(y, a, b);
     Strided aWalk = broadcast(operands, a, y);
     Strided bWalk = broadcast(operands, b, y);
     if (a.count() == y.count()) {
@@ -121,7 +121,7 @@ final class Elementwise {
     Operands operands = new Operands("affine");
     Operand y = operands.output("y", yView);
     Operand x = operands.input("x", xView);
-    operands.requireReal(y, x);
+    operands.requireFloating(y, x);
     operands.requireShapeOf(x, y);
     operands.allowInPlace(y, x);
     return operands.instruction(() -> affine(y.reals(), x.reals(), scale, shift, y.count()));

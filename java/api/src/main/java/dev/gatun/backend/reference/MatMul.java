@@ -25,7 +25,7 @@ final class MatMul {
     Operand a = operands.input("a", aView);
     Operand b = operands.input("b", bView);
     Operand bias = operands.optionalInput("bias", biasView);
-    operands.requireReal(y, a, b, bias);
+    operands.requireFloating(y, a, b, bias);
     a.requireRank(2);
     b.requireRank(2);
     int m = a.dim(transposeA ? 1 : 0);

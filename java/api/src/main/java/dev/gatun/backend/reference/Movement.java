@@ -162,7 +162,7 @@ final class Movement {
 
   /// `small` is [N, ceil(H/s), ceil(W/s), K] where `large` is [N,H,W,C] and K >= C.
   private static void checkSubsample(Operands operands, Operand small, Operand large, int stride) {
-    operands.requireReal(small, large);
+    operands.requireFloating(small, large);
     large.requireRank(4);
     small.requireRank(4);
     operands.require(stride >= 1, () -> "stride must be at least 1, but is %d".formatted(stride));

@@ -1,5 +1,6 @@
 package dev.gatun.backend.reference;
 
+import dev.gatun.DType;
 import dev.gatun.OutOfDeviceMemoryException;
 import dev.gatun.ShapeException;
 import dev.gatun.backend.View;
@@ -60,6 +61,36 @@ final class Operands {
             "dtypes differ: %s is %s, %s is %s"
                 .formatted(first.name(), first.view(), operand.name(), operand.view()));
       }
+    }
+  }
+
+  /// Checks that these are all f32, all f64 or all bf16.
+  void requireFloating(@Nullable Operand... stored) {
+    Operand first = Objects.requireNonNull(stored[0]);
+    for (Operand operand : stored) {
+      requireFloating(first, operand, first.dtype());
+    }
+  }
+
+  /// Checks that these have the dtype of `like`, or f32 if that is bf16.
+  void requireWide(Operand like, @Nullable Operand... sums) {
+    for (Operand operand : sums) {
+      requireFloating(like, operand, like.dtype() == DType.BF16 ? DType.F32 : like.dtype());
+    }
+  }
+
+  private void requireFloating(Operand first, @Nullable Operand operand, DType expected) {
+    if (operand == null) {
+      return;
+    }
+    if (!operand.dtype().isFloating()) {
+      throw refusal(
+          "%s must be f32, f64 or bf16, but is %s".formatted(operand.name(), operand.view()));
+    }
+    if (operand.dtype() != expected) {
+      throw refusal(
+          "dtypes differ: %s is %s, %s is %s"
+              .formatted(first.name(), first.view(), operand.name(), operand.view()));
     }
   }
 

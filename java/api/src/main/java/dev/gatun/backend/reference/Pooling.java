@@ -19,7 +19,7 @@ final class Pooling {
     Operand y = operands.output("y", yView);
     Operand taps = operands.output("taps", tapsView);
     Operand x = operands.input("x", xView);
-    operands.requireReal(y, x);
+    operands.requireFloating(y, x);
     Geometry g = geometry(operands, x, y, window);
     requireTaps(operands, taps, y, window);
     return operands.instruction(() -> max(y.reals(), taps.integers(), x.reals(), g));
@@ -57,7 +57,7 @@ final class Pooling {
     Operand dx = operands.output("dx", dxView);
     Operand dy = operands.input("dy", dyView);
     Operand taps = operands.input("taps", tapsView);
-    operands.requireReal(dx, dy);
+    operands.requireFloating(dx, dy);
     Geometry g = geometry(operands, dx, dy, window);
     requireTaps(operands, taps, dy, window);
     double[] picture = picture(operands, dx, g);
@@ -91,7 +91,7 @@ final class Pooling {
     Operands operands = new Operands("average_pool");
     Operand y = operands.output("y", yView);
     Operand x = operands.input("x", xView);
-    operands.requireReal(y, x);
+    operands.requireFloating(y, x);
     Geometry g = geometry(operands, x, y, window);
     return operands.instruction(() -> average(y.reals(), x.reals(), g));
   }
@@ -122,7 +122,7 @@ final class Pooling {
     Operands operands = new Operands("average_pool_backward");
     Operand dx = operands.output("dx", dxView);
     Operand dy = operands.input("dy", dyView);
-    operands.requireReal(dx, dy);
+    operands.requireFloating(dx, dy);
     Geometry g = geometry(operands, dx, dy, window);
     double[] picture = picture(operands, dx, g);
     return operands.instruction(() -> averageBackward(dx.reals(), dy.reals(), g, picture));

@@ -21,7 +21,7 @@ public record Affine(double scale, double shift) implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     return inputs;
   }
 

@@ -22,7 +22,7 @@ public record AveragePool(Window window) implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     Checks.pooling(name(), window);
     TensorType x = inputs.getFirst();
     Checks.rank(name(), "x", x, 4, "[N,H,W,C]");
@@ -53,7 +53,7 @@ public record AveragePool(Window window) implements Op {
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
       Checks.arity(name(), inputs, 1);
-      Checks.real(name(), inputs);
+      Checks.floating(name(), inputs);
       TensorType dy = inputs.getFirst();
       TensorType x = dy.with(shape);
       Checks.rank(name(), "x", x, 4, "[N,H,W,C]");

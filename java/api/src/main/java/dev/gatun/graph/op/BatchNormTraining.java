@@ -131,14 +131,17 @@ public record BatchNormTraining(
         epsilon >= 0 && Double.isFinite(epsilon), op, "a finite epsilon of at least 0", epsilon);
   }
 
-  /// Checks x and that inputs `from..to` are [C]; returns the type of those.
+  /// Checks x and that inputs `from..to` are [C], in F32 if the others are BF16; returns the type
+  /// of those.
   static TensorType check(String op, List<TensorType> inputs, int from, int to) {
-    Checks.real(op, inputs);
+    List<TensorType> stored = new ArrayList<>(inputs.subList(0, from));
+    stored.addAll(inputs.subList(to + 1, inputs.size()));
+    Checks.floating(op, stored, inputs.subList(from, to + 1));
     TensorType x = inputs.getFirst();
     if (x.shape().rank() < 2) {
       throw new ShapeException("[%s] expected x [...,C], found %s".formatted(op, x));
     }
-    TensorType channel = x.with(Shape.of(x.shape().dim(-1)));
+    TensorType channel = Checks.wide(x.with(Shape.of(x.shape().dim(-1))));
     for (int i = from; i <= to; i++) {
       Checks.shape(op, "one value per channel", inputs.get(i), channel.shape());
     }

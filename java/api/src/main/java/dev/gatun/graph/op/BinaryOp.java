@@ -25,7 +25,7 @@ public record BinaryOp(Binary op) implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 2);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     TensorType a = inputs.getFirst();
     return List.of(a.with(Checks.broadcast(name(), a, inputs.getLast())));
   }

@@ -32,6 +32,34 @@ final class Checks {
     }
   }
 
+  /// For ops that also work on BF16. Inputs `stored` share their dtype; `wide` ones have it too, or
+  /// F32 beside BF16.
+  static void floating(String op, List<TensorType> stored, List<TensorType> wide) {
+    TensorType first = stored.getFirst();
+    stored.forEach(input -> floating(op, first, input, first.dtype()));
+    DType sums = wide(first).dtype();
+    wide.forEach(input -> floating(op, first, input, sums));
+  }
+
+  static void floating(String op, List<TensorType> stored) {
+    floating(op, stored, List.of());
+  }
+
+  private static void floating(String op, TensorType first, TensorType input, DType expected) {
+    if (!input.dtype().isFloating()) {
+      throw new ShapeException(
+          "[%s] expected a real tensor (f32, f64 or bf16), found %s".formatted(op, input));
+    }
+    if (input.dtype() != expected) {
+      throw new ShapeException("[%s] dtypes differ: %s and %s".formatted(op, first, input));
+    }
+  }
+
+  /// `type` itself, or in F32 if it is BF16: what sums over it are kept in.
+  static TensorType wide(TensorType type) {
+    return type.dtype() == DType.BF16 ? new TensorType(DType.F32, type.shape()) : type;
+  }
+
   static void rank(String op, String what, TensorType type, int rank, String axes) {
     if (type.shape().rank() != rank) {
       throw new ShapeException("[%s] expected %s %s, found %s".formatted(op, what, axes, type));

@@ -1,6 +1,7 @@
 package dev.gatun.graph.op;
 
 import dev.gatun.ConvAlgorithm;
+import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
 import dev.gatun.Tensor;
@@ -40,6 +41,11 @@ public record Conv2d(
     this(window, bias, false, false, activation, algorithm);
   }
 
+  /// Whether convolutions of `dtype` have forms fused with more than a bias and an activation.
+  public static boolean fuses(DType dtype) {
+    return dtype.isReal();
+  }
+
   /// The plain convolution with `weights`, moved alike along both axes.
   public static Conv2d of(Tensor weights, int stride, int pad, ConvAlgorithm algorithm) {
     Checks.rank("conv2d", "w", TensorType.of(weights), 4, "[K,R,S,C]");
@@ -77,7 +83,10 @@ public record Conv2d(
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 2 + (bias ? 1 : 0) + (residual ? 1 : 0));
-    Checks.real(name(), inputs);
+    if (residual || moments) {
+      Checks.real(name(), inputs);
+    }
+    Checks.floating(name(), inputs);
     TensorType x = inputs.get(0);
     TensorType w = inputs.get(1);
     Shape y = output(name(), x, w, window);
@@ -199,7 +208,10 @@ public record Conv2d(
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
       Checks.arity(name(), inputs, 2 + (addend ? 1 : 0) + (gate ? 1 : 0) + (sums ? 2 : 0));
-      Checks.real(name(), inputs);
+      if (addend || gate || sums) {
+        Checks.real(name(), inputs);
+      }
+      Checks.floating(name(), inputs);
       TensorType dx = inputs.getFirst().with(shape);
       Checks.shape(name(), "dy", inputs.get(0), output(name(), dx, inputs.get(1), window));
       if (addend) {
@@ -245,7 +257,7 @@ public record Conv2d(
     }
   }
 
-  /// dw from x [N,H,W,C] and dy [N,P,Q,K].
+  /// dw from x [N,H,W,C] and dy [N,P,Q,K]; F32 if they are BF16.
   ///
   /// @param window as in the forward convolution
   /// @param algorithm how it is computed
@@ -258,14 +270,15 @@ public record Conv2d(
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
       Checks.arity(name(), inputs, 2);
-      Checks.real(name(), inputs);
+      Checks.floating(name(), inputs);
       TensorType x = inputs.get(0);
       TensorType dy = inputs.get(1);
       Checks.rank(name(), "x", x, 4, "[N,H,W,C]");
       Checks.rank(name(), "dy", dy, 4, "[N,P,Q,K]");
       long channels = dy.shape().dim(3);
       Checks.shape(name(), "dy", dy, Checks.windowed(name(), x, window, channels));
-      return List.of(x.with(Shape.of(channels, window.height(), window.width(), x.shape().dim(3))));
+      Shape dw = Shape.of(channels, window.height(), window.width(), x.shape().dim(3));
+      return List.of(Checks.wide(x.with(dw)));
     }
 
     @Override
@@ -277,7 +290,7 @@ public record Conv2d(
     @Override
     public List<@Nullable Tensor> gradient(Local at) {
       Conv2d forward = new Conv2d(window, false, Activation.NONE, algorithm);
-      Tensor ddw = at.gradient();
+      Tensor ddw = at.gradient().as(at.input(0).dtype());
       return List.of(
           forward.backwardData(at.input(1), ddw, at.input(0).shape()),
           Tensor.applyAll(forward, List.of(at.input(0), ddw)).getFirst());

@@ -35,7 +35,7 @@ public record Dropout(double dropProbability, long seed, int layer) implements O
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 2);
-    Checks.real(name(), inputs.subList(0, 1));
+    Checks.floating(name(), inputs.subList(0, 1));
     Checks.shape(name(), "step", inputs.get(1), Shape.scalar());
     Checks.dtype(name(), "step", inputs.get(1), DType.I64);
     return List.of(inputs.getFirst());

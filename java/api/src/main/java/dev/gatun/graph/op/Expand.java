@@ -23,7 +23,7 @@ public record Expand(Shape shape) implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     TensorType x = inputs.getFirst();
     TensorType result = x.with(shape);
     if (!Checks.broadcast(name(), x, result).equals(shape)) {

@@ -28,7 +28,7 @@ public record MatMul(boolean transposeA, boolean transposeB, boolean bias, Activ
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, bias ? 3 : 2);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     TensorType a = inputs.get(0);
     TensorType b = inputs.get(1);
     Checks.rank(name(), "a", a, 2, "with two axes");

@@ -25,7 +25,7 @@ public record MaxPool(Window window) implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     Checks.pooling(name(), window);
     if ((long) window.height() * window.width() > 255) {
       throw new ShapeException(
@@ -63,7 +63,7 @@ public record MaxPool(Window window) implements Op {
     public List<TensorType> infer(List<TensorType> inputs) {
       Checks.arity(name(), inputs, 2);
       TensorType dy = inputs.get(0);
-      Checks.real(name(), List.of(dy));
+      Checks.floating(name(), List.of(dy));
       TensorType x = dy.with(shape);
       Checks.rank(name(), "x", x, 4, "[N,H,W,C]");
       Shape y = Checks.windowed(name(), x, window, shape.dim(3));

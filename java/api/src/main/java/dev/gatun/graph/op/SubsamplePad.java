@@ -23,7 +23,7 @@ public record SubsamplePad(int stride, long channels) implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     TensorType x = inputs.getFirst();
     Checks.rank(name(), "x", x, 4, "[N,H,W,C]");
     Shape shape = x.shape();

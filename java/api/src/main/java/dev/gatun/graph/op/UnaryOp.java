@@ -23,7 +23,7 @@ public record UnaryOp(Unary op) implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     return inputs;
   }
 

@@ -1,0 +1,14 @@
+package dev.gatun;
+
+/// In which type a training step stores activations, their gradients and the weights as products
+/// read them. Parameters, their gradients, the optimizer's state, statistics and parameters of
+/// normalisation, softmax, reductions and the loss are F32 in either.
+public enum Precision {
+  /// Everything in F32.
+  F32,
+
+  /// In BF16, which is half the memory and, on processors with BF16 dot products, up to twice the
+  /// speed. Sums are F32, and each result is rounded once, to 8 bits of precision. The range is
+  /// that of F32, so losses need no scaling.
+  BF16
+}

@@ -1,0 +1,329 @@
+// Forward and data gradient on bf16, cut as in conv.cpp: a tile is some result pixels with the same
+// taps inside x by two vectors of channels. Depth counts pairs of channels, so with an odd count of
+// channels x is copied with a zero behind the last one.
+#include "kernels/conv_bf16.h"
+
+#include <memory>
+#include <vector>
+
+#include "kernels/conv_naive.h"
+#include "kernels/gemm_bf16.h"
+
+namespace gatun::kernels {
+namespace {
+
+// Consecutive result pixels of one axis that see the same taps, [tap_begin, tap_end).
+struct Span {
+  int64_t begin, end, tap_begin, tap_end;
+};
+
+std::vector<Span> spans(int64_t pixels, int64_t stride, int64_t pad, int64_t taps, int64_t size) {
+  std::vector<Span> result;
+  for (int64_t i = 0; i < pixels; ++i) {
+    int64_t lo = std::clamp<int64_t>(pad - i * stride, 0, taps);
+    int64_t hi = std::clamp<int64_t>(size + pad - i * stride, 0, taps);
+    if (lo >= hi) lo = hi = 0;
+    if (!result.empty() && result.back().tap_begin == lo && result.back().tap_end == hi) {
+      ++result.back().end;
+    } else {
+      result.push_back({i, i + 1, lo, hi});
+    }
+  }
+  return result;
+}
+
+struct Region {
+  Span rows, columns;
+  std::vector<Run> runs;
+  int64_t depth = 0;  // words
+};
+
+// One dense convolution, as in conv.cpp: the forward pass, or one residue of the data gradient.
+struct Dense {
+  int64_t rows = 0, columns = 0;  // result pixels
+  int64_t y_start = 0, y_row = 0, y_column = 0;
+  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0;  // pads may be negative
+  int64_t R = 0, S = 0;
+  int64_t weights_begin = 0;  // words of depth before it in a packed panel
+  std::vector<Region> regions = {};
+};
+
+// Where the weights of a tap come from and go to, in elements of w and words of depth.
+struct PackedTap {
+  int64_t source, destination;
+};
+
+struct Plan {
+  const PairKernels* kernels;
+  Bf16* y;
+  const Bf16 *x, *w, *bias;
+  int64_t images, H, W, channels;  // of x
+  int64_t y_image;                 // elements
+  bool transposed_weights;         // w's rows run along depth
+  int64_t w_stride;
+  bool relu;
+  Panels panels;
+  int64_t depth = 0;  // words in a column of a packed panel
+  std::vector<PackedTap> taps = {};
+  std::vector<Dense> parts = {};
+  Scratch<uint32_t> packed_weights = {};
+  Scratch<float> packed_bias = {};
+  Scratch<Bf16> padded_x = {};
+  int64_t images_per_task = 1, bands = 1, panels_per_task = 1;
+
+  bool pads_x() const { return channels % 2 != 0; }
+  int64_t words() const { return (channels + 1) / 2; }  // of a pixel of x
+  int64_t x_image() const { return H * W * words() * 2; }
+  int64_t image_groups() const { return (images + images_per_task - 1) / images_per_task; }
+  int64_t panel_groups() const { return (panels.count() + panels_per_task - 1) / panels_per_task; }
+};
+
+void find_regions(const Plan& plan, Dense& part) {
+  const auto rows = spans(part.rows, part.stride_h, part.pad_h, part.R, plan.H);
+  const auto columns = spans(part.columns, part.stride_w, part.pad_w, part.S, plan.W);
+  for (const Span& row : rows) {
+    for (const Span& column : columns) {
+      Region region{row, column, {}, 0};
+      region.depth = (column.tap_end - column.tap_begin) * plan.words();
+      for (int64_t r = row.tap_begin; region.depth > 0 && r < row.tap_end; ++r) {
+        region.runs.push_back(
+            {(r - row.tap_begin) * plan.W * plan.words(),
+             part.weights_begin + (r * part.S + column.tap_begin) * plan.words()});
+      }
+      part.regions.push_back(std::move(region));
+    }
+  }
+}
+
+// All pixels of rows [row_begin, row_end) of a region in images [image_begin, image_end), one
+// panel.
+void run_region(const Plan& plan, const Dense& part, const Region& region, const Bf16* x,
+                int64_t image_begin, int64_t image_end, int64_t row_begin, int64_t row_end,
+                int64_t panel, const uint32_t* weights, const float* bias) {
+  const int vectors = plan.panels.vectors(panel);
+  const int64_t columns = region.columns.end - region.columns.begin;
+  const int64_t pixels = (image_end - image_begin) * (row_end - row_begin) * columns;
+  if (pixels <= 0) return;
+  const Bf16* x_rows[kMaxRows];
+  Bf16* y_rows[kMaxRows];
+  PairTile tile;
+  tile.a = x_rows;
+  tile.b = weights;
+  tile.b_step = plan.panels.width(panel);
+  tile.runs = region.runs.data();
+  tile.run_count = static_cast<int64_t>(region.runs.size());
+  tile.depth = region.depth;
+  tile.y = y_rows;
+  tile.columns = plan.panels.columns(panel);
+  tile.bias = bias;
+  tile.relu = plan.relu;
+  // The first tap inside x. Regions without any tap read nothing.
+  const bool reads = tile.run_count > 0;
+  const int64_t h0 = region.rows.tap_begin - part.pad_h, w0 = region.columns.tap_begin - part.pad_w;
+  const int64_t x_image = plan.x_image(), pixel = plan.words() * 2;
+  int64_t n = image_begin, i = row_begin, j = region.columns.begin;
+  const Pieces pieces(pixels, plan.kernels->gathered.max_rows[vectors]);
+  for (int64_t piece = 0; piece < pieces.count(); ++piece) {
+    const auto count = static_cast<int>(pieces.end(piece) - pieces.begin(piece));
+    for (int row = 0; row < count; ++row) {
+      const int64_t h = i * part.stride_h + h0, w = j * part.stride_w + w0;
+      x_rows[row] = reads ? x + n * x_image + (h * plan.W + w) * pixel : x;
+      y_rows[row] = plan.y + n * plan.y_image + part.y_start + i * part.y_row + j * part.y_column +
+                    plan.panels.start(panel);
+      if (++j == region.columns.end) {
+        j = region.columns.begin;
+        if (++i == row_end) {
+          i = row_begin;
+          ++n;
+        }
+      }
+    }
+    plan.kernels->gathered.of[vectors][count](tile);
+  }
+}
+
+void run_task(const Plan& plan, const Context& context, int64_t task) {
+  const int64_t panel_group = task % plan.panel_groups();
+  const int64_t band = task / plan.panel_groups() % plan.bands;
+  const int64_t image_group = task / plan.panel_groups() / plan.bands;
+  const int64_t image_begin = image_group * plan.images_per_task;
+  const int64_t image_end = std::min(plan.images, image_begin + plan.images_per_task);
+  const int64_t panel_begin = panel_group * plan.panels_per_task;
+  const int64_t panel_end = std::min(plan.panels.count(), panel_begin + plan.panels_per_task);
+  const Bf16* x = plan.pads_x() ? context.at(plan.padded_x) : plan.x;
+  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+    const uint32_t* weights =
+        context.at(plan.packed_weights) + plan.panels.start(panel) * plan.depth;
+    const float* bias =
+        plan.bias == nullptr ? nullptr : context.at(plan.packed_bias) + plan.panels.start(panel);
+    for (const Dense& part : plan.parts) {
+      const int64_t row_begin = part.rows * band / plan.bands;
+      const int64_t row_end = part.rows * (band + 1) / plan.bands;
+      for (const Region& region : part.regions) {
+        run_region(plan, part, region, x, image_begin, image_end,
+                   std::max(row_begin, region.rows.begin), std::min(row_end, region.rows.end),
+                   panel, weights, bias);
+      }
+    }
+  }
+}
+
+void pack_task(const Plan& plan, const Context& context, int64_t task) {
+  const int64_t panel = task % plan.panels.count();
+  const PackedTap& tap = plan.taps[task / plan.panels.count()];
+  const int64_t width = plan.panels.width(panel), start = plan.panels.start(panel);
+  uint32_t* packed = context.at(plan.packed_weights) + start * plan.depth + tap.destination * width;
+  if (plan.transposed_weights) {
+    pack_pairs_transposed(packed, width, plan.w + start * plan.w_stride + tap.source, plan.w_stride,
+                          plan.panels.columns(panel), plan.channels);
+  } else {
+    pack_pairs(packed, width, plan.w + start + tap.source, plan.w_stride,
+               plan.panels.columns(panel), plan.channels);
+  }
+}
+
+// Cuts the work into tasks. Every result element is summed in one tile in a fixed order, so the cut
+// changes no bit and may look at the number of workers.
+void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
+  const int64_t wanted = 4 * workers;
+  const int64_t x_bytes = plan.x_image() * static_cast<int64_t>(sizeof(Bf16));
+  // Several small images at once give corners and edges enough pixels for a tile.
+  plan.images_per_task = std::clamp<int64_t>((64 << 10) / std::max<int64_t>(x_bytes, 1), 1,
+                                             std::max<int64_t>(1, plan.images / wanted));
+  plan.bands = std::clamp<int64_t>((wanted + plan.image_groups() - 1) / plan.image_groups(), 1,
+                                   std::max<int64_t>(1, result_rows / 4));
+  const int64_t tasks = plan.image_groups() * plan.bands;
+  const int64_t groups = std::clamp<int64_t>((wanted + tasks - 1) / tasks, 1, plan.panels.count());
+  plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
+}
+
+void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
+  for (Dense& part : plan.parts) find_regions(plan, part);
+  choose_tasks(plan, launcher.workers(), result_rows);
+  plan.packed_weights = launcher.scratch<uint32_t>(plan.panels.padded_columns() * plan.depth);
+  plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
+  if (plan.pads_x()) plan.padded_x = launcher.scratch<Bf16>(plan.images * plan.x_image());
+  const auto shared = std::make_shared<const Plan>(std::move(plan));
+  const auto packs = static_cast<int64_t>(shared->taps.size()) * shared->panels.count();
+  launcher.parallel(packs + (shared->bias == nullptr ? 0 : 1),
+                    [shared, packs](const Context& context, int64_t task) {
+                      if (task < packs) return pack_task(*shared, context, task);
+                      float* bias = context.at(shared->packed_bias);
+                      for (int64_t k = 0; k < shared->panels.padded_columns(); ++k) {
+                        bias[k] =
+                            k < shared->panels.total_columns() ? to_float(shared->bias[k]) : 0;
+                      }
+                    });
+  if (shared->pads_x()) {
+    const int64_t rows = shared->images * shared->H;
+    launcher.parallel(rows, [shared](const Context& context, int64_t row) {
+      const int64_t C = shared->channels, W = shared->W;
+      Bf16* to = context.at(shared->padded_x) + row * W * (C + 1);
+      const Bf16* from = shared->x + row * W * C;
+      for (int64_t w = 0; w < W; ++w, to += C + 1, from += C) {
+        std::copy(from, from + C, to);
+        to[C] = {};
+      }
+    });
+  }
+  launcher.parallel(
+      shared->image_groups() * shared->bands * shared->panel_groups(),
+      [shared](const Context& context, int64_t task) { run_task(*shared, context, task); });
+}
+
+}  // namespace
+
+void conv2d_bf16(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
+                 const Tensor* bias, const ConvGeometry& g, Activation activation) {
+  const naive::ConvDims d(x, w, y);
+  const PairKernels& kernels = pair_kernels();
+  Plan plan{.kernels = &kernels,
+            .y = y.as<Bf16>(),
+            .x = x.as<Bf16>(),
+            .w = w.as<Bf16>(),
+            .bias = bias == nullptr ? nullptr : bias->as<Bf16>(),
+            .images = d.N,
+            .H = d.H,
+            .W = d.W,
+            .channels = d.C,
+            .y_image = d.P * d.Q * d.K,
+            .transposed_weights = true,
+            .w_stride = d.R * d.S * d.C,
+            .relu = activation == Activation::RELU,
+            .panels = Panels(kernels.lanes, kMaxVectors, d.K)};
+  for (int64_t t = 0; t < d.R * d.S; ++t) plan.taps.push_back({t * d.C, t * plan.words()});
+  plan.depth = d.R * d.S * plan.words();
+  plan.parts.push_back({.rows = d.P,
+                        .columns = d.Q,
+                        .y_row = d.Q * d.K,
+                        .y_column = d.K,
+                        .stride_h = g.stride_h,
+                        .stride_w = g.stride_w,
+                        .pad_h = g.pad_h,
+                        .pad_w = g.pad_w,
+                        .R = d.R,
+                        .S = d.S});
+  convolve(launcher, std::move(plan), d.P);
+}
+
+namespace {
+
+// One axis of a data gradient for result pixels residue, residue + stride, ...: pixel
+// i * stride + residue meets taps first + stride * t, in falling order along dy.
+struct Residue {
+  int64_t pixels, first, taps, pad;
+
+  Residue(int64_t residue, int64_t size, int64_t kernel, int64_t stride, int64_t padding)
+      : pixels((size - residue + stride - 1) / stride),
+        first((residue + padding) % stride),
+        taps(first < kernel ? (kernel - first + stride - 1) / stride : 0),
+        pad(taps - 1 - (residue + padding - first) / stride) {}
+  int64_t tap(int64_t t, int64_t stride) const { return first + (taps - 1 - t) * stride; }
+};
+
+}  // namespace
+
+void conv2d_backward_data_bf16(Launcher& launcher, const Tensor& dx, const Tensor& dy,
+                               const Tensor& w, const ConvGeometry& g) {
+  const naive::ConvDims d(dx, w, dy);
+  const PairKernels& kernels = pair_kernels();
+  Plan plan{.kernels = &kernels,
+            .y = dx.as<Bf16>(),
+            .x = dy.as<Bf16>(),
+            .w = w.as<Bf16>(),
+            .bias = nullptr,
+            .images = d.N,
+            .H = d.P,
+            .W = d.Q,
+            .channels = d.K,
+            .y_image = d.H * d.W * d.C,
+            .transposed_weights = false,
+            .w_stride = d.R * d.S * d.C,
+            .relu = false,
+            .panels = Panels(kernels.lanes, kMaxVectors, d.C)};
+  for (int64_t a = 0; a < std::min(g.stride_h, d.H); ++a) {
+    for (int64_t b = 0; b < std::min(g.stride_w, d.W); ++b) {
+      const Residue row(a, d.H, d.R, g.stride_h, g.pad_h), column(b, d.W, d.S, g.stride_w, g.pad_w);
+      plan.parts.push_back({.rows = row.pixels,
+                            .columns = column.pixels,
+                            .y_start = (a * d.W + b) * d.C,
+                            .y_row = g.stride_h * d.W * d.C,
+                            .y_column = g.stride_w * d.C,
+                            .pad_h = row.pad,
+                            .pad_w = column.pad,
+                            .R = row.taps,
+                            .S = column.taps,
+                            .weights_begin = plan.depth});
+      for (int64_t r = 0; r < row.taps; ++r) {
+        for (int64_t s = 0; s < column.taps; ++s) {
+          plan.taps.push_back(
+              {(row.tap(r, g.stride_h) * d.S + column.tap(s, g.stride_w)) * d.C, plan.depth});
+          plan.depth += plan.words();
+        }
+      }
+    }
+  }
+  convolve(launcher, std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
+}
+
+}  // namespace gatun::kernels

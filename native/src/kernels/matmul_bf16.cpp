@@ -1,0 +1,127 @@
+// The matrix product of bf16 with sums in f32. B is packed into pairs; A is read as it lies where
+// its rows run along an even depth, and packed otherwise.
+#include "kernels/gemm_bf16.h"
+#include "kernels/matmul.h"
+
+namespace gatun::kernels {
+namespace {
+
+constexpr int64_t kRowsPerTask = 60;  // a multiple of the rows of a tile
+constexpr int64_t kDepthPerPack = 128;
+
+struct Plan {
+  const PairKernels* kernels;
+  Bf16* y;
+  const Bf16 *a, *b, *bias;
+  int64_t M, N, K;
+  MatmulLayout layout;
+  bool relu;
+  Panels panels;
+  Scratch<uint32_t> packed_b = {};
+  Scratch<Bf16> packed_a = {};
+  Scratch<float> packed_bias = {};
+
+  bool packs_a() const { return layout.transpose_a || K % 2 != 0; }
+  int64_t words() const { return (K + 1) / 2; }
+  int64_t row_tasks() const { return (M + kRowsPerTask - 1) / kRowsPerTask; }
+  int64_t depth_tasks() const { return (K + kDepthPerPack - 1) / kDepthPerPack; }
+};
+
+void pack_b_task(const Plan& plan, const Context& context, int64_t task) {
+  const int64_t panel = task % plan.panels.count(), d = task / plan.panels.count() * kDepthPerPack;
+  const int64_t start = plan.panels.start(panel), width = plan.panels.width(panel);
+  const int64_t depth = std::min(kDepthPerPack, plan.K - d);
+  uint32_t* to = context.at(plan.packed_b) + start * plan.words() + d / 2 * width;
+  if (plan.layout.transpose_b) {
+    pack_pairs_transposed(to, width, plan.b + start * plan.K + d, plan.K,
+                          plan.panels.columns(panel), depth);
+  } else {
+    pack_pairs(to, width, plan.b + d * plan.N + start, plan.N, plan.panels.columns(panel), depth);
+  }
+}
+
+void pack_a_task(const Plan& plan, const Context& context, int64_t task) {
+  const int64_t begin = task * kRowsPerTask, end = std::min(plan.M, begin + kRowsPerTask);
+  const int64_t depth = plan.words() * 2;
+  Bf16* to = context.at(plan.packed_a);
+  for (int64_t k = 0; k < depth; ++k) {
+    for (int64_t i = begin; i < end; ++i) {
+      to[i * depth + k] = k == plan.K               ? Bf16{}
+                          : plan.layout.transpose_a ? plan.a[k * plan.M + i]
+                                                    : plan.a[i * plan.K + k];
+    }
+  }
+}
+
+void multiply_task(const Plan& plan, const Context& context, int64_t task) {
+  const int64_t begin = task * kRowsPerTask, end = std::min(plan.M, begin + kRowsPerTask);
+  const Bf16* a = plan.packs_a() ? context.at(plan.packed_a) : plan.a;
+  const Bf16* a_rows[kMaxRows];
+  Bf16* y_rows[kMaxRows];
+  const Run whole{0, 0};
+  PairTile tile;
+  tile.a = a_rows;
+  tile.runs = &whole;
+  tile.run_count = 1;
+  tile.depth = plan.words();
+  tile.y = y_rows;
+  tile.relu = plan.relu;
+  for (int64_t panel = 0; panel < plan.panels.count(); ++panel) {
+    const int64_t start = plan.panels.start(panel);
+    const int vectors = plan.panels.vectors(panel);
+    tile.b = context.at(plan.packed_b) + start * plan.words();
+    tile.b_step = plan.panels.width(panel);
+    tile.columns = plan.panels.columns(panel);
+    tile.bias = plan.bias == nullptr ? nullptr : context.at(plan.packed_bias) + start;
+    const Pieces pieces(end - begin, plan.kernels->gathered.max_rows[vectors]);
+    for (int64_t piece = 0; piece < pieces.count(); ++piece) {
+      const int64_t first = begin + pieces.begin(piece);
+      const int64_t count = pieces.end(piece) - pieces.begin(piece);
+      for (int64_t i = 0; i < count; ++i) {
+        a_rows[i] = a + (first + i) * plan.words() * 2;
+        y_rows[i] = plan.y + (first + i) * plan.N + start;
+      }
+      plan.kernels->gathered.of[vectors][count](tile);
+    }
+  }
+}
+
+}  // namespace
+
+void matmul_bf16(Launcher& launcher, const Tensor& y, const Tensor& a, const Tensor& b,
+                 const Tensor* bias, MatmulLayout layout, Activation activation) {
+  const PairKernels& kernels = pair_kernels();
+  Plan plan{.kernels = &kernels,
+            .y = y.as<Bf16>(),
+            .a = a.as<Bf16>(),
+            .b = b.as<Bf16>(),
+            .bias = bias == nullptr ? nullptr : bias->as<Bf16>(),
+            .M = y.dims[0],
+            .N = y.dims[1],
+            .K = layout.transpose_a ? a.dims[0] : a.dims[1],
+            .layout = layout,
+            .relu = activation == Activation::RELU,
+            .panels = Panels(kernels.lanes, kMaxVectors, y.dims[1])};
+  if (y.count == 0) return;
+  plan.packed_b = launcher.scratch<uint32_t>(plan.panels.padded_columns() * plan.words());
+  plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
+  if (plan.packs_a()) plan.packed_a = launcher.scratch<Bf16>(plan.M * plan.words() * 2);
+  const int64_t b_tasks = plan.panels.count() * plan.depth_tasks();
+  const int64_t a_tasks = plan.packs_a() ? plan.row_tasks() : 0;
+  launcher.parallel(b_tasks + a_tasks + 1,
+                    [plan, b_tasks, a_tasks](const Context& context, int64_t task) {
+                      if (task < b_tasks) return pack_b_task(plan, context, task);
+                      if (task < b_tasks + a_tasks)
+                        return pack_a_task(plan, context, task - b_tasks);
+                      if (plan.bias == nullptr) return;
+                      float* to = context.at(plan.packed_bias);
+                      for (int64_t j = 0; j < plan.panels.padded_columns(); ++j) {
+                        to[j] = j < plan.N ? to_float(plan.bias[j]) : 0;
+                      }
+                    });
+  launcher.parallel(plan.row_tasks(), [plan](const Context& context, int64_t task) {
+    multiply_task(plan, context, task);
+  });
+}
+
+}  // namespace gatun::kernels

@@ -1,0 +1,72 @@
+package dev.gatun.graph;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.gatun.DType;
+import dev.gatun.Precision;
+import dev.gatun.Shape;
+import dev.gatun.Tensor;
+import dev.gatun.backend.Backend.Activation;
+import dev.gatun.graph.op.BatchNormTraining;
+import dev.gatun.graph.op.Convert;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/// What a graph of [Precision#BF16] stores in which type.
+class MixedPrecisionTest {
+  private final Graph graph = new Graph(Precision.BF16);
+  private final Value x = leaf("x", 2, 6, 6, 3);
+
+  @Test
+  void products_readAndWriteBf16() {
+    assertEquals(DType.BF16, x.conv2d(leaf("w", 4, 3, 3, 3), 1, 1).dtype());
+    assertEquals(DType.BF16, leaf("a", 5, 7).matmul(leaf("b", 7, 3)).dtype());
+  }
+
+  @Test
+  void others_followWhatTheyRead() {
+    assertEquals(DType.F32, x.relu().dtype());
+    assertEquals(DType.F32, x.plus(leaf("b", 3)).averagePool(2, 2, 0).dtype());
+    Tensor y = x.conv2d(leaf("w", 4, 3, 3, 3), 1, 1);
+    assertEquals(DType.BF16, y.plus(leaf("b", 4)).relu().maxPool(2, 2, 0).dtype());
+    assertEquals(DType.BF16, y.subsamplePad(2, 8).reshape(2, -1).times(0.5).dtype());
+    assertEquals(DType.BF16, leaf("c", 4).times(y).tanh().dtype());
+  }
+
+  @Test
+  void sums_areF32() {
+    Tensor y = x.conv2d(leaf("w", 4, 3, 3, 3), 1, 1);
+    assertEquals(DType.F32, y.mean().dtype());
+    assertEquals(DType.F32, y.exp().dtype());
+    assertEquals(DType.F32, y.reshape(2, -1).softmax().dtype());
+    BatchNormTraining op = new BatchNormTraining(0.1, 1e-5, false, Activation.NONE);
+    List<Tensor> inputs = List.of(y, leaf("g", 4), leaf("b", 4), leaf("m", 4), leaf("v", 4));
+    List<DType> types = Tensor.applyAll(op, inputs).stream().map(Tensor::dtype).toList();
+    assertEquals(List.of(DType.BF16, DType.F32, DType.F32, DType.F32, DType.F32), types);
+  }
+
+  @Test
+  void gradients_ofF32Variables_areF32() {
+    Value w = leaf("w", 4, 3, 3, 3);
+    Value bias = leaf("b", 4);
+    Tensor loss = x.conv2d(w, 1, 1).plus(bias).relu().mean();
+    List<Value> gradients = Gradients.of((Value) loss, List.of(w, bias, x));
+    for (Value gradient : gradients) {
+      assertEquals(DType.F32, gradient.dtype());
+    }
+    assertEquals(Shape.of(4, 3, 3, 3), gradients.getFirst().shape());
+  }
+
+  @Test
+  void aValue_isConvertedOnce() {
+    Value w = leaf("w", 3, 3, 3, 3);
+    x.conv2d(w, 1, 1);
+    x.conv2d(w, 2, 1);
+    assertEquals(
+        2, graph.nodes().stream().filter(node -> node.op() instanceof Convert).count(), "x and w");
+  }
+
+  private Value leaf(String name, long... dims) {
+    return graph.leaf(name, new TensorType(DType.F32, Shape.of(dims)));
+  }
+}

@@ -1,0 +1,155 @@
+#include "kernels/conv.h"
+#include "kernels/conv_naive.h"
+#include "support.h"
+
+namespace gatun::test {
+namespace {
+
+using kernels::ConvGeometry;
+
+struct Case {
+  int64_t N, H, W, C, K, R, S;
+  ConvGeometry g;
+
+  int64_t P() const { return (H + 2 * g.pad_h - R) / g.stride_h + 1; }
+  int64_t Q() const { return (W + 2 * g.pad_w - S) / g.stride_w + 1; }
+};
+
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << "x " << c.N << "," << c.H << "," << c.W << "," << c.C << " w " << c.K << "," << c.R
+             << "," << c.S << " stride " << c.g.stride_h << "," << c.g.stride_w << " pad "
+             << c.g.pad_h << "," << c.g.pad_w;
+}
+
+const Case kCases[] = {
+    {0, 5, 5, 3, 4, 3, 3, {1, 1, 1, 1}},      // no images
+    {2, 5, 5, 3, 0, 3, 3, {1, 1, 1, 1}},      // no output channels
+    {2, 5, 5, 0, 4, 3, 3, {1, 1, 1, 1}},      // no input channels
+    {1, 1, 1, 1, 1, 1, 1, {1, 1, 0, 0}},      //
+    {2, 1, 1, 5, 3, 3, 3, {1, 1, 1, 1}},      // the kernel is larger than the input
+    {1, 2, 2, 3, 4, 5, 3, {2, 3, 4, 4}},      // windows that see padding alone
+    {2, 4, 5, 6, 9, 1, 1, {1, 1, 1, 2}},      // more padding than the kernel reaches
+    {3, 7, 5, 17, 19, 3, 3, {1, 1, 1, 1}},    // odd counts of channels and pixels
+    {2, 9, 6, 8, 33, 3, 5, {2, 1, 1, 2}},     // strides and pads that differ
+    {2, 11, 10, 5, 12, 4, 2, {3, 2, 0, 1}},   // pixels that no window of an even kernel sees
+    {2, 6, 7, 3, 8, 2, 2, {3, 4, 0, 0}},      // strides beyond the kernel
+    {2, 8, 9, 20, 24, 1, 1, {2, 2, 0, 0}},    // the projecting shortcut
+    {5, 6, 5, 18, 35, 1, 1, {1, 1, 0, 0}},    // pointwise
+    {1, 23, 19, 3, 64, 7, 7, {2, 2, 3, 3}},   // stem of ResNet
+    {3, 32, 32, 16, 16, 3, 3, {1, 1, 1, 1}},  // layers of ResNet-20
+    {2, 32, 32, 16, 32, 3, 3, {2, 2, 1, 1}},  //
+    {9, 8, 8, 64, 64, 3, 3, {1, 1, 1, 1}},    //
+    {40, 4, 4, 8, 16, 3, 3, {1, 1, 1, 1}},    // many small images
+    {1, 7, 7, 130, 150, 3, 3, {1, 1, 1, 1}},  // one image, many channels
+    {2, 3, 3, 600, 500, 1, 1, {1, 1, 0, 0}},  // a gradient too large for several groups
+    {2, 1, 60, 5, 16, 1, 31, {1, 1, 0, 15}},  // one dimension
+};
+
+struct Numbers {  // bf16, and the same in f32
+  Array<Bf16> stored;
+  Array<float> wide;
+
+  Numbers(const Dims& dims, int seed) : stored(dims), wide(random_array<float>(dims, seed)) {
+    for (int64_t i = 0; i < wide.count(); ++i) {
+      stored[i] = to_bf16(wide[i]);
+      wide[i] = to_float(stored[i]);
+    }
+  }
+};
+
+struct Inputs {
+  Numbers x, w, bias, dy;
+
+  explicit Inputs(const Case& c)
+      : x({c.N, c.H, c.W, c.C}, 1),
+        w({c.K, c.R, c.S, c.C}, 2),
+        bias({c.K}, 3),
+        dy({c.N, c.P(), c.Q(), c.K}, 4) {}
+};
+
+struct Results {
+  Array<Bf16> y, dx;
+  Array<float> dw;
+};
+
+Results run(const Case& c, const Inputs& in, bool fused, int workers) {
+  const Bf16 nan = to_bf16(NAN);
+  Results r{Array<Bf16>({c.N, c.P(), c.Q(), c.K}, nan), Array<Bf16>({c.N, c.H, c.W, c.C}, nan),
+            Array<float>({c.K, c.R, c.S, c.C}, NAN)};
+  Inputs copy = in;
+  const Tensor bias = copy.bias.stored.tensor();
+  SerialLauncher forward(workers), data(workers), weights(workers);
+  kernels::direct::conv2d(forward, r.y.tensor(), copy.x.stored.tensor(), copy.w.stored.tensor(),
+                          fused ? &bias : nullptr, c.g,
+                          fused ? Activation::RELU : Activation::NONE);
+  kernels::direct::conv2d_backward_data(data, r.dx.tensor(), copy.dy.stored.tensor(),
+                                        copy.w.stored.tensor(), c.g);
+  kernels::direct::conv2d_backward_weights(weights, r.dw.tensor(), copy.x.stored.tensor(),
+                                           copy.dy.stored.tensor(), c.g);
+  return r;
+}
+
+// One rounding to bf16 of a sum of n products below 1 whose f32 terms round 2^-24 each.
+void expect_rounded(const Array<Bf16>& actual, const Array<float>& expected, int64_t n,
+                    const char* what) {
+  for (int64_t i = 0; i < expected.count(); ++i) {
+    const float value = to_float(actual.data()[i]), exact = expected.data()[i];
+    const double allowed = std::abs(exact) * 0x1p-8 + 4 * 6e-8 * static_cast<double>(n + 4);
+    ASSERT_NEAR(value, exact, allowed) << what << " element " << i;
+  }
+}
+
+void expect_agreement(const Case& c) {
+  const Inputs in(c);
+  for (const bool fused : {false, true}) {
+    Inputs wide = in;
+    const Tensor bias = wide.bias.wide.tensor();
+    Array<float> y(in.dy.wide.dims()), dx(in.x.wide.dims()), dw(in.w.wide.dims());
+    SerialLauncher launcher(1);
+    kernels::naive::conv2d<float>(launcher, y.tensor(), wide.x.wide.tensor(), wide.w.wide.tensor(),
+                                  fused ? &bias : nullptr, c.g,
+                                  fused ? Activation::RELU : Activation::NONE);
+    kernels::naive::conv2d_backward_data<float>(launcher, dx.tensor(), wide.dy.wide.tensor(),
+                                                wide.w.wide.tensor(), c.g);
+    kernels::naive::conv2d_backward_weights<float>(launcher, dw.tensor(), wide.x.wide.tensor(),
+                                                   wide.dy.wide.tensor(), c.g);
+    const Results actual = run(c, in, fused, 1);
+    expect_rounded(actual.y, y, c.R * c.S * c.C, "y");
+    expect_rounded(actual.dx, dx, c.R * c.S * c.K, "dx");
+    const double n = static_cast<double>(c.N * c.P() * c.Q());
+    for (int64_t i = 0; i < dw.count(); ++i) {
+      ASSERT_NEAR(actual.dw.data()[i], dw.data()[i], 4 * 6e-8 * (n + 4)) << "dw element " << i;
+    }
+    for (const int workers : {2, 3}) {
+      const Results others = run(c, in, fused, workers);
+      expect_same_bits(others.y, actual.y);
+      expect_same_bits(others.dx, actual.dx);
+      expect_same_bits(others.dw, actual.dw);
+    }
+  }
+}
+
+TEST(ConvBf16, AgreesWithPlainLoopsAndDoesNotDependOnWorkers) {
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(testing::Message() << c);
+    for_each_simd_level([&](const char*) { expect_agreement(c); });
+    if (HasFatalFailure()) return;
+  }
+}
+
+// What a window does not see must not get into its sum: infinity times a zero would be NaN.
+TEST(ConvBf16, PackedZerosMeetNoStrangers) {
+  const Case c{1, 3, 7, 3, 5, 1, 1, {1, 2, 0, 0}};  // windows see every second of 7 columns, odd Q
+  Inputs in(c);
+  for (int64_t h = 0; h < 3; ++h) {
+    for (const int64_t w : {1, 3, 5}) {
+      for (int64_t k = 0; k < 3; ++k) in.x.stored[(h * 7 + w) * 3 + k] = to_bf16(INFINITY);
+    }
+  }
+  const Results r = run(c, in, false, 1);
+  for (int64_t i = 0; i < r.y.count(); ++i) EXPECT_TRUE(std::isfinite(to_float(r.y.data()[i])));
+  for (int64_t i = 0; i < r.dw.count(); ++i) EXPECT_TRUE(std::isfinite(r.dw.data()[i]));
+}
+
+}  // namespace
+}  // namespace gatun::test
