@@ -207,10 +207,10 @@ TEST(Conv, RunsOnThreadsAndFromPrograms) {
         bias(device, inputs.bias), y(device, c.y()), dx(device, c.x()), dw(device, c.w());
     EXPECT_OK(gt_stream_begin_recording(device.stream()));
     EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1,
-                        GT_ACTIVATION_RELU, GT_CONV_AUTO));
+                        GT_ACTIVATION_RELU, GT_CONV_DIRECT));
     EXPECT_OK(gt_conv2d_backward_data(device.stream(), dx, nullptr, dy, w, nullptr, nullptr,
-                                      nullptr, nullptr, 1, 1, 1, 1, 0));
-    EXPECT_OK(gt_conv2d_backward_weights(device.stream(), dw, x, dy, 1, 1, 1, 1, 0));
+                                      nullptr, nullptr, 1, 1, 1, 1, GT_CONV_DIRECT));
+    EXPECT_OK(gt_conv2d_backward_weights(device.stream(), dw, x, dy, 1, 1, 1, 1, GT_CONV_DIRECT));
     gt_program program = nullptr;
     ASSERT_OK(gt_stream_end_recording(&program, device.stream()));
     for (int i = 0; i < 3; ++i) EXPECT_OK(gt_program_run(program));
@@ -267,7 +267,7 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 7, 0),
                  GT_INVALID_ARGUMENT, "activation");
   EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 0, -1),
-                 GT_INVALID_ARGUMENT, "algorithm must be 0 (auto) or 1 (direct), but is -1");
+                 GT_INVALID_ARGUMENT, "algorithm must be 0 (auto), 1 (direct) or 2 (Winograd), but is -1");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, w, nullptr, nullptr, nullptr, nullptr, 1,
                                          1, 1, 1, 9),
                  GT_INVALID_ARGUMENT, "algorithm must be 0");
@@ -281,6 +281,16 @@ TEST(Conv, RefusesWhatDoesNotFit) {
                  GT_INVALID_ARGUMENT, "dy must be f32 (2, 6, 3, 4)");
   EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 0, 1, 0), GT_INVALID_ARGUMENT,
                  "dy must be f32 (2, 4, 5, 4)");
+  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 2, 1, 1, 1, GT_CONV_WINOGRAD),
+                 GT_INVALID_ARGUMENT, "dy must be");
+  const TestTensor<float> strided(device, {2, 3, 5, 4}), wide(device, {4, 5, 3, 3});
+  EXPECT_REFUSED(gt_conv2d(s, strided, nullptr, x, w, bias, nullptr, 2, 1, 1, 1, 0, GT_CONV_WINOGRAD),
+                 GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, wide, nullptr, nullptr, nullptr, nullptr, 1, 1, 2, 1, GT_CONV_WINOGRAD),
+                 GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
+  const TestTensor<double> x64(device, {2, 6, 5, 3}), y64(device, {2, 6, 5, 4});
+  EXPECT_REFUSED(gt_conv2d_backward_weights(s, real, x64, y64, 1, 1, 1, 1, GT_CONV_WINOGRAD),
+                 GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
   const TestTensor<float> square(device, {4, 3, 3, 4}), kernel(device, {4, 3, 3, 4});
   EXPECT_REFUSED(conv(square, square, kernel, nullptr, 1, 1), GT_INVALID_ARGUMENT, "share memory");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, square, nullptr, square, kernel, nullptr, nullptr,

@@ -7,7 +7,11 @@
 
 namespace gatun::kernels {
 
-enum class ConvAlgorithm : int32_t { AUTO = GT_CONV_AUTO, DIRECT = GT_CONV_DIRECT };
+enum class ConvAlgorithm : int32_t {
+  AUTO = GT_CONV_AUTO,
+  DIRECT = GT_CONV_DIRECT,
+  WINOGRAD = GT_CONV_WINOGRAD
+};
 
 struct ConvGeometry {
   int64_t stride_h = 1, stride_w = 1;

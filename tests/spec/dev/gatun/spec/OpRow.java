@@ -31,6 +31,7 @@ public final class OpRow {
   private final List<InPlace> inPlace = new ArrayList<>();
   private Set<Integer> differentiable = Set.of();
   private boolean everyRealInput;
+  private boolean onlyF32;
   private double ulpsInF32;
   private double ulpsInF64;
   private double ulpsInBf16;
@@ -120,6 +121,12 @@ public final class OpRow {
     return this;
   }
 
+  /// The op is defined for F32 alone.
+  public OpRow inF32() {
+    onlyF32 = true;
+    return this;
+  }
+
   /// The first output has a gradient with respect to every real input.
   public OpRow gradient() {
     everyRealInput = true;
@@ -174,7 +181,7 @@ public final class OpRow {
     List<Case> cases = new ArrayList<>();
     for (Case.Sample sample : samples) {
       cases.add(new Case(this, sample, DType.F32));
-      if (sample.inputs().stream().anyMatch(input -> input.dtype() == null)) {
+      if (!onlyF32 && sample.inputs().stream().anyMatch(input -> input.dtype() == null)) {
         cases.add(new Case(this, sample, DType.F64));
         if (bf16) {
           cases.add(new Case(this, sample, DType.BF16));

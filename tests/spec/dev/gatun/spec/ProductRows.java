@@ -21,6 +21,10 @@ final class ProductRows {
       "dot products of up to 2,000 terms in f32: an error of about the square root of that, with a"
           + " margin of a few";
 
+  private static final double FILTERING_ULPS = 400;
+  private static final String FILTERING =
+      "transforms whose terms are some ten times greater than their sums, on both sides of the"
+          + " products";
   private static final Window SAME = Window.square(3, 1, 1);
 
   private ProductRows() {}
@@ -264,7 +268,67 @@ final class ProductRows {
                 real(2, 5, 7, 11),
                 real(2, 4, 7, 13))
             .refuses(
-                "expected dy [N,P,Q,K], found f32 (5, 7, 13)", real(2, 5, 7, 11), real(5, 7, 13)));
+                "expected dy [N,P,Q,K], found f32 (5, 7, 13)", real(2, 5, 7, 11), real(5, 7, 13)),
+        OpRow.of(winograd(1, false, Activation.NONE))
+            .on(real(2, 5, 7, 11), real(13, 3, 3, 11))
+            .on(real(1, 1, 1, 1), real(1, 3, 3, 1))
+            .on(real(0, 5, 5, 3), real(4, 3, 3, 3))
+            .on(real(8, 16, 16, 16), real(16, 3, 3, 16))
+            .on(real(2, 9, 9, 32), real(24, 3, 3, 32))
+            .on(winograd(0, false, Activation.NONE), real(2, 5, 7, 3), real(4, 3, 3, 3))
+            .on(winograd(3, false, Activation.NONE), real(1, 2, 3, 2), real(3, 3, 3, 2))
+            .on(winograd(1, true, Activation.RELU), real(2, 8, 9, 3), real(7, 3, 3, 3), real(7))
+            .inF32()
+            .gradient()
+            .ulps(FILTERING_ULPS, FILTERING)
+            .refuses(
+                "WINOGRAD needs f32, a 3x3 window and stride 1, found f64",
+                typed(DType.F64, NORMAL, 2, 5, 7, 3),
+                typed(DType.F64, NORMAL, 4, 3, 3, 3))
+            .refuses(
+                "found f32, 3x3 and 2x2",
+                () -> winograd(Window.square(3, 2, 1)),
+                real(2, 5, 7, 3),
+                real(4, 3, 3, 3))
+            .refuses(
+                "found f32, 5x5 and 1x1",
+                () -> winograd(Window.square(5, 1, 2)),
+                real(2, 5, 7, 3),
+                real(4, 5, 5, 3)),
+        OpRow.of(new Conv2d.BackwardData(SAME, Shape.of(2, 5, 7, 11), ConvAlgorithm.WINOGRAD))
+            .on(real(2, 5, 7, 13), real(13, 3, 3, 11))
+            .on(
+                new Conv2d.BackwardData(SAME, Shape.of(8, 16, 16, 16), ConvAlgorithm.WINOGRAD),
+                real(8, 16, 16, 16),
+                real(16, 3, 3, 16))
+            .on(
+                new Conv2d.BackwardData(
+                    Window.square(3, 1, 0), Shape.of(2, 5, 7, 11), ConvAlgorithm.WINOGRAD),
+                real(2, 3, 5, 13),
+                real(13, 3, 3, 11))
+            .inF32()
+            .gradient()
+            .ulps(FILTERING_ULPS, FILTERING)
+            .shapedBy(ProductRows::reshaped)
+            .refuses(
+                "WINOGRAD needs f32, a 3x3 window and stride 1, found f64",
+                typed(DType.F64, NORMAL, 2, 5, 7, 13),
+                typed(DType.F64, NORMAL, 13, 3, 3, 11)),
+        OpRow.of(new Conv2d.BackwardWeights(SAME, ConvAlgorithm.WINOGRAD))
+            .on(real(2, 5, 7, 11), real(2, 5, 7, 13))
+            .on(real(1, 1, 1, 1), real(1, 1, 1, 1))
+            .on(real(8, 16, 16, 16), real(8, 16, 16, 16))
+            .on(
+                new Conv2d.BackwardWeights(Window.square(3, 1, 2), ConvAlgorithm.WINOGRAD),
+                real(2, 4, 5, 3),
+                real(2, 6, 7, 4))
+            .inF32()
+            .gradient()
+            .ulps(FILTERING_ULPS, FILTERING)
+            .refuses(
+                "WINOGRAD needs f32, a 3x3 window and stride 1, found f64",
+                typed(DType.F64, NORMAL, 2, 5, 7, 11),
+                typed(DType.F64, NORMAL, 2, 5, 7, 13)));
   }
 
   private static MatMul product(boolean transposeA, boolean transposeB) {
@@ -281,6 +345,14 @@ final class ProductRows {
 
   private static Conv2d conv(int size, int stride, int pad, boolean bias, Activation activation) {
     return new Conv2d(Window.square(size, stride, pad), bias, activation, ConvAlgorithm.AUTO);
+  }
+
+  private static Conv2d winograd(int pad, boolean bias, Activation activation) {
+    return new Conv2d(Window.square(3, 1, pad), bias, activation, ConvAlgorithm.WINOGRAD);
+  }
+
+  private static Conv2d winograd(Window window) {
+    return new Conv2d(window, false, Activation.NONE, ConvAlgorithm.WINOGRAD);
   }
 
   /// Different along the two axes.

@@ -5,6 +5,9 @@ public interface LayerContext {
   /// What the network is traced for.
   Mode mode();
 
+  /// How convolutions are computed that leave the choice to the network.
+  ConvAlgorithm convAlgorithm();
+
   /// The trained parameter `name` of the current layer, with these extents. It is made when it is
   /// first asked for.
   Tensor parameter(String name, Initializer initializer, long... dims);

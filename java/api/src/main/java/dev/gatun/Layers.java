@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import dev.gatun.backend.Backend.Activation;
+import dev.gatun.backend.Window;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.op.BatchNormInference;
 import dev.gatun.graph.op.BatchNormTraining;
@@ -28,7 +29,15 @@ public final class Layers {
   /// @param pad rows and columns of zeros on each side
   /// @param bias whether an offset is learned
   /// @param initializer of the weights
-  public record Conv(int filters, int size, int stride, int pad, Bias bias, Initializer initializer)
+  /// @param algorithm how it is computed; AUTO leaves the choice to the network
+  public record Conv(
+      int filters,
+      int size,
+      int stride,
+      int pad,
+      Bias bias,
+      Initializer initializer,
+      ConvAlgorithm algorithm)
       implements Layer {
     /// Checks the ranges.
     public Conv {
@@ -40,27 +49,32 @@ public final class Layers {
 
     /// Stride 1, padded so that an odd size keeps height and width, with bias, Kaiming normal.
     public Conv(int filters, int size) {
-      this(filters, size, 1, size / 2, Bias.WITH, Initializer.kaimingNormal());
+      this(filters, size, 1, size / 2, Bias.WITH, Initializer.kaimingNormal(), ConvAlgorithm.AUTO);
     }
 
     /// The same with another stride.
     public Conv stride(int newStride) {
-      return new Conv(filters, size, newStride, pad, bias, initializer);
+      return new Conv(filters, size, newStride, pad, bias, initializer, algorithm);
     }
 
     /// The same with another padding.
     public Conv pad(int newPad) {
-      return new Conv(filters, size, stride, newPad, bias, initializer);
+      return new Conv(filters, size, stride, newPad, bias, initializer, algorithm);
     }
 
     /// The same without a learned offset.
     public Conv withoutBias() {
-      return new Conv(filters, size, stride, pad, Bias.WITHOUT, initializer);
+      return new Conv(filters, size, stride, pad, Bias.WITHOUT, initializer, algorithm);
     }
 
     /// The same with another initializer of the weights.
     public Conv initializer(Initializer newInitializer) {
-      return new Conv(filters, size, stride, pad, bias, newInitializer);
+      return new Conv(filters, size, stride, pad, bias, newInitializer, algorithm);
+    }
+
+    /// The same computed in another way.
+    public Conv algorithm(ConvAlgorithm newAlgorithm) {
+      return new Conv(filters, size, stride, pad, bias, initializer, newAlgorithm);
     }
 
     @Override
@@ -68,10 +82,19 @@ public final class Layers {
       expect("conv", x, 4, "[N,H,W,C]");
       Tensor weights =
           context.parameter("weight", initializer, filters, size, size, x.shape().dim(3));
-      Tensor y = x.conv2d(weights, stride, pad);
+      Tensor y = x.conv2d(weights, stride, pad, algorithm(context));
       return bias == Bias.WITH
           ? y.plus(context.parameter("bias", Initializer.zeros(), filters))
           : y;
+    }
+
+    /// The layer's own choice, or else the network's where that is possible.
+    private ConvAlgorithm algorithm(LayerContext context) {
+      ConvAlgorithm general = context.convAlgorithm();
+      return algorithm == ConvAlgorithm.AUTO
+              && general.supports(Window.square(size, stride, pad), DType.F32)
+          ? general
+          : algorithm;
     }
   }
 

@@ -24,12 +24,15 @@ public final class Net {
   private final Shape input;
   private final Sequential layers;
   private final TensorType output;
+  private final ConvAlgorithm convAlgorithm;
 
-  private Net(String path, Shape input, Sequential layers, TensorType output) {
+  private Net(
+      String path, Shape input, Sequential layers, TensorType output, ConvAlgorithm convAlgorithm) {
     this.path = path;
     this.input = input;
     this.layers = layers;
     this.output = output;
+    this.convAlgorithm = convAlgorithm;
   }
 
   /// A network without layers for inputs of these extents, the batch axis left out: `input(32, 32,
@@ -41,7 +44,7 @@ public final class Net {
     if (shape.count() < 1) {
       throw new IllegalArgumentException("[input] expected extents of at least 1, found " + shape);
     }
-    return new Net("", shape, new Sequential(List.of()), batchOf(shape));
+    return new Net("", shape, new Sequential(List.of()), batchOf(shape), ConvAlgorithm.AUTO);
   }
 
   /// The extents of one input.
@@ -58,6 +61,17 @@ public final class Net {
   /// The layers, as one.
   public Sequential layers() {
     return layers;
+  }
+
+  /// How convolutions are computed that leave the choice to the network.
+  public ConvAlgorithm convAlgorithm() {
+    return convAlgorithm;
+  }
+
+  /// The same network with its convolutions computed by `algorithm`, save those that cannot be or
+  /// have an algorithm of their own. By default [ConvAlgorithm#AUTO].
+  public Net convAlgorithm(ConvAlgorithm algorithm) {
+    return new Net(path, input, layers, output, algorithm);
   }
 
   /// A square convolution that keeps height and width (for an odd `size`), with bias.
@@ -190,11 +204,12 @@ public final class Net {
           "[net] there is a layer called " + inside(name) + " already");
     }
     TensorType result = NetTrace.infer(inside(name), layer, output);
-    return new Net(path, input, layers.with(name, layer), result);
+    return new Net(path, input, layers.with(name, layer), result, convAlgorithm);
   }
 
   private Layer part(String name, UnaryOperator<Net> part) {
-    Net start = new Net(inside(name), outputShape(), new Sequential(List.of()), output);
+    Net start =
+        new Net(inside(name), outputShape(), new Sequential(List.of()), output, convAlgorithm);
     return part.apply(start).layers;
   }
 

@@ -22,6 +22,7 @@ final class NetTrace implements LayerContext {
   private final Map<String, Parameter> parameters = new LinkedHashMap<>();
   private final Map<String, State> states = new LinkedHashMap<>();
   private final Map<String, Value> outputs = new LinkedHashMap<>();
+  private ConvAlgorithm convAlgorithm = ConvAlgorithm.AUTO;
   private int dropouts;
 
   NetTrace(Graph graph, Mode mode, long seed) {
@@ -89,6 +90,7 @@ final class NetTrace implements LayerContext {
 
   /// The net's outputs, in F32 also where a graph of less precision computes them in less.
   Value run(Net net, Value x) {
+    convAlgorithm = net.convAlgorithm();
     return graph.value(net.layers().apply(this, x).as(DType.F32));
   }
 
@@ -113,6 +115,11 @@ final class NetTrace implements LayerContext {
   @Override
   public Mode mode() {
     return mode;
+  }
+
+  @Override
+  public ConvAlgorithm convAlgorithm() {
+    return convAlgorithm;
   }
 
   @Override

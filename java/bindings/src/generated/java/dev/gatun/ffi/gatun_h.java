@@ -392,6 +392,15 @@ public class gatun_h extends NativeSymbols {
     public static int GT_CONV_DIRECT() {
         return GT_CONV_DIRECT;
     }
+    private static final int GT_CONV_WINOGRAD = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CONV_WINOGRAD 2
+     * }
+     */
+    public static int GT_CONV_WINOGRAD() {
+        return GT_CONV_WINOGRAD;
+    }
     private static final int GT_ADAPTIVE_AMSGRAD = (int)0L;
     /**
      * {@snippet lang=c :

@@ -88,6 +88,7 @@ final class Codes {
     return switch (algorithm) {
       case AUTO -> gatun_h.GT_CONV_AUTO();
       case DIRECT -> gatun_h.GT_CONV_DIRECT();
+      case WINOGRAD -> gatun_h.GT_CONV_WINOGRAD();
     };
   }
 }

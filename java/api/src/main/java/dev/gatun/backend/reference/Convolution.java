@@ -1,5 +1,6 @@
 package dev.gatun.backend.reference;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 ///
 ///     y[n,p,q,k] += x[n, top(p) + r, left(q) + s, c] w[k,r,s,c]
 ///
-/// All three walk the same indices. The part of a window's row that lies inside the picture is
+/// All three walk the same indices, whatever the algorithm asked for: that is a matter of speed. The part of a window's row that lies inside the picture is
 /// contiguous in x and in w, so the innermost loop runs over s and c at once.
 final class Convolution {
   private Convolution() {}
@@ -24,7 +25,8 @@ final class Convolution {
       @Nullable View biasView,
       @Nullable View residualView,
       Window window,
-      Activation activation) {
+      Activation activation,
+      ConvAlgorithm algorithm) {
     Operands operands = new Operands("conv2d");
     Operand y = operands.output("y", yView);
     Operand moments = operands.optionalOutput("moments", momentsView);
@@ -36,7 +38,7 @@ final class Convolution {
     if (moments != null || residual != null) {
       operands.requireReal(y, moments, residual);
     }
-    Geometry g = geometry(operands, x, w, y, window);
+    Geometry g = geometry(operands, x, w, y, window, algorithm);
     if (bias != null) {
       bias.requireShape(w.dim(0));
     }
@@ -114,7 +116,8 @@ final class Convolution {
       @Nullable View gateView,
       @Nullable View normXView,
       @Nullable View normMeanView,
-      Window window) {
+      Window window,
+      ConvAlgorithm algorithm) {
     Operands operands = new Operands("conv2d_backward_data");
     Operand dx = operands.output("dx", dxView);
     Operand sums = operands.optionalOutput("sums", sumsView);
@@ -128,7 +131,7 @@ final class Convolution {
     if (sums != null || addend != null || gate != null || normX != null || normMean != null) {
       operands.requireReal(dx, sums, addend, gate, normX, normMean);
     }
-    Geometry g = geometry(operands, dx, w, dy, window);
+    Geometry g = geometry(operands, dx, w, dy, window, algorithm);
     operands.requireShapeOf(dx, addend, gate, normX);
     int channels = dx.dim(3);
     if (sums != null) {
@@ -211,14 +214,15 @@ final class Convolution {
     }
   }
 
-  static Instruction backwardWeights(View dwView, View xView, View dyView, Window window) {
+  static Instruction backwardWeights(
+      View dwView, View xView, View dyView, Window window, ConvAlgorithm algorithm) {
     Operands operands = new Operands("conv2d_backward_weights");
     Operand dw = operands.output("dw", dwView);
     Operand x = operands.input("x", xView);
     Operand dy = operands.input("dy", dyView);
     operands.requireFloating(x, dy);
     operands.requireWide(x, dw);
-    Geometry g = geometry(operands, x, dw, dy, window);
+    Geometry g = geometry(operands, x, dw, dy, window, algorithm);
     double[] filter = operands.scratch(dw.count() == 0 ? 0 : dw.count() / dw.dim(0));
     return operands.instruction(
         () -> backwardWeights(dw.reals(), x.reals(), dy.reals(), g, dw.dim(0), filter));
@@ -263,7 +267,7 @@ final class Convolution {
 
   /// Checks x [N,H,W,C], w [K,R,S,C] and y [N,P,Q,K] against each other and the window.
   private static Geometry geometry(
-      Operands operands, Operand x, Operand w, Operand y, Window window) {
+      Operands operands, Operand x, Operand w, Operand y, Window window, ConvAlgorithm algorithm) {
     x.requireRank(4);
     w.requireRank(4);
     if (w.dim(1) != window.height() || w.dim(2) != window.width()) {
@@ -274,6 +278,12 @@ final class Convolution {
     if (w.dim(3) != x.dim(3)) {
       throw operands.refusal(
           "channels differ: %s is %s, %s is %s".formatted(x.name(), x.view(), w.name(), w.view()));
+    }
+    if (!algorithm.supports(window, x.view().dtype())) {
+      throw operands.refusal(
+          "%s needs f32, a 3x3 window and stride 1, but %s is %s and the stride is %dx%d"
+              .formatted(
+                  algorithm, w.name(), w.view(), window.strideHeight(), window.strideWidth()));
     }
     return Geometry.of(operands, x, window, y, w.dim(0));
   }

@@ -189,7 +189,7 @@ public final class ReferenceBackend implements Backend {
       Window window,
       Activation activation,
       ConvAlgorithm algorithm) {
-    issue(Convolution.forward(y, moments, x, w, bias, residual, window, activation));
+    issue(Convolution.forward(y, moments, x, w, bias, residual, window, activation, algorithm));
   }
 
   @Override
@@ -204,13 +204,13 @@ public final class ReferenceBackend implements Backend {
       @Nullable View normMean,
       Window window,
       ConvAlgorithm algorithm) {
-    issue(Convolution.backwardData(dx, sums, dy, w, addend, gate, normX, normMean, window));
+    issue(Convolution.backwardData(dx, sums, dy, w, addend, gate, normX, normMean, window, algorithm));
   }
 
   @Override
   public void conv2dBackwardWeights(
       View dw, View x, View dy, Window window, ConvAlgorithm algorithm) {
-    issue(Convolution.backwardWeights(dw, x, dy, window));
+    issue(Convolution.backwardWeights(dw, x, dy, window, algorithm));
   }
 
   @Override

@@ -1,11 +1,13 @@
 package dev.gatun.graph.op;
 
+import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
 import dev.gatun.backend.Window;
 import dev.gatun.graph.TensorType;
 import java.util.List;
+import java.util.Locale;
 
 /// The shape rules' vocabulary: each method passes or throws a [ShapeException] that says expected
 /// and found.
@@ -106,6 +108,21 @@ final class Checks {
                   window.padWidth()));
     }
     return Shape.of(x.shape().dim(0), height, width, channels);
+  }
+
+  static void algorithm(String op, ConvAlgorithm algorithm, Window window, TensorType x) {
+    if (!algorithm.supports(window, x.dtype())) {
+      throw new ShapeException(
+          "[%s] %s needs f32, a 3x3 window and stride 1, found %s, %dx%d and %dx%d"
+              .formatted(
+                  op,
+                  algorithm,
+                  x.dtype().name().toLowerCase(Locale.ROOT),
+                  window.height(),
+                  window.width(),
+                  window.strideHeight(),
+                  window.strideWidth()));
+    }
   }
 
   /// The NumPy broadcast of two shapes.

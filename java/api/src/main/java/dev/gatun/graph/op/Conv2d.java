@@ -90,6 +90,7 @@ public record Conv2d(
     TensorType x = inputs.get(0);
     TensorType w = inputs.get(1);
     Shape y = output(name(), x, w, window);
+    Checks.algorithm(name(), algorithm, window, x);
     if (bias) {
       Checks.shape(name(), "bias", inputs.get(2), Shape.of(y.dim(3)));
     }
@@ -214,6 +215,7 @@ public record Conv2d(
       Checks.floating(name(), inputs);
       TensorType dx = inputs.getFirst().with(shape);
       Checks.shape(name(), "dy", inputs.get(0), output(name(), dx, inputs.get(1), window));
+      Checks.algorithm(name(), algorithm, window, dx);
       if (addend) {
         Checks.shape(name(), "addend", inputs.get(2), shape);
       }
@@ -277,6 +279,7 @@ public record Conv2d(
       Checks.rank(name(), "dy", dy, 4, "[N,P,Q,K]");
       long channels = dy.shape().dim(3);
       Checks.shape(name(), "dy", dy, Checks.windowed(name(), x, window, channels));
+      Checks.algorithm(name(), algorithm, window, x);
       Shape dw = Shape.of(channels, window.height(), window.width(), x.shape().dim(3));
       return List.of(Checks.wide(x.with(dw)));
     }
