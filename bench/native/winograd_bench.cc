@@ -103,11 +103,11 @@ int main(int argc, char** argv) {
         times[algorithm - 1] = best_time(stream, [&] {
           switch (pass) {
             case 0:
-              return gt_conv2d(stream, y.tensor, x.tensor, w.tensor, nullptr, 1, 1, 1, 1, 0,
-                               algorithm);
+              return gt_conv2d(stream, y.tensor, nullptr, x.tensor, w.tensor, nullptr, nullptr, 1,
+                               1, 1, 1, 0, algorithm);
             case 1:
-              return gt_conv2d_backward_data(stream, x.tensor, y.tensor, w.tensor, 1, 1, 1, 1,
-                                             algorithm);
+              return gt_conv2d_backward_data(stream, x.tensor, nullptr, y.tensor, w.tensor, nullptr,
+                                             nullptr, nullptr, nullptr, 1, 1, 1, 1, algorithm);
             default:
               return gt_conv2d_backward_weights(stream, w.tensor, x.tensor, y.tensor, 1, 1, 1, 1,
                                                 algorithm);

@@ -267,7 +267,8 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 7, 0),
                  GT_INVALID_ARGUMENT, "activation");
   EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 0, -1),
-                 GT_INVALID_ARGUMENT, "algorithm must be 0 (auto), 1 (direct) or 2 (Winograd), but is -1");
+                 GT_INVALID_ARGUMENT,
+                 "algorithm must be 0 (auto), 1 (direct) or 2 (Winograd), but is -1");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, w, nullptr, nullptr, nullptr, nullptr, 1,
                                          1, 1, 1, 9),
                  GT_INVALID_ARGUMENT, "algorithm must be 0");
@@ -284,9 +285,11 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 2, 1, 1, 1, GT_CONV_WINOGRAD),
                  GT_INVALID_ARGUMENT, "dy must be");
   const TestTensor<float> strided(device, {2, 3, 5, 4}), wide(device, {4, 5, 3, 3});
-  EXPECT_REFUSED(gt_conv2d(s, strided, nullptr, x, w, bias, nullptr, 2, 1, 1, 1, 0, GT_CONV_WINOGRAD),
-                 GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
-  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, wide, nullptr, nullptr, nullptr, nullptr, 1, 1, 2, 1, GT_CONV_WINOGRAD),
+  EXPECT_REFUSED(
+      gt_conv2d(s, strided, nullptr, x, w, bias, nullptr, 2, 1, 1, 1, 0, GT_CONV_WINOGRAD),
+      GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
+  EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, wide, nullptr, nullptr, nullptr, nullptr,
+                                         1, 1, 2, 1, GT_CONV_WINOGRAD),
                  GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
   const TestTensor<double> x64(device, {2, 6, 5, 3}), y64(device, {2, 6, 5, 4});
   EXPECT_REFUSED(gt_conv2d_backward_weights(s, real, x64, y64, 1, 1, 1, 1, GT_CONV_WINOGRAD),

@@ -189,8 +189,9 @@ TEST(Winograd, RunsOnThreadsAndFromPrograms) {
         y(device, c.y()), dx(device, c.x()), dw(device, c.w());
     const gt_stream s = device.stream();
     EXPECT_OK(gt_stream_begin_recording(s));
-    EXPECT_OK(gt_conv2d(s, y, x, w, nullptr, 1, 1, 1, 1, 0, GT_CONV_WINOGRAD));
-    EXPECT_OK(gt_conv2d_backward_data(s, dx, dy, w, 1, 1, 1, 1, GT_CONV_WINOGRAD));
+    EXPECT_OK(gt_conv2d(s, y, nullptr, x, w, nullptr, nullptr, 1, 1, 1, 1, 0, GT_CONV_WINOGRAD));
+    EXPECT_OK(gt_conv2d_backward_data(s, dx, nullptr, dy, w, nullptr, nullptr, nullptr, nullptr, 1,
+                                      1, 1, 1, GT_CONV_WINOGRAD));
     EXPECT_OK(gt_conv2d_backward_weights(s, dw, x, dy, 1, 1, 1, 1, GT_CONV_WINOGRAD));
     gt_program program = nullptr;
     ASSERT_OK(gt_stream_end_recording(&program, s));
@@ -202,12 +203,36 @@ TEST(Winograd, RunsOnThreadsAndFromPrograms) {
   }
 }
 
+TEST(Winograd, IsTakenWhereItPays) {
+  const auto taken = [](const Case& c) {
+    const Inputs inputs(c);
+    TestDevice device;
+    const TestTensor<float> x(device, inputs.x), w(device, inputs.w), y(device, c.y());
+    const auto run = [&](int32_t algorithm) {
+      EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, nullptr, nullptr, 1, 1,
+                          static_cast<int32_t>(c.pad_h), static_cast<int32_t>(c.pad_w), 0,
+                          algorithm));
+      return y.read().to_vector();
+    };
+    const auto chosen = run(GT_CONV_AUTO), direct = run(GT_CONV_DIRECT);
+    EXPECT_NE(direct, run(GT_CONV_WINOGRAD));  // or the test could not tell them apart
+    EXPECT_TRUE(chosen == direct || chosen == run(GT_CONV_WINOGRAD));
+    return chosen != direct;
+  };
+  EXPECT_TRUE(taken({4, 32, 32, 16, 16, 1, 1}));
+  EXPECT_TRUE(taken({8, 8, 8, 64, 64, 1, 1}));
+  EXPECT_FALSE(taken({4, 32, 32, 3, 16, 1, 1}));   // few channels
+  EXPECT_FALSE(taken({8, 5, 5, 32, 32, 1, 1}));    // tiles mostly outside
+  EXPECT_FALSE(taken({1, 7, 7, 256, 256, 1, 1}));  // more work on weights than on tiles
+}
+
 TEST(Winograd, LeavesEmptyTensorsToTheDefinition) {
   TestDevice device;
   const TestTensor<float> x(device, {2, 5, 5, 0}), w(device, {3, 3, 3, 0}),
       none(device, {0, 5, 5, 3}), dw(device, random_array<float>({3, 3, 3, 3})),
       y(device, random_array<float>({2, 5, 5, 3}));
-  EXPECT_OK(gt_conv2d(device.stream(), y, x, w, nullptr, 1, 1, 1, 1, 0, GT_CONV_WINOGRAD));
+  EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, nullptr, nullptr, 1, 1, 1, 1, 0,
+                      GT_CONV_WINOGRAD));
   EXPECT_OK(
       gt_conv2d_backward_weights(device.stream(), dw, none, none, 1, 1, 1, 1, GT_CONV_WINOGRAD));
   expect_same_bits(y.read(), Array<float>({2, 5, 5, 3}));
