@@ -52,7 +52,7 @@ Array<double> real(const Array<float>& from) {
 }
 
 struct Inputs {
-  Array<float> x, w, dy, bias, addend, gate, scale, shift;
+  Array<float> x, w, dy, bias, addend, gate;
 
   explicit Inputs(const Case& c)
       : x(random_array<float>(c.x(), 1)),
@@ -60,9 +60,7 @@ struct Inputs {
         dy(random_array<float>(c.y(), 3)),
         bias(random_array<float>({c.K}, 4)),
         addend(random_array<float>(c.y(), 5)),
-        gate(random_array<float>(c.y(), 6)),
-        scale(random_array<float>({c.C}, 7)),
-        shift(random_array<float>({c.C}, 8)) {}
+        gate(random_array<float>(c.y(), 6)) {}
 };
 
 template <typename T>
@@ -86,11 +84,11 @@ Results<double> plain(const Case& c, const Inputs& inputs) {
 Results<float> fast(const Case& c, Inputs inputs, int workers) {
   Results<float> r{Array<float>(c.y(), NAN), Array<float>(c.x(), NAN), Array<float>(c.w(), NAN)};
   SerialLauncher forward(workers), data(workers), weights(workers);
-  winograd::conv2d(forward, r.y.tensor(), inputs.x.tensor(), inputs.w.tensor(), c.g(), {}, {});
+  winograd::conv2d(forward, r.y.tensor(), inputs.x.tensor(), inputs.w.tensor(), c.g(), {});
   winograd::conv2d_backward_data(data, r.dx.tensor(), inputs.dy.tensor(), inputs.w.tensor(), c.g(),
                                  {});
   winograd::conv2d_backward_weights(weights, r.dw.tensor(), inputs.x.tensor(), inputs.dy.tensor(),
-                                    c.g(), {});
+                                    c.g());
   return r;
 }
 
@@ -106,8 +104,8 @@ double error(const Array<float>& actual, const Array<double>& expected) {
 }
 
 // A sum of c products in f32 is off by about sqrt(c) roundings of its root mean square; the
-// transforms multiply by up to 64 and cancel again. Measured over 13 layers the worst of up to a
-// million elements is 60 to 90 of these units off, so 200 hold, and would not if a single tile,
+// transforms multiply by up to 64 and cancel again. Measured over 14 layers the worst of up to a
+// million elements is 45 to 95 of these units off, so 200 hold, and would not if a single tile,
 // tap or channel were left out.
 double tolerance(int64_t channels) {
   return 200 * 0x1p-24 * std::sqrt(static_cast<double>(std::max<int64_t>(channels, 16)));
@@ -135,35 +133,26 @@ TEST(Winograd, AgreesWithPlainLoopsAndDoesNotDependOnWorkers) {
   }
 }
 
-TEST(Winograd, AppliesWhatIsFusedIntoInputAndResult) {
+TEST(Winograd, AppliesWhatIsFusedIntoTheResult) {
   for (const Case& c :
        {Case{2, 13, 11, 17, 33, 1, 1}, Case{3, 8, 8, 32, 16, 1, 1}, Case{2, 5, 6, 20, 5, 2, 0}}) {
     SCOPED_TRACE(testing::Message() << c);
     Inputs inputs(c);
-    auto mapped = inputs;
-    for (int64_t i = 0; i < mapped.x.count(); ++i) {
-      mapped.x[i] =
-          std::max(0.0f, std::fma(inputs.x[i], inputs.scale[i % c.C], inputs.shift[i % c.C]));
-    }
-    auto expected = plain(c, mapped);
+    auto expected = plain(c, inputs);
     for (int64_t i = 0; i < expected.y.count(); ++i) {
       double value = expected.y[i] + inputs.bias[i % c.K] + inputs.addend[i];
       if (!(inputs.gate[i] > 0)) value = 0;
       expected.y[i] = std::max(0.0, value);
     }
-    const winograd::Prologue prologue{inputs.scale.data(), inputs.shift.data(), true};
     for_each_simd_level([&](const char*) {
-      Array<float> y(inputs.addend), dw(c.w(), NAN);
+      Array<float> y(inputs.addend);
       SerialLauncher launcher;
-      winograd::conv2d(launcher, y.tensor(), inputs.x.tensor(), inputs.w.tensor(), c.g(), prologue,
+      winograd::conv2d(launcher, y.tensor(), inputs.x.tensor(), inputs.w.tensor(), c.g(),
                        {.bias = inputs.bias.data(),
                         .addend = y.data(),
                         .gate = inputs.gate.data(),
                         .relu = true});
-      winograd::conv2d_backward_weights(launcher, dw.tensor(), inputs.x.tensor(),
-                                        inputs.dy.tensor(), c.g(), prologue);
       EXPECT_LE(error(y, expected.y), tolerance(c.C));
-      EXPECT_LE(error(dw, expected.dw), kWeightTolerance);
     });
   }
 }
@@ -174,7 +163,7 @@ TEST(Winograd, KeepsNaN) {
   inputs.x[(4 * 8 + 4) * 16] = NAN;
   Array<float> y(c.y());
   SerialLauncher launcher;
-  winograd::conv2d(launcher, y.tensor(), inputs.x.tensor(), inputs.w.tensor(), c.g(), {},
+  winograd::conv2d(launcher, y.tensor(), inputs.x.tensor(), inputs.w.tensor(), c.g(),
                    {.relu = true});
   EXPECT_TRUE(std::isnan(y[(4 * 8 + 4) * 16]));
 }

@@ -68,7 +68,7 @@ void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& 
             ConvAlgorithm algorithm) {
   Epilogue rest = epilogue;
   if (by_winograd(algorithm, Pass::FORWARD, x, w, y, g)) {
-    winograd::conv2d(launcher, y, x, w, g, {}, in_tiles(bias, rest));
+    winograd::conv2d(launcher, y, x, w, g, in_tiles(bias, rest));
   } else {
     Activation activation = Activation::NONE;
     // Nothing comes before the activation: tiles apply it to their sums.
@@ -95,7 +95,7 @@ void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor&
   if (!by_winograd(algorithm, Pass::WEIGHTS, x, dw, dy, g)) {
     return direct::conv2d_backward_weights(launcher, dw, x, dy, g);
   }
-  winograd::conv2d_backward_weights(launcher, dw, x, dy, g, {});
+  winograd::conv2d_backward_weights(launcher, dw, x, dy, g);
 }
 
 }  // namespace gatun::kernels

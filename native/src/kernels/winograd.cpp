@@ -36,7 +36,6 @@ struct Plan {
   float* y;
   int64_t images;
   Tiles in, out;
-  Prologue prologue;
   Epilogue epilogue;
   int64_t batch = 0;                       // tiles transformed together
   int64_t images_per_task = 1, bands = 1;  // a task is whole images or a band of one
@@ -121,8 +120,7 @@ void tiles_task(const Plan& plan, const Context& context, int64_t task) {
                  plan.block_step()};
   for (int64_t first = begin; first < end; first += plan.batch) {
     const int64_t count = std::min(plan.batch, end - first);
-    plan.kernels->transform_input(plan.in, plan.x, plan.prologue, first, count, 0, plan.in_blocks(),
-                                  v);
+    plan.kernels->transform_input(plan.in, plan.x, first, count, 0, plan.in_blocks(), v);
     multiply_points(plan, context.at(plan.u), v, m, count);
     plan.kernels->transform_output(plan.out, plan.y, plan.epilogue, first, count, m);
   }
@@ -159,7 +157,7 @@ bool fits(const Tensor& w, const ConvGeometry& g) {
 }
 
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
-            const ConvGeometry& g, const Prologue& prologue, const Epilogue& epilogue) {
+            const ConvGeometry& g, const Epilogue& epilogue) {
   const naive::ConvDims d(x, w, y);
   run(launcher, {.kernels = &kernels(),
                  .backward = false,
@@ -169,7 +167,6 @@ void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& 
                  .images = d.N,
                  .in = tiles_of(d.H, d.W, d.C, d.P, d.Q, g.pad_h, g.pad_w),
                  .out = tiles_of(d.P, d.Q, d.K, d.P, d.Q, 0, 0),
-                 .prologue = prologue,
                  .epilogue = epilogue});
 }
 
@@ -184,7 +181,6 @@ void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy
                  .images = d.N,
                  .in = tiles_of(d.P, d.Q, d.K, d.H, d.W, 2 - g.pad_h, 2 - g.pad_w),
                  .out = tiles_of(d.H, d.W, d.C, d.H, d.W, 0, 0),
-                 .prologue = {},
                  .epilogue = epilogue});
 }
 

@@ -8,13 +8,6 @@
 
 namespace gatun::kernels::winograd {
 
-// What becomes of an element of the input inside the image; the padding is zero afterwards.
-struct Prologue {
-  const float* scale = nullptr;  // x * scale[c] + shift[c]; both or neither
-  const float* shift = nullptr;
-  bool relu = false;
-};
-
 // What becomes of an element of the result before its only store, in this order.
 struct Epilogue {
   const float* bias = nullptr;    // of each channel
@@ -27,12 +20,12 @@ struct Epilogue {
 bool fits(const Tensor& w, const ConvGeometry& g);
 
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
-            const ConvGeometry& g, const Prologue& prologue, const Epilogue& epilogue);
+            const ConvGeometry& g, const Epilogue& epilogue);
 
 void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
                           const ConvGeometry& g, const Epilogue& epilogue);
 
 void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
-                             const Tensor& dy, const ConvGeometry& g, const Prologue& prologue);
+                             const Tensor& dy, const ConvGeometry& g);
 
 }  // namespace gatun::kernels::winograd

@@ -138,51 +138,16 @@ class Walk {
   int64_t image_, row_, column_;
 };
 
-// Calls body(block, load) for each tile and each of its channel blocks, where load(i, j) is the
-// vector of pixel (i, j) of the square, zero outside the image and beyond the last channel.
-template <int kSize, typename Body>
-HWY_INLINE void for_squares(const Tiles& tiles, const float* x, int64_t first, int64_t count,
-                            int64_t block_begin, int64_t block_end, Body body) {
-  const int64_t pixel = tiles.channels, row = tiles.width * pixel;
-  Walk<kSize> walk(tiles, first);
-  for (int64_t t = 0; t < count; ++t, walk.next()) {
-    const float* origin = x + walk.origin();
-    const int64_t i0 = walk.row_begin(), i1 = walk.row_end();
-    const int64_t j0 = walk.column_begin(), j1 = walk.column_end();
-    const bool inside = i0 == 0 && i1 == kSize && j0 == 0 && j1 == kSize;
-    for (int64_t block = block_begin; block < block_end; ++block) {
-      const float* p = origin + block * kLanes;
-      const int64_t lanes = std::min<int64_t>(kLanes, tiles.channels - block * kLanes);
-      if (inside && lanes == kLanes) {
-        body(
-            t, block,
-            [=](int i, int j) HWY_ATTR { return hn::LoadU(D(), p + i * row + j * pixel); },
-            [](int, int, V v) HWY_ATTR { return v; });
-      } else {
-        const auto valid = [=](int i, int j) HWY_ATTR {
-          return i >= i0 && i < i1 && j >= j0 && j < j1 ? lanes : int64_t{0};
-        };
-        body(
-            t, block,
-            [=](int i, int j) HWY_ATTR { return load_some(p + i * row + j * pixel, valid(i, j)); },
-            [=](int i, int j, V v) HWY_ATTR {
-              const D d;
-              return hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(valid(i, j))), v);
-            });
-      }
-    }
-  }
-}
-
-// v = axis(axis(square)^T)^T, both ways along.
-template <int kSize, typename Axis, typename Load>
-HWY_INLINE void transform_square(Axis axis, Load load, float* v, int64_t point_step) {
+// v = axis(axis(square)^T)^T, both ways along, of the square of vectors that begins at x.
+template <int kSize, typename Axis>
+HWY_INLINE void transform_square(Axis axis, const float* x, int64_t row, int64_t pixel, float* v,
+                                 int64_t point_step) {
   V half[kPatch][kSize];
 #pragma GCC unroll 6
   for (int j = 0; j < kSize; ++j) {
     V in[kSize], out[kPatch];
 #pragma GCC unroll 6
-    for (int i = 0; i < kSize; ++i) in[i] = load(i, j);
+    for (int i = 0; i < kSize; ++i) in[i] = hn::LoadU(D(), x + i * row + j * pixel);
     axis(in, out);
 #pragma GCC unroll 6
     for (int i = 0; i < kPatch; ++i) half[i][j] = out[i];
@@ -196,45 +161,55 @@ HWY_INLINE void transform_square(Axis axis, Load load, float* v, int64_t point_s
   }
 }
 
-void transform_input(const Tiles& tiles, const float* x, const Prologue& prologue, int64_t first,
-                     int64_t count, int64_t block_begin, int64_t block_end, const Planes& v) {
-  const auto axis = [](const V(&in)[kPatch], V(&out)[kPatch]) HWY_ATTR { input_axis(in, out); };
-  const auto to = [&](int64_t t, int64_t block) {
-    return v.data + (block - block_begin) * v.block_step + t * kLanes;
-  };
-  if (prologue.scale == nullptr && !prologue.relu) {
-    for_squares<kPatch>(tiles, x, first, count, block_begin, block_end,
-                        [&](int64_t t, int64_t block, auto load, auto) HWY_ATTR {
-                          transform_square<kPatch>(axis, load, to(t, block), v.point_step);
-                        });
-    return;
+// Transforms the squares of `count` tiles and of channel blocks [block_begin, block_end). Pixels
+// outside the image and channels beyond the last are zero.
+template <int kSize, typename Axis>
+HWY_INLINE void transform_squares(Axis axis, const Tiles& tiles, const float* x, int64_t first,
+                                  int64_t count, int64_t block_begin, int64_t block_end,
+                                  const Planes& v) {
+  const int64_t x_pixel = tiles.channels, x_row = tiles.width * x_pixel;
+  // A square at the edge is copied, so that there is one transform: the code of two is large.
+  HWY_ALIGN float edge[kSize * kSize * kLanes];
+  Walk<kSize> walk(tiles, first);
+  for (int64_t t = 0; t < count; ++t, walk.next()) {
+    const float* origin = x + walk.origin();
+    const int64_t i0 = walk.row_begin(), i1 = walk.row_end();
+    const int64_t j0 = walk.column_begin(), j1 = walk.column_end();
+    const bool inside = i0 == 0 && i1 == kSize && j0 == 0 && j1 == kSize;
+    if (!inside) std::memset(edge, 0, sizeof(edge));
+    for (int64_t block = block_begin; block < block_end; ++block) {
+      const float* square = origin + block * kLanes;
+      int64_t row = x_row, pixel = x_pixel;
+      const int64_t lanes = std::min<int64_t>(kLanes, tiles.channels - block * kLanes);
+      if (!inside || lanes < kLanes) {
+        for (int64_t i = i0; i < i1; ++i) {
+          for (int64_t j = j0; j < j1; ++j) {
+            const V value = load_some(square + i * row + j * pixel, lanes);
+            hn::Store(value, D(), edge + (i * kSize + j) * kLanes);
+          }
+        }
+        square = edge;
+        row = kSize * kLanes;
+        pixel = kLanes;
+      }
+      transform_square<kSize>(axis, square, row, pixel,
+                              v.data + (block - block_begin) * v.block_step + t * kLanes,
+                              v.point_step);
+    }
   }
-  for_squares<kPatch>(tiles, x, first, count, block_begin, block_end,
-                      [&](int64_t t, int64_t block, auto load, auto inside) HWY_ATTR {
-                        const D d;
-                        V scale = hn::Set(d, 1), shift = hn::Zero(d);
-                        if (prologue.scale != nullptr) {
-                          const int64_t c = block * kLanes;
-                          const int64_t lanes = std::min<int64_t>(kLanes, tiles.channels - c);
-                          scale = load_some(prologue.scale + c, lanes);
-                          shift = load_some(prologue.shift + c, lanes);
-                        }
-                        const auto mapped = [&](int i, int j) HWY_ATTR {
-                          const V value = hn::MulAdd(load(i, j), scale, shift);
-                          return inside(i, j, prologue.relu ? rectify(value) : value);
-                        };
-                        transform_square<kPatch>(axis, mapped, to(t, block), v.point_step);
-                      });
+}
+
+void transform_input(const Tiles& tiles, const float* x, int64_t first, int64_t count,
+                     int64_t block_begin, int64_t block_end, const Planes& v) {
+  const auto axis = [](const V(&in)[kPatch], V(&out)[kPatch]) HWY_ATTR { input_axis(in, out); };
+  transform_squares<kPatch>(axis, tiles, x, first, count, block_begin, block_end, v);
 }
 
 void transform_gradient(const Tiles& tiles, const float* dy, int64_t first, int64_t count,
                         const Planes& d) {
   const auto axis = [](const V(&in)[kTile], V(&out)[kPatch]) HWY_ATTR { gradient_axis(in, out); };
-  for_squares<kTile>(tiles, dy, first, count, 0, (tiles.channels + kLanes - 1) / kLanes,
-                     [&](int64_t t, int64_t block, auto load, auto) HWY_ATTR {
-                       transform_square<kTile>(
-                           axis, load, d.data + block * d.block_step + t * kLanes, d.point_step);
-                     });
+  transform_squares<kTile>(axis, tiles, dy, first, count, 0, (tiles.channels + kLanes - 1) / kLanes,
+                           d);
 }
 
 void transform_output(const Tiles& tiles, float* y, const Epilogue& epilogue, int64_t first,
@@ -290,9 +265,7 @@ void transform_weights(const float* taps, int64_t tap_step, int64_t count, float
                        int64_t point_step, int64_t u_step) {
   const auto axis = [](const V(&in)[3], V(&out)[kPatch]) HWY_ATTR { weight_axis(in, out); };
   for (int64_t n = 0; n < count; ++n, taps += kLanes, u += u_step) {
-    transform_square<3>(
-        axis, [=](int i, int j) HWY_ATTR { return hn::Load(D(), taps + (i * 3 + j) * tap_step); },
-        u, point_step);
+    transform_square<3>(axis, taps, 3 * tap_step, tap_step, u, point_step);
   }
 }
 

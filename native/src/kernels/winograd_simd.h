@@ -62,8 +62,8 @@ struct Kernels {
   AccumulationKernel accumulation[kMaxVectors + 1] = {};
 
   // v = B^T patch B of tiles [first, first + count) and channel blocks [block_begin, block_end).
-  void (*transform_input)(const Tiles&, const float* x, const Prologue&, int64_t first,
-                          int64_t count, int64_t block_begin, int64_t block_end, const Planes& v);
+  void (*transform_input)(const Tiles&, const float* x, int64_t first, int64_t count,
+                          int64_t block_begin, int64_t block_end, const Planes& v);
   // y = epilogue(A^T m A), the parts of tiles outside y left out.
   void (*transform_output)(const Tiles&, float* y, const Epilogue&, int64_t first, int64_t count,
                            const Planes& m);

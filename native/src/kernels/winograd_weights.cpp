@@ -18,7 +18,6 @@ struct Plan {
   const float *x, *dy;
   float* dw;
   Tiles in, out;
-  Prologue prologue;
   int64_t tiles;
   int64_t batch = 0, groups = 1;
   int64_t blocks_per_slice = 1;  // of input channels; a task is a group and a slice
@@ -72,8 +71,7 @@ void group_task(const Plan& plan, const Context& context, int64_t task) {
   float* u = context.at(plan.u) + group * plan.u_group_step() + block_begin * plan.lanes();
   for (int64_t first = begin; first < end; first += plan.batch) {
     const int64_t count = std::min(plan.batch, end - first);
-    plan.kernels->transform_input(plan.in, plan.x, plan.prologue, first, count, block_begin,
-                                  block_end, v);
+    plan.kernels->transform_input(plan.in, plan.x, first, count, block_begin, block_end, v);
     plan.kernels->transform_gradient(plan.out, plan.dy, first, count, d);
     accumulate_points(plan, v, d, u, block_end - block_begin, count, first == begin);
   }
@@ -92,7 +90,7 @@ void sum_task(const Plan& plan, const Context& context, int64_t k) {
 }  // namespace
 
 void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
-                             const Tensor& dy, const ConvGeometry& g, const Prologue& prologue) {
+                             const Tensor& dy, const ConvGeometry& g) {
   const naive::ConvDims d(x, dw, dy);
   const int64_t rows = (d.P + kTile - 1) / kTile, columns = (d.Q + kTile - 1) / kTile;
   Plan plan{.kernels = &kernels(),
@@ -101,7 +99,6 @@ void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor&
             .dw = dw.as<float>(),
             .in = {d.H, d.W, d.C, rows, columns, g.pad_h, g.pad_w},
             .out = {d.P, d.Q, d.K, rows, columns},
-            .prologue = prologue,
             .tiles = d.N * rows * columns};
   plan.batch = d.C + d.K <= 128 ? 32 : 64;
   plan.groups = std::clamp<int64_t>(
