@@ -11,6 +11,7 @@ namespace gatun::kernels {
 constexpr int64_t kDropoutGroup = 1024;
 
 // Elements begin .. end of the whole tensors y and x; begin is a multiple of kDropoutGroup.
-void dropout_range(float* y, const float* x, int64_t begin, int64_t end, const DropoutRule& rule);
+void dropout_range(float* y, const float* x, int64_t begin, int64_t end, bool stream,
+                   const DropoutRule& rule);
 
 }  // namespace gatun::kernels
