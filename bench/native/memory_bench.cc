@@ -270,6 +270,9 @@ void loss(const Machine& m, const Bandwidth& bandwidth) {
   row(m, "softmax_cross_entropy/4096x1000/backward", mb * 2, bandwidth.copy, [&](gt_stream s) {
     return gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, dloss);
   });
+  row(m, "softmax_cross_entropy/4096x1000/training", mb * 2, bandwidth.copy, [&](gt_stream s) {
+    return gt_softmax_cross_entropy_training(s, value, correct, dlogits, logits, labels, dloss);
+  });
 }
 
 }  // namespace

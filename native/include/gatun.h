@@ -254,6 +254,9 @@ GT_API gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_t
 /* dlogits = dloss (softmax(logits) - onehot(labels)) / counted rows; 0 on ignored rows. dloss is a scalar. */
 GT_API gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor labels,
                                                    gt_tensor dloss);
+/* Both of the former in one pass over the logits. */
+GT_API gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits,
+                                                   gt_tensor logits, gt_tensor labels, gt_tensor dloss);
 
 /* ---- Instructions: the optimizer on slabs ------------------------------------------------------------------------ */
 

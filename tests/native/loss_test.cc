@@ -62,6 +62,15 @@ TEST(Loss, CrossEntropyAgreesWithNaive) {
                                                      dims[0], dims[1], 3 / counted);
       // Probabilities to 1e-5, and p - 1 at the label to an ulp of 1.
       expect_close(dlogits, dexpected, 1e-5, 2e-7 * 3 / counted);
+
+      Array<float> both_loss({}), both_dlogits(dims, 7);
+      Array<int32_t> both_correct({});
+      kernels::softmax_cross_entropy_training(launcher, both_loss.tensor(), both_correct.tensor(),
+                                              both_dlogits.tensor(), logits.tensor(),
+                                              labels.tensor(), dloss.tensor());
+      expect_same_bits(both_loss, loss);
+      expect_same_bits(both_dlogits, dlogits);
+      EXPECT_EQ(both_correct[0], correct[0]);
     }
   });
 }
@@ -178,6 +187,9 @@ TEST(Loss, SameBitsForEveryNumberOfThreads) {
     all.push_back(loss.read());
     ASSERT_OK(gt_softmax_cross_entropy_backward(s, y, logits, labels, dloss));
     all.push_back(y.read());
+    ASSERT_OK(gt_softmax_cross_entropy_training(s, loss, correct, y, logits, labels, dloss));
+    expect_same_bits(loss.read(), all[1]);
+    expect_same_bits(y.read(), all[2]);
     if (first.empty()) first = all;
     for (size_t i = 0; i < all.size(); ++i) expect_same_bits(all[i], first[i]);
   }
@@ -227,6 +239,8 @@ TEST(Loss, RefusesWhatItsContractDoesNotAllow) {
   refused(gt_softmax_cross_entropy(s, wide, correct, logits, labels), "dtypes differ: logits");
   refused(gt_softmax_cross_entropy(s, logits, correct, logits, labels), "loss must be f32 ()");
   refused(gt_softmax_cross_entropy(s, scalar, labels, logits, labels), "correct must be i32 ()");
+  refused(gt_softmax_cross_entropy_training(s, scalar, correct, other, logits, labels, scalar),
+          "[softmax_cross_entropy_training] shapes differ: dlogits");
   refused(gt_softmax_cross_entropy_backward(s, other, logits, labels, scalar),
           "[softmax_cross_entropy_backward] shapes differ: dlogits");
   refused(gt_softmax_cross_entropy_backward(s, logits, logits, labels, scalar),

@@ -66,3 +66,29 @@ gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits,
                                             *classes.operand.tensor, *upstream.operand.tensor);
   });
 }
+
+gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct,
+                                            gt_tensor dlogits, gt_tensor logits, gt_tensor labels,
+                                            gt_tensor dloss) {
+  constexpr auto op = "softmax_cross_entropy_training";
+  return instruction(
+      op, stream, {loss, correct, dlogits}, {logits, labels, dloss}, [&](Launcher& launcher) {
+        const Named mean{"loss", tensor(op, "loss", loss)};
+        const Named hits{"correct", tensor(op, "correct", correct)};
+        const Named to{"dlogits", tensor(op, "dlogits", dlogits)};
+        const Named scores{"logits", tensor(op, "logits", logits)};
+        const Named classes{"labels", tensor(op, "labels", labels)};
+        const Named upstream{"dloss", tensor(op, "dloss", dloss)};
+        check_rows(op, *scores.operand.tensor, *classes.operand.tensor);
+        check_real(op, {scores, mean, to, upstream});
+        check_shape(op, "loss", mean.operand, {});
+        check_dtype(op, "correct", hits.operand, DType::I32);
+        check_shape(op, "correct", hits.operand, {});
+        check_same_shape(op, "dlogits", to.operand, "logits", scores.operand);
+        check_shape(op, "dloss", upstream.operand, {});
+        check_disjoint(op, {mean, hits, to}, {scores, classes, upstream});
+        kernels::softmax_cross_entropy_training(
+            launcher, *mean.operand.tensor, *hits.operand.tensor, *to.operand.tensor,
+            *scores.operand.tensor, *classes.operand.tensor, *upstream.operand.tensor);
+      });
+}

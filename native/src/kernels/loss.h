@@ -12,5 +12,9 @@ void softmax_cross_entropy(Launcher& launcher, const Tensor& loss, const Tensor&
 // The row of a label that is too large, which makes the loss NaN, gets NaN.
 void softmax_cross_entropy_backward(Launcher& launcher, const Tensor& dlogits, const Tensor& logits,
                                     const Tensor& labels, const Tensor& dloss);
+// Both.
+void softmax_cross_entropy_training(Launcher& launcher, const Tensor& loss, const Tensor& correct,
+                                    const Tensor& dlogits, const Tensor& logits,
+                                    const Tensor& labels, const Tensor& dloss);
 
 }  // namespace gatun::kernels

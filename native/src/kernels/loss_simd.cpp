@@ -91,41 +91,45 @@ void softmax(float* y, const float* x, int64_t rows, int64_t columns) {
   }
 }
 
-naive::CrossEntropy cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
-                                  int64_t columns) {
+template <bool kGradient>
+naive::CrossEntropy cross_entropy_rows(float* dlogits, const float* logits, const int32_t* labels,
+                                       int64_t rows, int64_t columns, float scale) {
   naive::CrossEntropy sums;
   for (int64_t r = 0; r < rows; ++r, logits += columns) {
     const int64_t label = labels[r];
-    if (label < 0) continue;
-    ++sums.counted;
-    if (label >= columns) {
-      sums.loss = std::numeric_limits<double>::quiet_NaN();
+    float* gradient = kGradient ? dlogits + r * columns : nullptr;
+    sums.counted += label >= 0;
+    if (label < 0 || label >= columns) {
+      constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+      if (label >= 0) sums.loss = kNaN;
+      if constexpr (kGradient) std::fill_n(gradient, columns, label < 0 ? 0 : kNaN);
       continue;
     }
     const float max = greatest(logits, columns);
-    const double sum = sum_exp<false>(nullptr, logits, columns, max);
+    const double sum = sum_exp<kGradient>(gradient, logits, columns, max);
     sums.loss += static_cast<double>(max) - logits[label] + std::log(sum);
     if (std::isnan(sum)) {  // NaN or infinities, which `max` may hide
       sums.correct += naive::is_first_greatest(logits, label, columns);
     } else {
       sums.correct += logits[label] == max && !holds(logits, label, max);
     }
+    if constexpr (kGradient) {
+      scale_row(gradient, columns, static_cast<float>(scale / sum));
+      gradient[label] -= scale;
+    }
   }
   return sums;
 }
 
-void cross_entropy_backward(float* dlogits, const float* logits, const int32_t* labels,
-                            int64_t rows, int64_t columns, float scale) {
-  for (int64_t r = 0; r < rows; ++r, dlogits += columns, logits += columns) {
-    const int64_t label = labels[r];
-    if (label < 0 || label >= columns) {
-      std::fill_n(dlogits, columns, label < 0 ? 0 : std::numeric_limits<float>::quiet_NaN());
-      continue;
-    }
-    const double sum = sum_exp<true>(dlogits, logits, columns, greatest(logits, columns));
-    scale_row(dlogits, columns, static_cast<float>(scale / sum));
-    dlogits[label] -= scale;
-  }
+naive::CrossEntropy cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
+                                  int64_t columns) {
+  return cross_entropy_rows<false>(nullptr, logits, labels, rows, columns, 0);
+}
+
+naive::CrossEntropy cross_entropy_training(float* dlogits, const float* logits,
+                                           const int32_t* labels, int64_t rows, int64_t columns,
+                                           float scale) {
+  return cross_entropy_rows<true>(dlogits, logits, labels, rows, columns, scale);
 }
 
 }  // namespace
@@ -138,7 +142,7 @@ namespace {
 
 HWY_EXPORT(softmax);
 HWY_EXPORT(cross_entropy);
-HWY_EXPORT(cross_entropy_backward);
+HWY_EXPORT(cross_entropy_training);
 
 }  // namespace
 
@@ -151,9 +155,11 @@ naive::CrossEntropy softmax_cross_entropy_rows(const float* logits, const int32_
   return HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, labels, rows, columns);
 }
 
-void softmax_cross_entropy_backward_rows(float* dlogits, const float* logits, const int32_t* labels,
-                                         int64_t rows, int64_t columns, float scale) {
-  HWY_DYNAMIC_DISPATCH(cross_entropy_backward)(dlogits, logits, labels, rows, columns, scale);
+naive::CrossEntropy softmax_cross_entropy_training_rows(float* dlogits, const float* logits,
+                                                        const int32_t* labels, int64_t rows,
+                                                        int64_t columns, float scale) {
+  return HWY_DYNAMIC_DISPATCH(cross_entropy_training)(dlogits, logits, labels, rows, columns,
+                                                      scale);
 }
 
 }  // namespace gatun::kernels

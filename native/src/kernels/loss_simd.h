@@ -12,7 +12,9 @@ namespace gatun::kernels {
 void softmax_rows(float* y, const float* x, int64_t rows, int64_t columns);
 naive::CrossEntropy softmax_cross_entropy_rows(const float* logits, const int32_t* labels,
                                                int64_t rows, int64_t columns);
-void softmax_cross_entropy_backward_rows(float* dlogits, const float* logits, const int32_t* labels,
-                                         int64_t rows, int64_t columns, float scale);
+// The same, and the gradient; scale: dloss / counted rows.
+naive::CrossEntropy softmax_cross_entropy_training_rows(float* dlogits, const float* logits,
+                                                        const int32_t* labels, int64_t rows,
+                                                        int64_t columns, float scale);
 
 }  // namespace gatun::kernels

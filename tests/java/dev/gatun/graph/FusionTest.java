@@ -3,6 +3,7 @@ package dev.gatun.graph;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.DType;
 import dev.gatun.Tensor;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Backend.Activation;
@@ -129,7 +130,17 @@ class FusionTest {
             "backwards through relu(batch norm + residual)",
             n ->
                 gradients(
-                    n, (Value) n.norm(n.leaf(6, 5)).plus(n.leaf(6, 5)).relu().square().sum())));
+                    n, (Value) n.norm(n.leaf(6, 5)).plus(n.leaf(6, 5)).relu().square().sum())),
+        fits(
+            new FuseCrossEntropy(),
+            1,
+            "softmax cross-entropy and its gradient",
+            n -> {
+              Value loss = (Value) n.leaf(4, 5).softmaxCrossEntropy(n.leaf(DType.I32, 4));
+              List<Value> results = new ArrayList<>(List.of(loss));
+              results.addAll(gradients(n, loss));
+              return results;
+            }));
   }
 
   @ParameterizedTest(name = "{0} {2}")
@@ -233,7 +244,17 @@ class FusionTest {
             new FuseBatchNormGate(),
             0,
             "a gate that no batch norm reads",
-            n -> one(n.gate(n.leaf(6, 5), n.leaf(6, 5)))));
+            n -> one(n.gate(n.leaf(6, 5), n.leaf(6, 5)))),
+        fits(
+            new FuseCrossEntropy(),
+            0,
+            "the gradient depends on the loss",
+            n -> {
+              Value loss = (Value) n.leaf(4, 5).softmaxCrossEntropy(n.leaf(DType.I32, 4));
+              List<Value> results = new ArrayList<>(List.of(loss));
+              results.addAll(gradients(n, (Value) loss.square()));
+              return results;
+            }));
   }
 
   @ParameterizedTest(name = "{0} {2}")

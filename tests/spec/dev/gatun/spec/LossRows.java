@@ -64,6 +64,21 @@ final class LossRows {
             .ulps(64, EXPONENTIALS)
             .refuses("expected dloss (), found f32 (1)", real(7, 13), labels(13, 7), real(1))
             .refuses("expected labels (7), found i32 (8)", real(7, 13), labels(13, 8), real())
+            .refuses("dtypes differ", real(7, 13), labels(13, 7), typed(DType.F64, Fill.NORMAL)),
+        OpRow.of(new SoftmaxCrossEntropy.Training())
+            .on(real(7, 13), labels(13, 7), real())
+            .on(real(1, 1), typed(DType.I32, Fill.constant(0), 1), real())
+            .on(real(5, 3), typed(DType.I32, Fill.constant(-1), 5), real())
+            .on(real(0, 3), labels(3, 0), real())
+            .on(real(128, 1000), labels(1000, 128), real())
+            .on(real(300, 10), labels(10, 300), real())
+            .on(real(Fill.normal(50), 7, 13), labels(13, 7), real())
+            .values(real(TIES, 31, 4), labels(4, 31), real())
+            .values(real(3, 4), typed(DType.I32, Fill.cycle(0, 4, 2), 3), real())
+            .ulps(64, EXPONENTIALS)
+            .refuses("expected dloss (), found f32 (1)", real(7, 13), labels(13, 7), real(1))
+            .refuses("expected labels (7), found i32 (8)", real(7, 13), labels(13, 8), real())
+            .refuses("expected 3 inputs, found 2", real(7, 13), labels(13, 7))
             .refuses("dtypes differ", real(7, 13), labels(13, 7), typed(DType.F64, Fill.NORMAL)));
   }
 }

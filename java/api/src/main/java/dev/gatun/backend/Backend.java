@@ -241,6 +241,10 @@ public interface Backend extends AutoCloseable {
   /// The gradient of the loss, times the scalar dloss.
   void softmaxCrossEntropyBackward(View dlogits, View logits, View labels, View dloss);
 
+  /// Both of the former in one pass over the logits.
+  void softmaxCrossEntropyTraining(
+      View loss, View correct, View dlogits, View logits, View labels, View dloss);
+
   // The optimizer on slabs.
 
   /// norm (scalar) = sqrt(sum x²).

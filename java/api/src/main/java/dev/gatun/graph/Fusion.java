@@ -15,7 +15,8 @@ final class Fusion {
           new FuseRelu(),
           new FuseAddend(),
           new FuseGate(),
-          new FuseBatchNormGate());
+          new FuseBatchNormGate(),
+          new FuseCrossEntropy());
 
   private Fusion() {}
 

@@ -3477,6 +3477,72 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_softmax_cross_entropy_training {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_softmax_cross_entropy_training");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * }
+     */
+    public static FunctionDescriptor gt_softmax_cross_entropy_training$descriptor() {
+        return gt_softmax_cross_entropy_training.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * }
+     */
+    public static MethodHandle gt_softmax_cross_entropy_training$handle() {
+        return gt_softmax_cross_entropy_training.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * }
+     */
+    public static MemorySegment gt_softmax_cross_entropy_training$address() {
+        return gt_softmax_cross_entropy_training.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * }
+     */
+    public static int gt_softmax_cross_entropy_training(MemorySegment stream, MemorySegment loss, MemorySegment correct, MemorySegment dlogits, MemorySegment logits, MemorySegment labels, MemorySegment dloss) {
+        var mh$ = gt_softmax_cross_entropy_training.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_softmax_cross_entropy_training", stream, loss, correct, dlogits, logits, labels, dloss);
+            }
+            return (int)mh$.invokeExact(stream, loss, correct, dlogits, logits, labels, dloss);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_norm {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,

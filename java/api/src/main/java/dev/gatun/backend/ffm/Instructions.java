@@ -524,6 +524,22 @@ abstract class Instructions implements Backend {
         dloss);
   }
 
+  @Override
+  public void softmaxCrossEntropyTraining(
+      View loss, View correct, View dlogits, View logits, View labels, View dloss) {
+    issue(
+        "softmax_cross_entropy_training",
+        s ->
+            gatun_h.gt_softmax_cross_entropy_training(
+                s, at(loss), at(correct), at(dlogits), at(logits), at(labels), at(dloss)),
+        loss,
+        correct,
+        dlogits,
+        logits,
+        labels,
+        dloss);
+  }
+
   // The optimizer on slabs.
 
   @Override

@@ -104,6 +104,38 @@ final class Loss {
                 logits.dim(1)));
   }
 
+  static Instruction crossEntropyTraining(
+      View lossView,
+      View correctView,
+      View dlogitsView,
+      View logitsView,
+      View labelsView,
+      View dlossView) {
+    Operands operands = new Operands("softmax_cross_entropy_training");
+    Operand loss = operands.output("loss", lossView);
+    Operand correct = operands.output("correct", correctView);
+    Operand dlogits = operands.output("dlogits", dlogitsView);
+    Operand logits = operands.input("logits", logitsView);
+    Operand labels = operands.input("labels", labelsView);
+    Operand dloss = operands.input("dloss", dlossView);
+    operands.requireReal(loss, dlogits, logits, dloss);
+    loss.requireShape();
+    correct.requireDtype(DType.I32);
+    correct.requireShape();
+    requireLabels(logits, labels);
+    operands.requireShapeOf(logits, dlogits);
+    dloss.requireShape();
+    int rows = logits.dim(0);
+    int classes = logits.dim(1);
+    Reals x = logits.reals();
+    Integers t = labels.integers();
+    return operands.instruction(
+        () -> {
+          crossEntropy(loss.reals(), correct.integers(), x, t, rows, classes);
+          crossEntropyBackward(dlogits.reals(), x, t, dloss.reals(), rows, classes);
+        });
+  }
+
   private static void crossEntropyBackward(
       Reals dlogits, Reals logits, Integers labels, Reals dloss, int rows, int classes) {
     int counted = 0;

@@ -326,6 +326,12 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public void softmaxCrossEntropyTraining(
+      View loss, View correct, View dlogits, View logits, View labels, View dloss) {
+    issue(Loss.crossEntropyTraining(loss, correct, dlogits, logits, labels, dloss));
+  }
+
+  @Override
   public void norm(View norm, View x) {
     issue(Optimizer.norm(norm, x));
   }

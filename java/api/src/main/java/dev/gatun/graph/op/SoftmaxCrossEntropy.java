@@ -69,4 +69,35 @@ public record SoftmaxCrossEntropy() implements Op {
           outputs.getFirst(), inputs.get(0), inputs.get(1), inputs.get(2));
     }
   }
+
+  /// Loss, number of right answers and dlogits from logits, labels and the gradient of the loss
+  /// (scalar), in one pass.
+  public record Training() implements Op {
+    @Override
+    public String name() {
+      return "softmax_cross_entropy_training";
+    }
+
+    @Override
+    public List<TensorType> infer(List<TensorType> inputs) {
+      Checks.arity(name(), inputs, 3);
+      check(name(), inputs);
+      TensorType logits = inputs.getFirst();
+      Checks.real(name(), List.of(logits, inputs.get(2)));
+      Checks.shape(name(), "dloss", inputs.get(2), Shape.scalar());
+      return List.of(
+          logits.with(Shape.scalar()), new TensorType(DType.I32, Shape.scalar()), logits);
+    }
+
+    @Override
+    public void lower(Backend backend, List<View> outputs, List<View> inputs) {
+      backend.softmaxCrossEntropyTraining(
+          outputs.get(0),
+          outputs.get(1),
+          outputs.get(2),
+          inputs.get(0),
+          inputs.get(1),
+          inputs.get(2));
+    }
+  }
 }
