@@ -258,6 +258,21 @@ void elementwise(const Machine& m, const Bandwidth& far, const Bandwidth& near) 
   }
 }
 
+void layer_norm(const Machine& m, const Bandwidth& bandwidth) {
+  if (!wanted("layer_norm")) return;
+  constexpr int64_t kRows = 8192, kColumns = 1024;
+  const double mb = kRows * kColumns * 4e-6;
+  const Array x(m, GT_F32, {kRows, kColumns}), y(m, GT_F32, {kRows, kColumns});
+  const Array dx(m, GT_F32, {kRows, kColumns}), mean(m, GT_F32, {kRows, 1});
+  const Array inv_std(m, GT_F32, {kRows, 1}), gamma(m, GT_F32, {kColumns});
+  const Array beta(m, GT_F32, {kColumns}), dgamma(m, GT_F32, {kColumns});
+  row(m, "layer_norm/8192x1024/forward", mb * 2, bandwidth.copy,
+      [&](gt_stream s) { return gt_layer_norm(s, y, mean, inv_std, x, gamma, beta, 1e-5); });
+  row(m, "layer_norm/8192x1024/backward", mb * 3, bandwidth.copy, [&](gt_stream s) {
+    return gt_layer_norm_backward(s, dx, dgamma, beta, y, x, mean, inv_std, gamma);
+  });
+}
+
 void loss(const Machine& m, const Bandwidth& bandwidth) {
   if (!wanted("softmax_cross_entropy")) return;
   constexpr int64_t kRows = 4096, kClasses = 1000;
@@ -305,5 +320,6 @@ int main(int argc, char** argv) {
   batch_norm(machine, far, {64, 56, 56, 64}, true, GT_ACTIVATION_RELU);
   optimizer(machine, far);
   elementwise(machine, far, near);
+  layer_norm(machine, far);
   loss(machine, near);
 }

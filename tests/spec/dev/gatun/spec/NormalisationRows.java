@@ -11,10 +11,11 @@ import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.graph.op.BatchNormInference;
 import dev.gatun.graph.op.BatchNormTraining;
+import dev.gatun.graph.op.LayerNorm;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Batch normalisation.
+/// Batch, layer and RMS normalisation.
 final class NormalisationRows {
   private static final String SUMS =
       "means of up to 8,192 values in f32, whose error the inverse standard deviation carries on";
@@ -183,7 +184,58 @@ final class NormalisationRows {
             .refuses(
                 "expected a finite epsilon of at least 0, found -1.0",
                 () -> new BatchNormInference(-1, false, Activation.NONE),
-                training(NORMAL, false, 5, 3)));
+                training(NORMAL, false, 5, 3)),
+        OpRow.of(new LayerNorm(1e-5, true, true, true))
+            .on(real(7, 13), real(13), real(13))
+            .on(real(5, 1), real(1), real(1))
+            .on(real(2, 3, 64), real(64), real(64))
+            .on(real(0, 5), real(5), real(5))
+            .on(real(OFF_CENTRE, 4, 100), real(100), real(100))
+            .on(real(300, 1000), real(1000), real(1000))
+            .on(new LayerNorm(1e-5, true, false, false), real(7, 13))
+            .on(new LayerNorm(1e-5, true, false, true), real(7, 13), real(13))
+            .on(new LayerNorm(1e-3, false, true, false), real(3, 5, 17), real(17))
+            .on(new LayerNorm(1e-3, false, false, false), real(31))
+            .ulps(256, SUMS)
+            .gradient()
+            .alsoInPlace(0, 0)
+            .refuses("expected 3 inputs, found 1", real(5, 3))
+            .refuses(
+                "expected one value per channel (3), found f32 (5)", real(5, 3), real(5), real(3))
+            .refuses(
+                "expected rows of at least one value, found f32 (5, 0)",
+                real(5, 0),
+                real(0),
+                real(0))
+            .refuses("dtypes differ", real(5, 3), real(3), typed(DType.F64, NORMAL, 3))
+            .refuses(
+                "expected a finite epsilon of at least 0, found -1.0",
+                () -> new LayerNorm(-1, true, false, false),
+                real(5, 3)),
+        OpRow.of(new LayerNorm.Backward(true, true, true))
+            .on(layerBackward(true, true, 7, 13))
+            .on(layerBackward(true, true, 0, 5))
+            .on(layerBackward(true, true, 300, 100))
+            .on(layerBackward(true, true, 2, 3, 64))
+            .on(new LayerNorm.Backward(true, false, true), layerBackward(true, false, 7, 13))
+            .on(new LayerNorm.Backward(false, true, false), layerBackward(false, true, 5, 17))
+            .on(new LayerNorm.Backward(false, false, false), layerBackward(false, false, 31))
+            .ulps(256, SUMS)
+            .refuses(
+                "expected one value per row (5, 1), found f32 (5)",
+                real(5, 3),
+                real(5, 3),
+                real(5),
+                real(5, 1),
+                real(3))
+            .refuses(
+                "expected x (5, 3), found f32 (5, 4)",
+                real(5, 3),
+                real(5, 4),
+                real(5, 1),
+                real(5, 1),
+                real(3))
+            .refuses("expected 5 inputs, found 2", real(5, 3), real(5, 3)));
   }
 
   private static BatchNormTraining training(boolean residual, Activation activation) {
@@ -240,6 +292,20 @@ final class NormalisationRows {
                 wide(NORMAL, channels)));
     if (gated) {
       inputs.add(real(TIES, dims));
+    }
+    return inputs.toArray(Input[]::new);
+  }
+
+  /// dy, x [...,C], inverse standard deviation, mean [...,1], gamma [C].
+  private static Input[] layerBackward(boolean centered, boolean scaled, long... dims) {
+    long[] row = dims.clone();
+    row[row.length - 1] = 1;
+    List<Input> inputs = new ArrayList<>(List.of(real(dims), real(dims), real(POSITIVE, row)));
+    if (centered) {
+      inputs.add(real(row));
+    }
+    if (scaled) {
+      inputs.add(real(dims[dims.length - 1]));
     }
     return inputs.toArray(Input[]::new);
   }

@@ -181,6 +181,59 @@ public final class Layers {
     }
   }
 
+  /// Layer normalisation along the last axis: see [Tensor#layerNorm]. Parameters `weight` (ones)
+  /// and `bias` (zeros), both `[C]`.
+  ///
+  /// @param epsilon added to the variance, inside the root
+  public record LayerNorm(double epsilon) implements Layer {
+    /// Checks the range.
+    public LayerNorm {
+      checkEpsilon("layerNorm", epsilon);
+    }
+
+    /// Epsilon 1e-5.
+    public LayerNorm() {
+      this(1e-5);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      long channels = x.shape().dim(-1);
+      return x.layerNorm(
+          context.parameter("weight", Initializer.ones(), channels),
+          context.parameter("bias", Initializer.zeros(), channels),
+          epsilon);
+    }
+  }
+
+  /// RMS normalisation along the last axis: see [Tensor#rmsNorm]. Parameter `weight` (ones) `[C]`.
+  ///
+  /// @param epsilon added to the mean of squares, inside the root
+  public record RmsNorm(double epsilon) implements Layer {
+    /// Checks the range.
+    public RmsNorm {
+      checkEpsilon("rmsNorm", epsilon);
+    }
+
+    /// Epsilon 1e-5.
+    public RmsNorm() {
+      this(1e-5);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      long channels = x.shape().dim(-1);
+      return x.rmsNorm(context.parameter("weight", Initializer.ones(), channels), epsilon);
+    }
+  }
+
+  private static void checkEpsilon(String layer, double epsilon) {
+    if (!(epsilon > 0 && Double.isFinite(epsilon))) {
+      throw new IllegalArgumentException(
+          "[%s] expected an epsilon greater than 0, found %s".formatted(layer, epsilon));
+    }
+  }
+
   /// Inverted dropout: in training each element is dropped with this probability and the rest
   /// divided by what stays; in inference nothing happens.
   ///

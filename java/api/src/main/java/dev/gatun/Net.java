@@ -104,6 +104,16 @@ public final class Net {
     return layer("batchNorm", batchNorm);
   }
 
+  /// Layer normalisation along the last axis.
+  public Net layerNorm() {
+    return layer("layerNorm", new Layers.LayerNorm());
+  }
+
+  /// RMS normalisation along the last axis.
+  public Net rmsNorm() {
+    return layer("rmsNorm", new Layers.RmsNorm());
+  }
+
   /// max(x, 0).
   public Net relu() {
     return layer("relu", (context, x) -> x.relu());

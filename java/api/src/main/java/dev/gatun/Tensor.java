@@ -15,6 +15,7 @@ import dev.gatun.graph.op.BinaryOp;
 import dev.gatun.graph.op.Conv2d;
 import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Expand;
+import dev.gatun.graph.op.LayerNorm;
 import dev.gatun.graph.op.MatMul;
 import dev.gatun.graph.op.MaxPool;
 import dev.gatun.graph.op.Permute;
@@ -328,6 +329,26 @@ public abstract class Tensor implements AutoCloseable {
   /// to `channels`: the parameter-free residual shortcut (option A of He et al. 2015).
   public final Tensor subsamplePad(int stride, long channels) {
     return apply(new SubsamplePad(stride, channels), this);
+  }
+
+  /// Layer normalisation along the last axis (Ba, Kiros and Hinton 2016): `gamma · (this - mean) /
+  /// √(variance + epsilon) + beta`, mean and variance (divided by C) of each row `[C]`.
+  ///
+  /// @param gamma `[C]`
+  /// @param beta `[C]`
+  /// @param epsilon added to the variance, inside the root
+  public final Tensor layerNorm(Tensor gamma, Tensor beta, double epsilon) {
+    return applyAll(new LayerNorm(epsilon, true, true, true), List.of(this, gamma, beta))
+        .getFirst();
+  }
+
+  /// RMS normalisation along the last axis (Zhang and Sennrich 2019): `gamma · this / √(mean of
+  /// squares + epsilon)`, of each row `[C]`.
+  ///
+  /// @param gamma `[C]`
+  /// @param epsilon added to the mean of squares, inside the root
+  public final Tensor rmsNorm(Tensor gamma, double epsilon) {
+    return applyAll(new LayerNorm(epsilon, false, true, false), List.of(this, gamma)).getFirst();
   }
 
   /// exp(this) normalised to sum 1 along the last axis.

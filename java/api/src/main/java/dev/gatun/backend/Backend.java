@@ -211,6 +211,28 @@ public interface Backend extends AutoCloseable {
       double epsilon,
       Activation activation);
 
+  /// Normalises each row along the last axis. mean and invStd are [...,1]; without a mean it is RMS
+  /// normalisation. gamma and beta [C] are optional.
+  void layerNorm(
+      View y,
+      @Nullable View mean,
+      View invStd,
+      View x,
+      @Nullable View gamma,
+      @Nullable View beta,
+      double epsilon);
+
+  /// The gradient of [#layerNorm].
+  void layerNormBackward(
+      View dx,
+      @Nullable View dgamma,
+      @Nullable View dbeta,
+      View dy,
+      View x,
+      @Nullable View mean,
+      View invStd,
+      @Nullable View gamma);
+
   // Pooling; x [N,H,W,C], y [N,P,Q,C].
 
   /// The greatest element of each window, and its place in the window (U8).

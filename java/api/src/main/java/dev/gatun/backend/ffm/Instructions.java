@@ -400,6 +400,53 @@ abstract class Instructions implements Backend {
         runningVariance);
   }
 
+  @Override
+  public void layerNorm(
+      View y,
+      @Nullable View mean,
+      View invStd,
+      View x,
+      @Nullable View gamma,
+      @Nullable View beta,
+      double epsilon) {
+    issue(
+        "layer_norm",
+        s ->
+            gatun_h.gt_layer_norm(
+                s, at(y), at(mean), at(invStd), at(x), at(gamma), at(beta), epsilon),
+        y,
+        mean,
+        invStd,
+        x,
+        gamma,
+        beta);
+  }
+
+  @Override
+  public void layerNormBackward(
+      View dx,
+      @Nullable View dgamma,
+      @Nullable View dbeta,
+      View dy,
+      View x,
+      @Nullable View mean,
+      View invStd,
+      @Nullable View gamma) {
+    issue(
+        "layer_norm_backward",
+        s ->
+            gatun_h.gt_layer_norm_backward(
+                s, at(dx), at(dgamma), at(dbeta), at(dy), at(x), at(mean), at(invStd), at(gamma)),
+        dx,
+        dgamma,
+        dbeta,
+        dy,
+        x,
+        mean,
+        invStd,
+        gamma);
+  }
+
   // Pooling.
 
   @Override

@@ -285,6 +285,31 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public void layerNorm(
+      View y,
+      @Nullable View mean,
+      View invStd,
+      View x,
+      @Nullable View gamma,
+      @Nullable View beta,
+      double epsilon) {
+    issue(LayerNorm.forward(y, mean, invStd, x, gamma, beta, epsilon));
+  }
+
+  @Override
+  public void layerNormBackward(
+      View dx,
+      @Nullable View dgamma,
+      @Nullable View dbeta,
+      View dy,
+      View x,
+      @Nullable View mean,
+      View invStd,
+      @Nullable View gamma) {
+    issue(LayerNorm.backward(dx, dgamma, dbeta, dy, x, mean, invStd, gamma));
+  }
+
+  @Override
   public void maxPool(View y, View taps, View x, Window window) {
     issue(Pooling.max(y, taps, x, window));
   }
