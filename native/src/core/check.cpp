@@ -1,8 +1,16 @@
 #include "core/check.h"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace gatun {
+
+void append(std::string& out, double value) {
+  char digits[32];
+  std::snprintf(digits, sizeof(digits), "%g", value);
+  out += digits;
+}
+
 bool same_shape(const Tensor& a, const Tensor& b) {
   return a.rank == b.rank && std::equal(a.dims.begin(), a.dims.begin() + a.rank, b.dims.begin());
 }

@@ -4,9 +4,9 @@
 
 #include <exception>
 #include <initializer_list>
-#include <ostream>
-#include <sstream>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "core/tensor.h"
@@ -21,14 +21,22 @@ struct Error : std::exception {
   const char* what() const noexcept override { return text.c_str(); }
 };
 
-inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
-inline std::ostream& operator<<(std::ostream& out, const Tensor& t) { return out << t.to_string(); }
+// Parts of a message. Streams would do the same, but bring half a megabyte of locales along.
+inline void append(std::string& out, std::string_view text) { out += text; }
+inline void append(std::string& out, char character) { out += character; }
+inline void append(std::string& out, DType dtype) { out += name_of(dtype); }
+inline void append(std::string& out, const Tensor& t) { out += t.to_string(); }
+void append(std::string& out, double value);  // six digits, as streams write
+template <typename Integer, std::enable_if_t<std::is_integral_v<Integer>, int> = 0>
+void append(std::string& out, Integer value) {
+  out += std::to_string(value);
+}
 
 template <typename... Parts>
 [[noreturn]] void fail(gt_status status, const Parts&... parts) {
-  std::ostringstream out;
-  (out << ... << parts);
-  throw Error(status, out.str());
+  std::string text;
+  (append(text, parts), ...);
+  throw Error(status, std::move(text));
 }
 
 template <typename... Parts>

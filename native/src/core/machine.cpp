@@ -1,7 +1,8 @@
 #include "core/machine.h"
 
 #include <algorithm>
-#include <fstream>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <string>
 #include <thread>
@@ -16,18 +17,31 @@
 namespace gatun {
 namespace {
 
-// Calls read(stream) with `file` of this process' control group (version 2) and of every group
+// The beginning of a small file of the system, empty if there is none.
+std::string read(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "r");
+  if (file == nullptr) return {};
+  char text[4096];
+  const size_t bytes = std::fread(text, 1, sizeof(text), file);
+  std::fclose(file);
+  return {text, bytes};
+}
+
+// The number at the start of a file, 0 if there is none.
+double read_number(const std::string& path) { return std::strtod(read(path).c_str(), nullptr); }
+
+// Calls take(content) with `file` of this process' control group (version 2) and of every group
 // above it.
-template <typename Read>
-void for_each_cgroup(const std::string& file, Read&& read) {
-  std::ifstream self("/proc/self/cgroup");
+template <typename Take>
+void for_each_cgroup(const std::string& file, Take&& take) {
+  const std::string groups = read("/proc/self/cgroup");
   std::string path;
-  for (std::string line; std::getline(self, line);) {
-    if (line.rfind("0::", 0) == 0) path = line.substr(3);
+  if (const size_t line = groups.find("0::"); line != std::string::npos) {  // the last line
+    path = groups.substr(line + 3, groups.find('\n', line) - line - 3);
   }
   while (true) {
     if (!path.empty() && path.back() == '/') path.pop_back();
-    if (std::ifstream in("/sys/fs/cgroup" + path + "/" + file); in) read(in);
+    take(read(std::string("/sys/fs/cgroup").append(path).append("/").append(file)));
     if (path.empty()) return;
     path.erase(path.rfind('/'));
   }
@@ -57,13 +71,13 @@ int available_processors() {
     const double share = std::min(quota / period, 1e6);
     processors = std::min(processors, std::max(1, static_cast<int>(share + 0.999)));
   };
-  for_each_cgroup("cpu.max", [&](std::istream& in) {
-    double quota, period;
-    if (in >> quota >> period) limit(quota, period);  // "max" is not a number
+  for_each_cgroup("cpu.max", [&](const std::string& text) {
+    char* rest = nullptr;
+    const double quota = std::strtod(text.c_str(), &rest);  // "max" is not a number
+    limit(quota, std::strtod(rest, nullptr));
   });
-  double quota = 0, period = 0;
-  std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
-  std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
+  const double quota = read_number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  const double period = read_number("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
   limit(quota, period);
   return processors;
 }
@@ -74,21 +88,20 @@ int64_t available_memory() {
   const int64_t pages = sysconf(_SC_PHYS_PAGES);
   if (pages > 0) bytes = pages * sysconf(_SC_PAGESIZE);
 #endif
-  const auto limit = [&](std::istream& in) {
-    int64_t value;
-    if (in >> value && value > 0) bytes = std::min(bytes, value);
+  const auto limit = [&](const std::string& text) {
+    const int64_t value = std::strtoll(text.c_str(), nullptr, 10);
+    if (value > 0) bytes = std::min(bytes, value);
   };
   for_each_cgroup("memory.max", limit);
-  std::ifstream version1("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-  limit(version1);
+  limit(read("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
   return bytes;
 }
 
 int64_t last_level_cache() {
   static const int64_t bytes = [] {
     // sysconf would give the sum over all groups of cores.
-    int64_t kibibytes = 0;
-    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >> kibibytes;
+    const auto kibibytes =
+        static_cast<int64_t>(read_number("/sys/devices/system/cpu/cpu0/cache/index3/size"));
     return kibibytes > 0 ? kibibytes << 10 : int64_t{32} << 20;
   }();
   return bytes;

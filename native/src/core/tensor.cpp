@@ -1,7 +1,5 @@
 #include "core/tensor.h"
 
-#include <sstream>
-
 namespace gatun {
 
 int64_t size_of(DType dtype) {
@@ -39,11 +37,13 @@ const char* name_of(DType dtype) {
 }
 
 std::string Tensor::to_string() const {
-  std::ostringstream out;
-  out << name_of(dtype) << " (";
-  for (int32_t i = 0; i < rank; ++i) out << (i > 0 ? ", " : "") << dims[i];
-  out << ")";
-  return out.str();
+  std::string text = name_of(dtype);
+  text += " (";
+  for (int32_t i = 0; i < rank; ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(dims[i]);
+  }
+  return text + ")";
 }
 
 }  // namespace gatun
