@@ -204,7 +204,9 @@ public final class ReferenceBackend implements Backend {
       @Nullable View normMean,
       Window window,
       ConvAlgorithm algorithm) {
-    issue(Convolution.backwardData(dx, sums, dy, w, addend, gate, normX, normMean, window, algorithm));
+    issue(
+        Convolution.backwardData(
+            dx, sums, dy, w, addend, gate, normX, normMean, window, algorithm));
   }
 
   @Override
