@@ -33,13 +33,13 @@ kernels::ConvGeometry check_geometry(const char* op, const Tensor& x, const Tens
   return {stride_h, stride_w, pad_h, pad_w};
 }
 
-kernels::ConvAlgorithm check_algorithm(const char* op, int32_t value, const Tensor& w,
-                                       const kernels::ConvGeometry& g) {
+kernels::ConvAlgorithm check_algorithm(const char* op, int32_t value, const Tensor& x,
+                                       const Tensor& w, const kernels::ConvGeometry& g) {
   require(value >= GT_CONV_AUTO && value <= GT_CONV_WINOGRAD, "[", op,
           "] algorithm must be 0 (auto), 1 (direct) or 2 (Winograd), but is ", value);
-  require(value != GT_CONV_WINOGRAD || kernels::winograd::fits(w, g), "[", op,
-          "] the Winograd algorithm needs f32, a 3x3 kernel and stride 1, but the weights are ", w,
-          " and the stride is ", g.stride_h, "x", g.stride_w);
+  require(value != GT_CONV_WINOGRAD || kernels::winograd::fits(x, w, g), "[", op,
+          "] the Winograd algorithm needs f32, a 3x3 kernel and stride 1, but the input is ", x,
+          ", the weights are ", w, " and the stride is ", g.stride_h, "x", g.stride_w);
   return static_cast<kernels::ConvAlgorithm>(value);
 }
 
@@ -69,7 +69,7 @@ gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor 
     kernels::conv2d(
         launcher, ty, tx, tw, tbias, geometry,
         {.addend = tresidual, .activation = check_activation(op, activation), .moments = tmoments},
-        check_algorithm(op, algorithm, tw, geometry));
+        check_algorithm(op, algorithm, tx, tw, geometry));
   });
 }
 
@@ -107,7 +107,7 @@ gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums
                                        .sums = to_sums.operand.tensor,
                                        .norm_x = centered.operand.tensor,
                                        .norm_mean = center.operand.tensor},
-                                      check_algorithm(op, algorithm, tw, geometry));
+                                      check_algorithm(op, algorithm, tdx, tw, geometry));
       });
 }
 
@@ -123,6 +123,6 @@ gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x
     check_no_overlap(op, "dw", tdw, "x", tx);
     check_no_overlap(op, "dw", tdw, "dy", tdy);
     kernels::conv2d_backward_weights(launcher, tdw, tx, tdy, geometry,
-                                     check_algorithm(op, algorithm, tdw, geometry));
+                                     check_algorithm(op, algorithm, tx, tdw, geometry));
   });
 }

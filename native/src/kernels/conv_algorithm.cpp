@@ -46,7 +46,7 @@ bool faster_by_winograd(Pass pass, const naive::ConvDims& d, const ConvGeometry&
 // x and y are the forward pass's.
 bool by_winograd(ConvAlgorithm algorithm, Pass pass, const Tensor& x, const Tensor& w,
                  const Tensor& y, const ConvGeometry& g) {
-  if (x.count == 0 || w.count == 0 || y.count == 0 || !winograd::fits(w, g)) return false;
+  if (x.count == 0 || w.count == 0 || y.count == 0 || !winograd::fits(x, w, g)) return false;
   return algorithm == ConvAlgorithm::WINOGRAD ||
          (algorithm == ConvAlgorithm::AUTO && faster_by_winograd(pass, {x, w, y}, g));
 }

@@ -16,8 +16,8 @@ struct Epilogue {
   bool relu = false;
 };
 
-// Whether the instruction with weights `w` and these strides is one of those above.
-bool fits(const Tensor& w, const ConvGeometry& g);
+// Whether a convolution of `x` by `w`, or its gradient, can be computed so.
+bool fits(const Tensor& x, const Tensor& w, const ConvGeometry& g);
 
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
             const ConvGeometry& g, const Epilogue& epilogue);

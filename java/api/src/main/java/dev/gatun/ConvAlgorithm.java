@@ -1,7 +1,5 @@
 package dev.gatun;
 
-import dev.gatun.backend.Window;
-
 /// How a convolution and its gradients are computed.
 public enum ConvAlgorithm {
   /// As is fastest for the shape: [#WINOGRAD] where it can be and pays, [#DIRECT] elsewhere and in
@@ -17,15 +15,5 @@ public enum ConvAlgorithm {
   /// weights, the greatest error over the result's root mean square is about 2e-5 forward and 3e-5
   /// in the data gradient with 16 channels and grows with the square root of their number, to 6e-5
   /// and 1e-4 with 512; in the weight gradient it is below 4e-5. The typical error is 1e-6 to 4e-6.
-  WINOGRAD;
-
-  /// Whether a convolution with this window and elements of this type can be computed so.
-  public boolean supports(Window window, DType dtype) {
-    return this != WINOGRAD
-        || (dtype == DType.F32
-            && window.height() == 3
-            && window.width() == 3
-            && window.strideHeight() == 1
-            && window.strideWidth() == 1);
-  }
+  WINOGRAD
 }

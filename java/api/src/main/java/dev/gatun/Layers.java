@@ -92,7 +92,7 @@ public final class Layers {
     private ConvAlgorithm algorithm(LayerContext context) {
       ConvAlgorithm general = context.convAlgorithm();
       return algorithm == ConvAlgorithm.AUTO
-              && general.supports(Window.square(size, stride, pad), DType.F32)
+              && Window.square(size, stride, pad).allows(general, DType.F32)
           ? general
           : algorithm;
     }

@@ -1,5 +1,8 @@
 package dev.gatun.backend;
 
+import dev.gatun.ConvAlgorithm;
+import dev.gatun.DType;
+
 /// How a window moves over a picture, for convolution and pooling.
 ///
 /// @param height the window's height R (for convolution, that of the weights)
@@ -27,6 +30,16 @@ public record Window(
   /// A square window.
   public static Window square(int size, int stride, int pad) {
     return new Window(size, size, stride, stride, pad, pad);
+  }
+
+  /// Whether a convolution with this window, of elements of this type, can be computed so.
+  public boolean allows(ConvAlgorithm algorithm, DType dtype) {
+    return algorithm != ConvAlgorithm.WINOGRAD
+        || (dtype == DType.F32
+            && height == 3
+            && width == 3
+            && strideHeight == 1
+            && strideWidth == 1);
   }
 
   /// The rows of the output for `inputHeight` rows of input: floor((H + 2 pad - R) / stride) + 1,

@@ -279,7 +279,7 @@ final class Convolution {
       throw operands.refusal(
           "channels differ: %s is %s, %s is %s".formatted(x.name(), x.view(), w.name(), w.view()));
     }
-    if (!algorithm.supports(window, x.view().dtype())) {
+    if (!window.allows(algorithm, x.view().dtype())) {
       throw operands.refusal(
           "%s needs f32, a 3x3 window and stride 1, but %s is %s and the stride is %dx%d"
               .formatted(

@@ -111,7 +111,7 @@ final class Checks {
   }
 
   static void algorithm(String op, ConvAlgorithm algorithm, Window window, TensorType x) {
-    if (!algorithm.supports(window, x.dtype())) {
+    if (!window.allows(algorithm, x.dtype())) {
       throw new ShapeException(
           "[%s] %s needs f32, a 3x3 window and stride 1, found %s, %dx%d and %dx%d"
               .formatted(
