@@ -56,6 +56,12 @@ public record HostMachine(
         versions);
   }
 
+  /// Whether the processor has a feature, named as in `/proc/cpuinfo`.
+  static boolean hasFeature(String flag) {
+    String flags = line("/proc/cpuinfo", line -> line.startsWith("flags"));
+    return List.of(flags.split("\\s+")).contains(flag);
+  }
+
   /// The first such line of a file; empty if there is none.
   private static String line(String file, Predicate<String> wanted) {
     try {

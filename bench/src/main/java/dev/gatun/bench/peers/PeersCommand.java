@@ -114,7 +114,12 @@ public final class PeersCommand implements Callable<Integer> {
     try {
       processes.add(known.start(Report.GATUN, count));
       for (String side : sides) {
-        processes.add(known.start(side, count));
+        try {
+          processes.add(known.start(side, count));
+        } catch (UnsupportedOperationException e) { // one without its libraries stops nobody else
+          System.out.println(side + " is absent: " + e.getMessage());
+          versions.put(side, "absent: " + e.getMessage());
+        }
       }
       processes.forEach(process -> versions.put(process.name(), process.description()));
       for (Work work : works) {

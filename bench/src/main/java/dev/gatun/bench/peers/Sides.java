@@ -72,7 +72,8 @@ final class Sides {
       command.add("-Dai.djl.offline=true");
     }
     if (name.equals("dl4j")) {
-      command.add("-Dorg.bytedeco.javacpp.platform.extension=-onednn-avx512");
+      String level = HostMachine.hasFeature("avx512f") ? "avx512" : "avx2";
+      command.add("-Dorg.bytedeco.javacpp.platform.extension=-onednn-" + level);
     }
     command.add(main);
     command.add(Integer.toString(threads));

@@ -29,7 +29,11 @@ public final class Dl4jSide implements Side {
 
   @Override
   public String description() {
-    return "%s, %d threads, oneDNN avx512".formatted(Worker.jarOf(Nd4j.class), threads);
+    return "%s, %d threads, %s"
+        .formatted(
+            Worker.jarOf(Nd4j.class),
+            threads,
+            System.getProperty("org.bytedeco.javacpp.platform.extension"));
   }
 
   @Override
