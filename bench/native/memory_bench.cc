@@ -280,13 +280,15 @@ void loss(const Machine& m, const Bandwidth& bandwidth) {
   const Array logits(m, GT_F32, {kRows, kClasses}), dlogits(m, GT_F32, {kRows, kClasses});
   const Array labels(m, GT_I32, {kRows}), value(m, GT_F32, {}), correct(m, GT_I32, {});
   const Array dloss(m, GT_F32, {});
-  row(m, "softmax_cross_entropy/4096x1000/forward", mb, bandwidth.read,
-      [&](gt_stream s) { return gt_softmax_cross_entropy(s, value, correct, logits, labels); });
+  row(m, "softmax_cross_entropy/4096x1000/forward", mb, bandwidth.read, [&](gt_stream s) {
+    return gt_softmax_cross_entropy(s, value, correct, logits, labels, nullptr, 0);
+  });
   row(m, "softmax_cross_entropy/4096x1000/backward", mb * 2, bandwidth.copy, [&](gt_stream s) {
-    return gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, dloss);
+    return gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, nullptr, dloss, 0);
   });
   row(m, "softmax_cross_entropy/4096x1000/training", mb * 2, bandwidth.copy, [&](gt_stream s) {
-    return gt_softmax_cross_entropy_training(s, value, correct, dlogits, logits, labels, dloss);
+    return gt_softmax_cross_entropy_training(s, value, correct, dlogits, logits, labels, nullptr,
+                                             dloss, 0);
   });
 }
 

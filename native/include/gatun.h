@@ -147,6 +147,20 @@ GT_API gt_status gt_unary(gt_stream stream, gt_tensor y, gt_tensor x, int32_t op
 
 /* y = op(a, b), floating, NumPy broadcasting of a and b to y's shape. In place with an operand of y's shape. */
 GT_API gt_status gt_binary(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, int32_t op);
+/* Activations with s(x) = 1 / (1 + exp(-x)) and Phi the normal distribution. Their limits at infinity are their values
+ * there; NaN stays NaN. `parameter` is the slope, or alpha; functions without one ignore it. */
+#define GT_ACTIVATE_LEAKY_RELU 0 /* x > 0 ? x : slope x; derivative at 0: slope */
+#define GT_ACTIVATE_ELU 1        /* x > 0 ? x : alpha (exp(x) - 1); derivative at 0: alpha */
+#define GT_ACTIVATE_GELU 2       /* x Phi(x) */
+#define GT_ACTIVATE_GELU_TANH 3  /* x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
+#define GT_ACTIVATE_SILU 4       /* x s(x) */
+#define GT_ACTIVATE_SOFTPLUS 5   /* log(1 + exp(x)) */
+
+/* y = f(x), floating, equal shapes, parameter finite. In place. */
+GT_API gt_status gt_activate(gt_stream stream, gt_tensor y, gt_tensor x, int32_t function, double parameter);
+/* dx = dy f'(x), floating, equal shapes. In place with dy or x. */
+GT_API gt_status gt_activate_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor x, int32_t function,
+                                      double parameter);
 /* y = scale * x + shift, floating, equal shapes. In place. */
 GT_API gt_status gt_affine(gt_stream stream, gt_tensor y, gt_tensor x, double scale, double shift);
 
@@ -259,17 +273,26 @@ GT_API gt_status gt_dropout(gt_stream stream, gt_tensor y, gt_tensor x, gt_tenso
                             int64_t seed, int32_t layer);
 /* Along the last axis, real, stable. In place. */
 GT_API gt_status gt_softmax(gt_stream stream, gt_tensor y, gt_tensor x);
-/* logits [N,C] real, labels (i32) [N] in 0..C-1; a negative label is ignored, one of C or more gives a NaN loss.
- * loss (scalar) = mean over counted rows of -log softmax(logits)[label], 0 if none; correct (i32 scalar) = rows whose first
- * greatest logit is at the label. */
+/* The logarithm of the former, of which nothing underflows. In place. */
+GT_API gt_status gt_log_softmax(gt_stream stream, gt_tensor y, gt_tensor x);
+/* y [...,C], floating: 1 at the label, 0 elsewhere. labels (i32) [...]; one outside of 0..C-1 gives zeros. */
+GT_API gt_status gt_one_hot(gt_stream stream, gt_tensor y, gt_tensor labels);
+/* Real. logits [N,C]; targets are labels (i32) [N], a negative one being ignored and one of C or more giving a NaN loss; or
+ * distributions [N,C] t, ignored where the first element of a row is negative. A label's t is 1 there, 0 elsewhere.
+ * class_weights [C] w, nullable for 1; 0 <= label_smoothing s < 1. With q_c = w_c ((1 - s) t_c + s / C) in a row:
+ *   loss (scalar) = sum over counted rows of -sum_c q_c log softmax(logits)_c / total, terms with q_c = 0 left out
+ *   total = sum of w[label] over counted rows; with distributions their count (as PyTorch). If it is 0, so is the loss.
+ *   correct (i32 scalar) = rows whose first greatest logit is at the label, or at the first greatest target. */
 GT_API gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits,
-                                          gt_tensor labels);
-/* dlogits = dloss (softmax(logits) - onehot(labels)) / counted rows; 0 on ignored rows. dloss is a scalar. */
-GT_API gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor labels,
-                                                   gt_tensor dloss);
+                                          gt_tensor targets, gt_tensor class_weights, double label_smoothing);
+/* dlogits = dloss (softmax(logits) sum_c q_c - q) / total; 0 on ignored rows. dloss is a scalar. */
+GT_API gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits,
+                                                   gt_tensor targets, gt_tensor class_weights, gt_tensor dloss,
+                                                   double label_smoothing);
 /* Both of the former in one pass over the logits. */
 GT_API gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits,
-                                                   gt_tensor logits, gt_tensor labels, gt_tensor dloss);
+                                                   gt_tensor logits, gt_tensor targets, gt_tensor class_weights,
+                                                   gt_tensor dloss, double label_smoothing);
 
 /* ---- Instructions: the optimizer on slabs ------------------------------------------------------------------------ */
 

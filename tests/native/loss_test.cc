@@ -22,6 +22,59 @@ Array<int32_t> random_labels(int64_t rows, int64_t columns) {
   return labels;
 }
 
+// Rows that sum to 1, some with zeros, some ignored.
+Array<float> random_distributions(const Dims& dims) {
+  Array<float> t = random_array<float>(dims, 5, 0, 1);
+  for (int64_t r = 0; r < dims[0] && dims[1] > 0; ++r) {
+    float* row = t.data() + r * dims[1];
+    float sum = 0;
+    for (int64_t c = 0; c < dims[1]; ++c) sum += row[c] = (r + c) % 3 == 0 ? row[c] + 0.1f : 0;
+    for (int64_t c = 0; c < dims[1]; ++c) row[c] /= sum == 0 ? 1 : sum;
+    if (r % 9 == 4) row[0] = -1;
+  }
+  return t;
+}
+
+kernels::naive::TargetRows<float> rows_of(const kernels::Wanted& wanted, int64_t columns) {
+  const bool labelled = wanted.targets.dtype == DType::I32;
+  return {labelled ? wanted.targets.as<int32_t>() : nullptr,
+          labelled ? nullptr : wanted.targets.as<float>(),
+          wanted.class_weights == nullptr ? nullptr : wanted.class_weights->as<float>(),
+          wanted.label_smoothing, columns};
+}
+
+// Loss, right answers and gradient, one by one and in one pass.
+void expect_as_naive(const Dims& dims, const kernels::Wanted& wanted) {
+  SerialLauncher launcher(2);
+  Array<float> logits = random_array<float>(dims, 1, -5, 5), loss({});
+  for (int64_t i = 0; i < logits.count(); i += 2) logits[i] = std::round(logits[i]);  // ties
+  Array<int32_t> correct({});
+  kernels::softmax_cross_entropy(launcher, loss.tensor(), correct.tensor(), logits.tensor(),
+                                 wanted);
+  const auto targets = rows_of(wanted, dims[1]);
+  const auto expected = kernels::naive::softmax_cross_entropy(logits.data(), targets, dims[0]);
+  EXPECT_EQ(correct[0], expected.correct);
+  const double total = expected.total == 0 ? 1 : expected.total;
+  EXPECT_NEAR(loss[0], expected.loss / total, 1e-5);
+
+  Array<float> dlogits(dims, 7), dexpected(dims), dloss({}, 3);
+  kernels::softmax_cross_entropy_backward(launcher, dlogits.tensor(), logits.tensor(), wanted,
+                                          dloss.tensor());
+  kernels::naive::softmax_cross_entropy_backward(dexpected.data(), logits.data(), targets, dims[0],
+                                                 3 / total);
+  // Probabilities to 1e-5, and p - q to an ulp of the greatest weight.
+  expect_close(dlogits, dexpected, 1e-5, 4e-7 * 3 / total);
+
+  Array<float> both_loss({}), both_dlogits(dims, 7);
+  Array<int32_t> both_correct({});
+  kernels::softmax_cross_entropy_training(launcher, both_loss.tensor(), both_correct.tensor(),
+                                          both_dlogits.tensor(), logits.tensor(), wanted,
+                                          dloss.tensor());
+  expect_same_bits(both_loss, loss);
+  expect_same_bits(both_dlogits, dlogits);
+  EXPECT_EQ(both_correct[0], correct[0]);
+}
+
 TEST(Loss, SoftmaxAgreesWithNaive) {
   SerialLauncher launcher(2);
   for_each_simd_level([&](const char*) {
@@ -40,39 +93,50 @@ TEST(Loss, SoftmaxAgreesWithNaive) {
 }
 
 TEST(Loss, CrossEntropyAgreesWithNaive) {
+  for_each_simd_level([&](const char*) {
+    for (const Dims& dims : kShapes) {
+      Array<int32_t> labels = random_labels(dims[0], dims[1]);
+      Array<float> distributions = random_distributions(dims), weights({dims[1]});
+      for (int64_t c = 0; c < dims[1]; ++c) weights[c] = c % 5 == 3 ? 0 : 0.5f + 0.25f * (c % 7);
+      const Tensor by_class = weights.tensor();
+      for (const double smoothing : {0.0, 0.1}) {
+        for (const Tensor* w : {static_cast<const Tensor*>(nullptr), &by_class}) {
+          SCOPED_TRACE(testing::PrintToString(dims) + ", smoothing " + std::to_string(smoothing) +
+                       (w == nullptr ? "" : ", weighted"));
+          expect_as_naive(dims, {labels.tensor(), w, smoothing});
+          expect_as_naive(dims, {distributions.tensor(), w, smoothing});
+        }
+      }
+    }
+  });
+}
+
+TEST(Loss, LogSoftmaxAgreesWithNaive) {
   SerialLauncher launcher(2);
   for_each_simd_level([&](const char*) {
     for (const Dims& dims : kShapes) {
       SCOPED_TRACE(testing::PrintToString(dims));
-      Array<float> logits = random_array<float>(dims, 1, -5, 5), loss({});
-      for (int64_t i = 0; i < logits.count(); i += 2) logits[i] = std::round(logits[i]);  // ties
-      Array<int32_t> labels = random_labels(dims[0], dims[1]), correct({});
-      kernels::softmax_cross_entropy(launcher, loss.tensor(), correct.tensor(), logits.tensor(),
-                                     labels.tensor());
-      const auto expected =
-          kernels::naive::softmax_cross_entropy(logits.data(), labels.data(), dims[0], dims[1]);
-      EXPECT_EQ(correct[0], expected.correct);
-      const auto counted = static_cast<double>(std::max<int64_t>(1, expected.counted));
-      EXPECT_NEAR(loss[0], expected.loss / counted, 1e-5);
-
-      Array<float> dlogits(dims, 7), dexpected(dims), dloss({}, 3);
-      kernels::softmax_cross_entropy_backward(launcher, dlogits.tensor(), logits.tensor(),
-                                              labels.tensor(), dloss.tensor());
-      kernels::naive::softmax_cross_entropy_backward(dexpected.data(), logits.data(), labels.data(),
-                                                     dims[0], dims[1], 3 / counted);
-      // Probabilities to 1e-5, and p - 1 at the label to an ulp of 1.
-      expect_close(dlogits, dexpected, 1e-5, 2e-7 * 3 / counted);
-
-      Array<float> both_loss({}), both_dlogits(dims, 7);
-      Array<int32_t> both_correct({});
-      kernels::softmax_cross_entropy_training(launcher, both_loss.tensor(), both_correct.tensor(),
-                                              both_dlogits.tensor(), logits.tensor(),
-                                              labels.tensor(), dloss.tensor());
-      expect_same_bits(both_loss, loss);
-      expect_same_bits(both_dlogits, dlogits);
-      EXPECT_EQ(both_correct[0], correct[0]);
+      for (const double range : {1.0, 1000.0}) {
+        Array<float> x = random_array<float>(dims, 1, -range, range), y(dims), expected(dims);
+        kernels::log_softmax(launcher, y.tensor(), x.tensor());
+        kernels::naive::log_softmax(expected.data(), x.data(), dims[0], dims[1]);
+        expect_close(y, expected, 4e-7, 4e-7 * range);
+      }
     }
   });
+}
+
+TEST(Loss, OneHotIsOneAtTheLabel) {
+  TestDevice device(2);
+  TestTensor<int32_t> labels(device, Array<int32_t>({2, 2}, {2, -1, 3, 0}));
+  TestTensor<float> y(device, Array<float>({2, 2, 3}, 7));
+  ASSERT_OK(gt_one_hot(device.stream(), y, labels));
+  expect_same_bits(y.read(), Array<float>({2, 2, 3}, {0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0}));
+  EXPECT_REFUSED(gt_one_hot(device.stream(), labels, labels), GT_INVALID_ARGUMENT,
+                 "y must be f32, f64 or bf16");
+  TestTensor<float> flat(device, Dims{4, 3});
+  EXPECT_REFUSED(gt_one_hot(device.stream(), flat, labels), GT_INVALID_ARGUMENT,
+                 "y must have the axes of labels and one more");
 }
 
 TEST(Loss, CountsTheFirstGreatestLogitAlone) {
@@ -85,7 +149,7 @@ TEST(Loss, CountsTheFirstGreatestLogitAlone) {
         Array<int32_t> labels({4}, {2, static_cast<int32_t>(tie), 0, -1}), correct({});
         SerialLauncher launcher;
         kernels::softmax_cross_entropy(launcher, loss.tensor(), correct.tensor(), logits.tensor(),
-                                       labels.tensor());
+                                       {labels.tensor(), nullptr, 0});
         EXPECT_EQ(correct[0], 1);
       }
     }
@@ -111,7 +175,7 @@ TEST(Loss, NaNAndInfinity) {
       Array<int32_t> labels({3}, {1, 0, 2}), correct({});
       Array<float> loss({});
       kernels::softmax_cross_entropy(launcher, loss.tensor(), correct.tensor(), x.tensor(),
-                                     labels.tensor());
+                                     {labels.tensor(), nullptr, 0});
       EXPECT_TRUE(std::isnan(loss[0]));
       EXPECT_EQ(correct[0], 2);
 
@@ -135,12 +199,12 @@ void expect_known_answers() {
   TestTensor<T> logits(device, Dims{3, 10}), loss(device, Dims{}),
       dloss(device, Array<T>({}, T{1}));
   TestTensor<int32_t> labels(device, Array<int32_t>({3}, {0, -1, 9})), correct(device, Dims{});
-  ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels));
+  ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels, nullptr, 0));
   EXPECT_NEAR(loss.read()[0], std::log(10.0), 1e-6);  // equal logits: ln C
   EXPECT_EQ(correct.read()[0], 1);
 
   TestTensor<T> dlogits(device, Dims{3, 10});
-  ASSERT_OK(gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, dloss));
+  ASSERT_OK(gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, nullptr, dloss, 0));
   const Array<T> d = dlogits.read();
   EXPECT_NEAR(d[0], (0.1 - 1) / 2, 1e-7);  // two rows count
   EXPECT_NEAR(d[1], 0.1 / 2, 1e-7);
@@ -153,17 +217,17 @@ void expect_known_answers() {
   EXPECT_NEAR(logits.read()[17], 0.1, 1e-7);
 
   labels.write(Array<int32_t>({3}, {-1, -5, -1}));
-  ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels));
+  ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels, nullptr, 0));
   EXPECT_EQ(loss.read()[0], 0);
   EXPECT_EQ(correct.read()[0], 0);
-  ASSERT_OK(gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, dloss));
+  ASSERT_OK(gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, nullptr, dloss, 0));
   expect_same_bits(dlogits.read(), Array<T>({3, 10}));
 
   // Too large a label spoils the loss and its own row, and nothing is read out of bounds.
   labels.write(Array<int32_t>({3}, {1, 10, std::numeric_limits<int32_t>::max()}));
-  ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels));
+  ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels, nullptr, 0));
   EXPECT_TRUE(std::isnan(loss.read()[0]));
-  ASSERT_OK(gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, dloss));
+  ASSERT_OK(gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, nullptr, dloss, 0));
   for (int64_t i = 0; i < 30; ++i) EXPECT_EQ(std::isnan(dlogits.read()[i]), i >= 10);
 }
 
@@ -183,11 +247,12 @@ TEST(Loss, SameBitsForEveryNumberOfThreads) {
     std::vector<Array<float>> all;
     ASSERT_OK(gt_softmax(s, y, logits));
     all.push_back(y.read());
-    ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels));
+    ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels, nullptr, 0));
     all.push_back(loss.read());
-    ASSERT_OK(gt_softmax_cross_entropy_backward(s, y, logits, labels, dloss));
+    ASSERT_OK(gt_softmax_cross_entropy_backward(s, y, logits, labels, nullptr, dloss, 0));
     all.push_back(y.read());
-    ASSERT_OK(gt_softmax_cross_entropy_training(s, loss, correct, y, logits, labels, dloss));
+    ASSERT_OK(
+        gt_softmax_cross_entropy_training(s, loss, correct, y, logits, labels, nullptr, dloss, 0));
     expect_same_bits(loss.read(), all[1]);
     expect_same_bits(y.read(), all[2]);
     if (first.empty()) first = all;
@@ -202,7 +267,7 @@ TEST(Loss, GradientAgreesWithFiniteDifferences) {
   TestTensor<double> logits(device, values), dlogits(device, values.dims()), loss(device, Dims{});
   TestTensor<double> dloss(device, Array<double>({}, 2.5));
   TestTensor<int32_t> labels(device, Array<int32_t>({5}, {0, 3, -1, 1, 3})), correct(device, {});
-  ASSERT_OK(gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, dloss));
+  ASSERT_OK(gt_softmax_cross_entropy_backward(s, dlogits, logits, labels, nullptr, dloss, 0));
   const Array<double> gradient = dlogits.read();
   constexpr double h = 1e-5;
   for (int64_t i = 0; i < values.count(); ++i) {
@@ -211,7 +276,7 @@ TEST(Loss, GradientAgreesWithFiniteDifferences) {
       Array<double> moved = values;
       moved[i] += side == 0 ? -h : h;
       logits.write(moved);
-      ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels));
+      ASSERT_OK(gt_softmax_cross_entropy(s, loss, correct, logits, labels, nullptr, 0));
       at[side] = loss.read()[0];
     }
     EXPECT_NEAR(2.5 * (at[1] - at[0]) / (2 * h), gradient[i], 1e-9) << "element " << i;
@@ -232,20 +297,27 @@ TEST(Loss, RefusesWhatItsContractDoesNotAllow) {
   refused(gt_softmax(s, scalar, scalar), "x needs a last axis");
   refused(gt_softmax(s, labels, labels), "y must be f32 or f64");
   refused(gt_softmax(s, nullptr, logits), "y is NULL");
-  refused(gt_softmax_cross_entropy(s, scalar, correct, labels, labels),
+  refused(gt_softmax_cross_entropy(s, scalar, correct, labels, labels, nullptr, 0),
           "logits must be f32 or f64");
-  refused(gt_softmax_cross_entropy(s, scalar, correct, logits, few), "labels must be i32 (4)");
-  refused(gt_softmax_cross_entropy(s, scalar, correct, logits, long_labels), "labels must be i32");
-  refused(gt_softmax_cross_entropy(s, wide, correct, logits, labels), "dtypes differ: logits");
-  refused(gt_softmax_cross_entropy(s, logits, correct, logits, labels), "loss must be f32 ()");
-  refused(gt_softmax_cross_entropy(s, scalar, labels, logits, labels), "correct must be i32 ()");
-  refused(gt_softmax_cross_entropy_training(s, scalar, correct, other, logits, labels, scalar),
+  refused(gt_softmax_cross_entropy(s, scalar, correct, logits, few, nullptr, 0),
+          "targets must be i32 (4)");
+  refused(gt_softmax_cross_entropy(s, scalar, correct, logits, long_labels, nullptr, 0),
+          "targets must be i32");
+  refused(gt_softmax_cross_entropy(s, wide, correct, logits, labels, nullptr, 0),
+          "dtypes differ: logits");
+  refused(gt_softmax_cross_entropy(s, logits, correct, logits, labels, nullptr, 0),
+          "loss must be f32 ()");
+  refused(gt_softmax_cross_entropy(s, scalar, labels, logits, labels, nullptr, 0),
+          "correct must be i32 ()");
+  refused(gt_softmax_cross_entropy_training(s, scalar, correct, other, logits, labels, nullptr,
+                                            scalar, 0),
           "[softmax_cross_entropy_training] shapes differ: dlogits");
-  refused(gt_softmax_cross_entropy_backward(s, other, logits, labels, scalar),
+  refused(gt_softmax_cross_entropy_backward(s, other, logits, labels, nullptr, scalar, 0),
           "[softmax_cross_entropy_backward] shapes differ: dlogits");
-  refused(gt_softmax_cross_entropy_backward(s, logits, logits, labels, scalar),
+  refused(gt_softmax_cross_entropy_backward(s, logits, logits, labels, nullptr, scalar, 0),
           "dlogits and logits share memory");
-  refused(gt_softmax_cross_entropy_backward(s, other, logits, labels, nullptr), "dloss is NULL");
+  refused(gt_softmax_cross_entropy_backward(s, other, logits, labels, nullptr, nullptr, 0),
+          "dloss is NULL");
 }
 
 }  // namespace

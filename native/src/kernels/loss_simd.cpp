@@ -84,6 +84,20 @@ bool holds(const float* x, int64_t n, float value) {
   return found;
 }
 
+// The first place of `value`, n if it is nowhere.
+int64_t first_of(const float* x, int64_t n, float value) {
+  const Floats d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto wanted = hn::Set(d, value);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto hits = hn::Eq(hn::LoadU(d, x + i), wanted);
+    if (!hn::AllFalse(d, hits)) return i + hn::FindFirstTrue(d, hits);
+  }
+  while (i < n && x[i] != value) ++i;
+  return i;
+}
+
 void softmax(float* y, const float* x, int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r, y += columns, x += columns) {
     const double sum = sum_exp<true>(y, x, columns, greatest(x, columns));
@@ -91,16 +105,38 @@ void softmax(float* y, const float* x, int64_t rows, int64_t columns) {
   }
 }
 
+void log_softmax(float* y, const float* x, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r, y += columns, x += columns) {
+    const float max = greatest(x, columns);
+    const auto rest = static_cast<float>(std::log(sum_exp<false>(nullptr, x, columns, max)));
+    for_lanes(columns, [=](auto d, int64_t i) HWY_ATTR {
+      const auto shifted = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, max));
+      hn::StoreU(hn::Sub(shifted, hn::Set(d, rest)), d, y + i);
+    });
+  }
+}
+
+using Targets = naive::TargetRows<float>;
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+// Whether the label of a row that counts, whose greatest logit and sum of exponentials are known,
+// is at its first greatest logit.
+bool is_right(const float* logits, int64_t label, int64_t columns, float max, double sum) {
+  // With NaN or infinities, which `max` may hide, is the sum NaN.
+  return std::isnan(sum) ? naive::is_first_greatest(logits, label, columns)
+                         : logits[label] == max && !holds(logits, label, max);
+}
+
 template <bool kGradient>
-naive::CrossEntropy cross_entropy_rows(float* dlogits, const float* logits, const int32_t* labels,
-                                       int64_t rows, int64_t columns, float scale) {
+naive::CrossEntropy plain_rows(float* dlogits, const float* logits, const int32_t* labels,
+                               int64_t rows, int64_t columns, float scale) {
   naive::CrossEntropy sums;
   for (int64_t r = 0; r < rows; ++r, logits += columns) {
     const int64_t label = labels[r];
     float* gradient = kGradient ? dlogits + r * columns : nullptr;
-    sums.counted += label >= 0;
+    sums.total += label >= 0;
     if (label < 0 || label >= columns) {
-      constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
       if (label >= 0) sums.loss = kNaN;
       if constexpr (kGradient) std::fill_n(gradient, columns, label < 0 ? 0 : kNaN);
       continue;
@@ -108,11 +144,7 @@ naive::CrossEntropy cross_entropy_rows(float* dlogits, const float* logits, cons
     const float max = greatest(logits, columns);
     const double sum = sum_exp<kGradient>(gradient, logits, columns, max);
     sums.loss += static_cast<double>(max) - logits[label] + std::log(sum);
-    if (std::isnan(sum)) {  // NaN or infinities, which `max` may hide
-      sums.correct += naive::is_first_greatest(logits, label, columns);
-    } else {
-      sums.correct += logits[label] == max && !holds(logits, label, max);
-    }
+    sums.correct += is_right(logits, label, columns, max, sum);
     if constexpr (kGradient) {
       scale_row(gradient, columns, static_cast<float>(scale / sum));
       gradient[label] -= scale;
@@ -121,15 +153,108 @@ naive::CrossEntropy cross_entropy_rows(float* dlogits, const float* logits, cons
   return sums;
 }
 
-naive::CrossEntropy cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
-                                  int64_t columns) {
-  return cross_entropy_rows<false>(nullptr, logits, labels, rows, columns, 0);
+// q of gatun.h without what a label adds, at elements i...: that is the same in rows of labels.
+template <typename D>
+HWY_INLINE hn::Vec<D> wanted(D d, const float* values, const float* weights, float keep,
+                             float everywhere, int64_t i) {
+  auto q = hn::Set(d, everywhere);
+  if (values != nullptr) q = hn::MulAdd(hn::LoadU(d, values + i), hn::Set(d, keep), q);
+  return weights == nullptr ? q : hn::Mul(q, hn::LoadU(d, weights + i));
+}
+
+// The sum of q, and that of q (max - logit), whose terms with q = 0 are left out.
+struct Mass {
+  double q = 0;
+  double distance = 0;
+};
+
+Mass sum_mass(const float* logits, float max, const float* values, const float* weights, float keep,
+              float everywhere, int64_t columns) {
+  const Floats d;
+  const hn::CappedTag<float, 1> one;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t block = 64 * lanes;  // summed in f32
+  Mass mass;
+  const auto term = [=](auto tag, int64_t i, auto& q_sum, auto& distance_sum) HWY_ATTR {
+    const auto q = wanted(tag, values, weights, keep, everywhere, i);
+    const auto far = hn::Sub(hn::Set(tag, max), hn::LoadU(tag, logits + i));
+    q_sum = hn::Add(q_sum, q);
+    const auto none = hn::Eq(q, hn::Zero(tag));
+    distance_sum = hn::Add(distance_sum, hn::IfThenZeroElse(none, hn::Mul(q, far)));
+  };
+  int64_t i = 0;
+  while (i + lanes <= columns) {
+    const int64_t end = std::min(columns, i + block);
+    auto q = hn::Zero(d), distance = hn::Zero(d);
+    for (; i + lanes <= end; i += lanes) term(d, i, q, distance);
+    mass.q += hn::GetLane(hn::SumOfLanes(d, q));
+    mass.distance += hn::GetLane(hn::SumOfLanes(d, distance));
+  }
+  for (; i < columns; ++i) {
+    auto q = hn::Zero(one), distance = hn::Zero(one);
+    term(one, i, q, distance);
+    mass.q += hn::GetLane(q);
+    mass.distance += hn::GetLane(distance);
+  }
+  return mass;
+}
+
+template <bool kGradient>
+naive::CrossEntropy general_rows(float* dlogits, const float* logits, const Targets& targets,
+                                 int64_t rows, float scale) {
+  naive::CrossEntropy sums;
+  const int64_t columns = targets.columns;
+  const auto keep = static_cast<float>(1 - targets.smoothing);
+  const auto everywhere = static_cast<float>(targets.smoothing / static_cast<double>(columns));
+  const float* weights = targets.weights;
+  for (int64_t r = 0; r < rows; ++r, logits += columns) {
+    float* gradient = kGradient ? dlogits + r * columns : nullptr;
+    if (!targets.counts(r)) {
+      if constexpr (kGradient) std::fill_n(gradient, columns, 0.0f);
+      continue;
+    }
+    const float* values = targets.values == nullptr ? nullptr : targets.values + r * columns;
+    const int64_t label = values == nullptr ? targets.labels[r]
+                                            : first_of(values, columns, greatest(values, columns));
+    sums.total += targets.share(r);
+    if (label >= columns) {
+      sums.loss = kNaN;
+      if constexpr (kGradient) std::fill_n(gradient, columns, kNaN);
+      continue;
+    }
+    const auto at_label =
+        values == nullptr ? static_cast<float>(keep * targets.weight(label)) : 0.0f;
+    const float max = greatest(logits, columns);
+    const double sum = sum_exp<kGradient>(gradient, logits, columns, max);
+    Mass mass = sum_mass(logits, max, values, weights, keep, everywhere, columns);
+    mass.q += at_label;
+    if (at_label != 0) mass.distance += at_label * (static_cast<double>(max) - logits[label]);
+    sums.loss += mass.distance + mass.q * std::log(sum);
+    sums.correct += is_right(logits, label, columns, max, sum);
+    if constexpr (kGradient) {
+      const auto by = static_cast<float>(scale * mass.q / sum);
+      for_lanes(columns, [=](auto d, int64_t i) HWY_ATTR {
+        const auto q = wanted(d, values, weights, keep, everywhere, i);
+        const auto p = hn::Mul(hn::LoadU(d, gradient + i), hn::Set(d, by));
+        hn::StoreU(hn::NegMulAdd(q, hn::Set(d, scale), p), d, gradient + i);
+      });
+      gradient[label] -= scale * at_label;
+    }
+  }
+  return sums;
+}
+
+naive::CrossEntropy cross_entropy(const float* logits, const Targets& targets, int64_t rows) {
+  return targets.are_plain()
+             ? plain_rows<false>(nullptr, logits, targets.labels, rows, targets.columns, 0)
+             : general_rows<false>(nullptr, logits, targets, rows, 0);
 }
 
 naive::CrossEntropy cross_entropy_training(float* dlogits, const float* logits,
-                                           const int32_t* labels, int64_t rows, int64_t columns,
-                                           float scale) {
-  return cross_entropy_rows<true>(dlogits, logits, labels, rows, columns, scale);
+                                           const Targets& targets, int64_t rows, float scale) {
+  return targets.are_plain()
+             ? plain_rows<true>(dlogits, logits, targets.labels, rows, targets.columns, scale)
+             : general_rows<true>(dlogits, logits, targets, rows, scale);
 }
 
 }  // namespace
@@ -141,6 +266,7 @@ namespace gatun::kernels {
 namespace {
 
 HWY_EXPORT(softmax);
+HWY_EXPORT(log_softmax);
 HWY_EXPORT(cross_entropy);
 HWY_EXPORT(cross_entropy_training);
 
@@ -150,16 +276,20 @@ void softmax_rows(float* y, const float* x, int64_t rows, int64_t columns) {
   HWY_DYNAMIC_DISPATCH(softmax)(y, x, rows, columns);
 }
 
-naive::CrossEntropy softmax_cross_entropy_rows(const float* logits, const int32_t* labels,
-                                               int64_t rows, int64_t columns) {
-  return HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, labels, rows, columns);
+void log_softmax_rows(float* y, const float* x, int64_t rows, int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(log_softmax)(y, x, rows, columns);
+}
+
+naive::CrossEntropy softmax_cross_entropy_rows(const float* logits,
+                                               const naive::TargetRows<float>& targets,
+                                               int64_t rows) {
+  return HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, targets, rows);
 }
 
 naive::CrossEntropy softmax_cross_entropy_training_rows(float* dlogits, const float* logits,
-                                                        const int32_t* labels, int64_t rows,
-                                                        int64_t columns, float scale) {
-  return HWY_DYNAMIC_DISPATCH(cross_entropy_training)(dlogits, logits, labels, rows, columns,
-                                                      scale);
+                                                        const naive::TargetRows<float>& targets,
+                                                        int64_t rows, float scale) {
+  return HWY_DYNAMIC_DISPATCH(cross_entropy_training)(dlogits, logits, targets, rows, scale);
 }
 
 }  // namespace gatun::kernels

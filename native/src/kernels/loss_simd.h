@@ -10,11 +10,13 @@ namespace gatun::kernels {
 
 // In place if y is x.
 void softmax_rows(float* y, const float* x, int64_t rows, int64_t columns);
-naive::CrossEntropy softmax_cross_entropy_rows(const float* logits, const int32_t* labels,
-                                               int64_t rows, int64_t columns);
-// The same, and the gradient; scale: dloss / counted rows.
+void log_softmax_rows(float* y, const float* x, int64_t rows, int64_t columns);
+naive::CrossEntropy softmax_cross_entropy_rows(const float* logits,
+                                               const naive::TargetRows<float>& targets,
+                                               int64_t rows);
+// The same, and the gradient; scale: dloss / total.
 naive::CrossEntropy softmax_cross_entropy_training_rows(float* dlogits, const float* logits,
-                                                        const int32_t* labels, int64_t rows,
-                                                        int64_t columns, float scale);
+                                                        const naive::TargetRows<float>& targets,
+                                                        int64_t rows, float scale);
 
 }  // namespace gatun::kernels

@@ -123,8 +123,8 @@ class MisuseTest {
       refused("[item] expected one element, found f32 (2, 3)", x::item);
       refused("[exp] expected a real tensor (f32, f64 or bf16), found i32 (2)", labels::exp);
       refused(
-          "[softmax_cross_entropy] expected labels of type I32, found f32 (2, 3)",
-          () -> x.softmaxCrossEntropy(x));
+          "[softmax_cross_entropy] expected targets (2, 3), found f32 (3, 2)",
+          () -> x.softmaxCrossEntropy(x.transpose()));
       UnsupportedOperationException e =
           assertThrows(UnsupportedOperationException.class, x::toIntArray);
       assertEquals(

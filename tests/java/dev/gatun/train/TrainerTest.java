@@ -120,8 +120,7 @@ class TrainerTest {
           "[loss] expected a scalar, found f32 (1, 2); reduce it by mean()",
           () -> vector.step(new float[3], new int[1], 0.1));
       shapeError(
-          "[loss] expected outputs [N, classes], found f32 (1, 3, 3); end the network with"
-              + " dense(classes)",
+          "[step] expected 3 labels an input for outputs (3, 3), found 1 in all",
           () -> deep.step(new float[9], new int[1], 0.1));
     }
   }

@@ -10,6 +10,7 @@ public final class OpTable {
       Stream.of(
               MovementRows.rows(),
               ElementwiseRows.rows(),
+              ActivationRows.rows(),
               ReductionRows.rows(),
               ProductRows.rows(),
               NormalisationRows.rows(),

@@ -34,7 +34,8 @@ final class ReductionRows {
             .refuses(
                 "the maximum of nothing is not defined: f32 (0, 3)",
                 () -> over(Reduction.MAX, 0b01),
-                real(0, 3)),
+                real(0, 3))
+            .gradient(),
         OpRow.of(new Argmax())
             .values(real(DISTINCT, 7, 13))
             .values(real(DISTINCT, 5))

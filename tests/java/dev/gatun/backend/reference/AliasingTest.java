@@ -129,7 +129,7 @@ class AliasingTest {
           shared("[softmax_cross_entropy_backward] dlogits and logits"),
           t -> {
             View x = t.zeros(2, 2);
-            t.backend.softmaxCrossEntropyBackward(x, x, t.labels(0, 0), t.zeros());
+            t.backend.softmaxCrossEntropyBackward(x, x, t.labels(0, 0), null, t.zeros(), 0);
           }),
       new Case(
           shared("[clip_by_norm] y and norm"),

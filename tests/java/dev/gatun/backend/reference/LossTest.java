@@ -44,10 +44,10 @@ class LossTest {
     View logits = t.of(shape(3, 3), 0, LN2, LN3, -1, -1, LN2 - 1, 0, 0, 0);
     View loss = t.scalar(9);
     View correct = t.zeros(DType.I32);
-    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(2, 0, 1));
+    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(2, 0, 1), null, 0);
     t.assertElements(loss, (LN2 + Math.log(4) + LN3) / 3);
     t.assertElements(correct, 1); // of three equal logits the first counts, which is not label 1
-    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(1, 2, 0));
+    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(1, 2, 0), null, 0);
     t.assertElements(loss, (LN3 + LN2 + LN3) / 3);
     t.assertElements(correct, 2);
   }
@@ -59,11 +59,11 @@ class LossTest {
     View labels = t.labels(0, -1, 0);
     View loss = t.zeros();
     View correct = t.zeros(DType.I32);
-    t.backend.softmaxCrossEntropy(loss, correct, logits, labels);
+    t.backend.softmaxCrossEntropy(loss, correct, logits, labels, null, 0);
     t.assertElements(loss, (Math.log(4) + Math.log(4 / 3.0)) / 2);
     t.assertElements(correct, 1);
     View dlogits = t.zeros(3, 2);
-    t.backend.softmaxCrossEntropyBackward(dlogits, logits, labels, t.scalar(1));
+    t.backend.softmaxCrossEntropyBackward(dlogits, logits, labels, null, t.scalar(1), 0);
     t.assertElements(dlogits, -0.375, 0.375, 0, 0, -0.125, 0.125);
   }
 
@@ -73,13 +73,13 @@ class LossTest {
     View loss = t.scalar(9);
     View correct = t.of(DType.I32, shape(), 9);
     View logits = t.of(shape(2, 2), 1, 2, 3, 4);
-    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(-1, -100));
+    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(-1, -100), null, 0);
     t.assertElements(loss, 0);
     t.assertElements(correct, 0);
     View dlogits = t.of(shape(2, 2), 9, 9, 9, 9);
-    t.backend.softmaxCrossEntropyBackward(dlogits, logits, t.labels(-1, -1), t.scalar(1));
+    t.backend.softmaxCrossEntropyBackward(dlogits, logits, t.labels(-1, -1), null, t.scalar(1), 0);
     t.assertElements(dlogits, 0, 0, 0, 0);
-    t.backend.softmaxCrossEntropy(loss, correct, t.zeros(0, 5), t.labels());
+    t.backend.softmaxCrossEntropy(loss, correct, t.zeros(0, 5), t.labels(), null, 0);
     t.assertElements(loss, 0);
   }
 
@@ -90,7 +90,7 @@ class LossTest {
     View labels = t.labels(2, 0);
     View loss = t.zeros();
     View correct = t.zeros(DType.I32);
-    t.backend.softmaxCrossEntropy(loss, correct, logits, labels);
+    t.backend.softmaxCrossEntropy(loss, correct, logits, labels, null, 0);
     t.assertElements(loss, NAN);
     t.assertElements(correct, 1);
   }
@@ -101,7 +101,7 @@ class LossTest {
     View loss = t.zeros();
     View correct = t.of(DType.I32, shape(), 9);
     View logits = t.of(shape(3, 2), NAN, 1, 1, NAN, NAN, NAN);
-    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(0, 0, 1));
+    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(0, 0, 1), null, 0);
     t.assertElements(loss, NAN);
     t.assertElements(correct, 0);
   }
@@ -112,7 +112,7 @@ class LossTest {
     View loss = t.zeros();
     View correct = t.zeros(DType.I32);
     View logits = t.of(shape(1, 2), 1000, 0);
-    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(1));
+    t.backend.softmaxCrossEntropy(loss, correct, logits, t.labels(1), null, 0);
     t.assertElements(loss, 1000);
     t.assertElements(correct, 0);
   }
@@ -125,14 +125,14 @@ class LossTest {
     View loss = t.zeros();
     View correct = t.zeros(DType.I32);
     View dlogits = t.zeros(5, 4);
-    t.backend.softmaxCrossEntropyBackward(dlogits, logits, labels, t.scalar(-2.5));
+    t.backend.softmaxCrossEntropyBackward(dlogits, logits, labels, null, t.scalar(-2.5), 0);
     assertGradient(
         t,
         logits,
         t.read(dlogits),
         new double[] {-2.5},
         () -> {
-          t.backend.softmaxCrossEntropy(loss, correct, logits, labels);
+          t.backend.softmaxCrossEntropy(loss, correct, logits, labels, null, 0);
           return loss;
         });
   }

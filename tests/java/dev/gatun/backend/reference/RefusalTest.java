@@ -232,36 +232,36 @@ class RefusalTest {
           "[softmax] x must have at least one axis, but is f32 ()",
           t -> t.backend.softmax(t.zeros(), t.zeros())),
       new Case(
-          "[softmax_cross_entropy] labels must be i32, but is f32 (2)",
+          "[softmax_cross_entropy] shapes differ: targets is f32 (2), logits is f32 (2, 3)",
           t ->
               t.backend.softmaxCrossEntropy(
-                  t.zeros(), t.zeros(DType.I32), t.zeros(2, 3), t.zeros(2))),
+                  t.zeros(), t.zeros(DType.I32), t.zeros(2, 3), t.zeros(2), null, 0)),
       new Case(
-          "[softmax_cross_entropy] labels must be i32 (2), but is i32 (3)",
+          "[softmax_cross_entropy] targets must be i32 (2), but is i32 (3)",
           t ->
               t.backend.softmaxCrossEntropy(
-                  t.zeros(), t.zeros(DType.I32), t.zeros(2, 3), t.labels(0, 0, 0))),
+                  t.zeros(), t.zeros(DType.I32), t.zeros(2, 3), t.labels(0, 0, 0), null, 0)),
       new Case(
           "[softmax_cross_entropy] logits must have rank 2, but is f32 (2)",
           t ->
               t.backend.softmaxCrossEntropy(
-                  t.zeros(), t.zeros(DType.I32), t.zeros(2), t.labels(0, 0))),
+                  t.zeros(), t.zeros(DType.I32), t.zeros(2), t.labels(0, 0), null, 0)),
       new Case(
           "[softmax_cross_entropy] loss must be f32 (), but is f32 (1)",
           t ->
               t.backend.softmaxCrossEntropy(
-                  t.zeros(1), t.zeros(DType.I32), t.zeros(2, 3), t.labels(0, 0))),
+                  t.zeros(1), t.zeros(DType.I32), t.zeros(2, 3), t.labels(0, 0), null, 0)),
       new Case(
           "[softmax_cross_entropy] correct must be i32, but is i64 ()",
           t ->
               t.backend.softmaxCrossEntropy(
-                  t.zeros(), t.zeros(DType.I64), t.zeros(2, 3), t.labels(0, 0))),
+                  t.zeros(), t.zeros(DType.I64), t.zeros(2, 3), t.labels(0, 0), null, 0)),
       new Case(
           "[softmax_cross_entropy_backward] shapes differ: dlogits is f32 (3, 2), logits is f32"
               + " (2, 3)",
           t ->
               t.backend.softmaxCrossEntropyBackward(
-                  t.zeros(3, 2), t.zeros(2, 3), t.labels(0, 0), t.zeros())),
+                  t.zeros(3, 2), t.zeros(2, 3), t.labels(0, 0), null, t.zeros(), 0)),
       new Case(
           "[norm] norm must be f32 (), but is f32 (1)",
           t -> t.backend.norm(t.zeros(1), t.zeros(3))),

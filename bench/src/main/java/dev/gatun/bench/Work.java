@@ -138,7 +138,7 @@ public enum Work {
         View correct = on.view(DType.I32);
         View logits = on.view(1024, 1000);
         View labels = on.view(DType.I32, 1024);
-        yield () -> backend.softmaxCrossEntropy(loss, correct, logits, labels);
+        yield () -> backend.softmaxCrossEntropy(loss, correct, logits, labels, null, 0);
       }
       case DROPOUT -> {
         View y = on.view(BATCH, 32, 32, 16);

@@ -52,7 +52,7 @@ final class InferenceStep implements AutoCloseable {
     int lossEntry = -1;
     int correctEntry = -1;
     if (loss != null) {
-      Value labels = graph.leaf("labels", new TensorType(DType.I32, Shape.of(batch)));
+      Value labels = graph.leaf("labels", Score.Targets.LABELS.type(y));
       Score score = Score.of(graph, loss, y, labels);
       labelEntry = staging.place(labels);
       lossEntry = staging.place(score.loss());

@@ -134,6 +134,62 @@ public final class Layers {
     }
   }
 
+  /// Leaky ReLU with learned slopes (He et al. 2015): x where it is greater than 0, else alpha · x.
+  /// Parameter `alpha`, `[1]` or, one for each channel of the last axis, `[C]`. It is max(alpha ·
+  /// x, x), as lectures write it, as long as alpha stays in [0, 1]. Decay would pull it to ReLU.
+  ///
+  /// @param eachChannel whether channels have slopes of their own
+  /// @param slope at the start
+  public record PRelu(boolean eachChannel, double slope) implements Layer {
+    /// One slope for all channels, at first 0.25.
+    public PRelu() {
+      this(false, 0.25);
+    }
+
+    /// The same with a slope for each channel.
+    public PRelu perChannel() {
+      return new PRelu(true, slope);
+    }
+
+    /// The same with another slope at the start.
+    public PRelu slope(double newSlope) {
+      return new PRelu(eachChannel, newSlope);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      long channels = eachChannel ? x.shape().dim(-1) : 1;
+      return x.prelu(context.parameter("alpha", Initializer.constant(slope), channels));
+    }
+  }
+
+  /// The greatest of several linear maps (Goodfellow et al. 2013): `max(w₁ᵀx + b₁, w₂ᵀx + b₂, ...)`
+  /// for each unit. ReLU and leaky ReLU are two pieces of it, but it neither saturates nor dies, at
+  /// `pieces` times the parameters. Weights `[pieces · units, inputs]`, piece by piece, bias
+  /// `[pieces · units]`; `x [N, inputs]` becomes `[N, units]`. Equal pieces share the gradient.
+  ///
+  /// @param units outputs
+  /// @param pieces maps for each output
+  /// @param bias whether offsets are learned
+  /// @param initializer of the weights
+  public record Maxout(int units, int pieces, Bias bias, Initializer initializer) implements Layer {
+    /// Checks the ranges.
+    public Maxout {
+      positive("maxout", "units", units);
+      positive("maxout", "pieces", pieces);
+    }
+
+    /// With bias, Kaiming normal.
+    public Maxout(int units, int pieces) {
+      this(units, pieces, Bias.WITH, Initializer.kaimingNormal());
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      return new Dense(units * pieces, bias, initializer).apply(context, x).maxout(pieces);
+    }
+  }
+
   /// Batch normalisation over all axes but the last. In training by the batch's mean and variance
   /// (divided by the count m), in inference by running estimates: new = (1 - momentum) · old +
   /// momentum · batch, the variance times m / (m - 1), as PyTorch does it.

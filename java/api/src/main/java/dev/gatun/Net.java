@@ -4,6 +4,8 @@ import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Layers.Dense;
 import dev.gatun.Layers.Dropout;
+import dev.gatun.Layers.Maxout;
+import dev.gatun.Layers.PRelu;
 import dev.gatun.Layers.Residual;
 import dev.gatun.Layers.Sequential;
 import dev.gatun.graph.TensorType;
@@ -127,6 +129,78 @@ public final class Net {
   /// The hyperbolic tangent.
   public Net tanh() {
     return layer("tanh", (context, x) -> x.tanh());
+  }
+
+  /// x where it is greater than 0, else 0.01 · x.
+  public Net leakyRelu() {
+    return layer("leakyRelu", (context, x) -> x.leakyRelu());
+  }
+
+  /// x where it is greater than 0, else slope · x. Overviews of activations often have the slope
+  /// 0.1, papers and other libraries 0.01.
+  public Net leakyRelu(double slope) {
+    return layer("leakyRelu", (context, x) -> x.leakyRelu(slope));
+  }
+
+  /// Leaky ReLU with one learned slope, at first 0.25.
+  public Net prelu() {
+    return prelu(new PRelu());
+  }
+
+  /// Leaky ReLU with learned slopes, for example `new PRelu().perChannel()`.
+  public Net prelu(PRelu prelu) {
+    return layer("prelu", prelu);
+  }
+
+  /// x where it is greater than 0, else exp(x) - 1.
+  public Net elu() {
+    return elu(1);
+  }
+
+  /// x where it is greater than 0, else alpha · (exp(x) - 1).
+  public Net elu(double alpha) {
+    return layer("elu", (context, x) -> x.elu(alpha));
+  }
+
+  /// The self-normalising form of ELU: see [Tensor#selu].
+  public Net selu() {
+    return layer("selu", (context, x) -> x.selu());
+  }
+
+  /// x · Φ(x), Φ the normal distribution.
+  public Net gelu() {
+    return layer("gelu", (context, x) -> x.gelu());
+  }
+
+  /// GELU by its approximation with tanh: see [Tensor#geluTanh].
+  public Net geluTanh() {
+    return layer("geluTanh", (context, x) -> x.geluTanh());
+  }
+
+  /// x / (1 + exp(-x)), also called swish.
+  public Net silu() {
+    return layer("silu", (context, x) -> x.silu());
+  }
+
+  /// log(1 + exp(x)).
+  public Net softplus() {
+    return layer("softplus", (context, x) -> x.softplus());
+  }
+
+  /// The greatest of `pieces` linear maps for each of `units` outputs.
+  public Net maxout(int units, int pieces) {
+    return layer("maxout", new Maxout(units, pieces));
+  }
+
+  /// exp(x) normalised to sum 1 along the last axis. Not before a softmax cross-entropy, which does
+  /// it itself.
+  public Net softmax() {
+    return layer("softmax", (context, x) -> x.softmax());
+  }
+
+  /// The logarithm of [#softmax].
+  public Net logSoftmax() {
+    return layer("logSoftmax", (context, x) -> x.logSoftmax());
   }
 
   /// Inverted dropout with this probability for an element to be dropped.

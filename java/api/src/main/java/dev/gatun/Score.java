@@ -2,34 +2,69 @@ package dev.gatun;
 
 import dev.gatun.graph.Graph;
 import dev.gatun.graph.Node;
+import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
+import dev.gatun.graph.op.Reshape;
 import dev.gatun.graph.op.SoftmaxCrossEntropy;
+import java.util.Arrays;
 import java.util.List;
 
-/// The loss of a batch and how many answers are right, as values of a graph.
+/// The loss of a batch and how many answers are right, as values of a graph. A row of outputs is
+/// right where its greatest element stands at the label, or at the greatest target.
 ///
 /// @param loss a real scalar
 /// @param correct an I32 scalar
 record Score(Value loss, Value correct) {
-  static Score of(Graph graph, Loss loss, Value outputs, Value labels) {
-    if (outputs.shape().rank() != 2) {
-      throw new ShapeException(
-          "[loss] expected outputs [N, classes], found "
-              + outputs.type()
-              + "; end the network with dense(classes)");
+  /// What outputs are compared with.
+  enum Targets {
+    /// A class for each row of outputs.
+    LABELS,
+    /// A number for each output.
+    VALUES;
+
+    /// The targets' type for outputs `[N, ..., C]`.
+    TensorType type(Value outputs) {
+      Shape shape = outputs.shape();
+      if (shape.rank() < 2) {
+        throw new ShapeException(
+            "[loss] expected outputs [N, classes], found "
+                + outputs.type()
+                + "; end the network with dense(classes)");
+      }
+      return switch (this) {
+        case LABELS ->
+            new TensorType(DType.I32, Shape.of(Arrays.copyOf(shape.toArray(), shape.rank() - 1)));
+        case VALUES -> outputs.type();
+      };
     }
-    Value value = graph.value(loss.apply(outputs, labels));
+  }
+
+  static Score of(Graph graph, Loss loss, Value outputs, Value targets) {
+    Value value = graph.value(loss.apply(outputs, targets));
     if (!value.shape().equals(Shape.scalar())) {
       throw new ShapeException(
           "[loss] expected a scalar, found " + value.type() + "; reduce it by mean()");
     }
     Node producer = value.producer();
-    List<Value> judged =
+    boolean judges =
         producer != null
-                && producer.op() instanceof SoftmaxCrossEntropy
-                && producer.inputs().equals(List.of(outputs, labels))
+            && producer.op() instanceof SoftmaxCrossEntropy
+            && source(producer.inputs().get(0)) == outputs
+            && source(producer.inputs().get(1)) == targets;
+    List<Value> judged =
+        judges && producer != null
             ? producer.outputs()
-            : graph.apply(new SoftmaxCrossEntropy(), List.of(outputs, labels));
+            : graph.apply(
+                new SoftmaxCrossEntropy(),
+                List.of(SoftmaxCrossEntropy.rows(outputs), SoftmaxCrossEntropy.rows(targets)));
     return new Score(value, judged.get(1));
+  }
+
+  /// What a value is a reshaped form of.
+  private static Value source(Value value) {
+    Node producer = value.producer();
+    return producer != null && producer.op() instanceof Reshape
+        ? source(producer.inputs().getFirst())
+        : value;
   }
 }

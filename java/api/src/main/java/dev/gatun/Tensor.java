@@ -2,12 +2,14 @@ package dev.gatun;
 
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Backend.Binary;
+import dev.gatun.backend.Backend.Nonlinearity;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.Backend.Unary;
 import dev.gatun.backend.Window;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
+import dev.gatun.graph.op.Activate;
 import dev.gatun.graph.op.Affine;
 import dev.gatun.graph.op.Argmax;
 import dev.gatun.graph.op.AveragePool;
@@ -16,13 +18,14 @@ import dev.gatun.graph.op.Conv2d;
 import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Expand;
 import dev.gatun.graph.op.LayerNorm;
+import dev.gatun.graph.op.LogSoftmax;
 import dev.gatun.graph.op.MatMul;
 import dev.gatun.graph.op.MaxPool;
+import dev.gatun.graph.op.OneHot;
 import dev.gatun.graph.op.Permute;
 import dev.gatun.graph.op.Reduce;
 import dev.gatun.graph.op.Reshape;
 import dev.gatun.graph.op.Softmax;
-import dev.gatun.graph.op.SoftmaxCrossEntropy;
 import dev.gatun.graph.op.SubsamplePad;
 import dev.gatun.graph.op.UnaryOp;
 import java.util.Arrays;
@@ -205,6 +208,80 @@ public abstract class Tensor implements AutoCloseable {
     return unary(Unary.TANH);
   }
 
+  /// [#leakyRelu(double)] with slope 0.01.
+  public final Tensor leakyRelu() {
+    return leakyRelu(0.01);
+  }
+
+  /// this where it is greater than 0, else slope · this (Maas et al. 2013); its gradient at 0 is
+  /// the slope.
+  public final Tensor leakyRelu(double slope) {
+    return apply(new Activate(Nonlinearity.LEAKY_RELU, slope), this);
+  }
+
+  /// this where it is greater than 0, else alpha · this (He et al. 2015). It is max(alpha · this,
+  /// this), as it is often written, only for alpha in [0, 1]. Its gradient at 0 is alpha.
+  ///
+  /// @param alpha a scalar, or `[C]` for one for each channel
+  public final Tensor prelu(Tensor alpha) {
+    Tensor positive = relu();
+    return positive.plus(minus(positive).times(alpha));
+  }
+
+  /// [#elu(double)] with alpha 1.
+  public final Tensor elu() {
+    return elu(1);
+  }
+
+  /// this where it is greater than 0, else alpha · (exp(this) - 1) (Clevert et al. 2015); its
+  /// gradient at 0 is alpha.
+  public final Tensor elu(double alpha) {
+    return apply(new Activate(Nonlinearity.ELU, alpha), this);
+  }
+
+  /// λ · elu(this, alpha) with the fixed point's λ = 1.0507 and alpha = 1.6733 (Klambauer et al.
+  /// 2017).
+  public final Tensor selu() {
+    return elu(1.6732632423543772).times(1.0507009873554805);
+  }
+
+  /// this · Φ(this), Φ the normal distribution (Hendrycks and Gimpel 2016); [#geluTanh] is its
+  /// approximation.
+  public final Tensor gelu() {
+    return apply(new Activate(Nonlinearity.GELU), this);
+  }
+
+  /// this · (1 + tanh(√(2/π) (this + 0.044715 this³))) / 2, which [#gelu] differs from by less than
+  /// 0.0005.
+  public final Tensor geluTanh() {
+    return apply(new Activate(Nonlinearity.GELU_TANH), this);
+  }
+
+  /// this / (1 + exp(-this)), also called swish.
+  public final Tensor silu() {
+    return apply(new Activate(Nonlinearity.SILU), this);
+  }
+
+  /// log(1 + exp(this)).
+  public final Tensor softplus() {
+    return apply(new Activate(Nonlinearity.SOFTPLUS), this);
+  }
+
+  /// The greatest of `pieces` parts of the last axis: `[..., pieces · units]` becomes `[...,
+  /// units]` (Goodfellow et al. 2013). Equal pieces share the gradient.
+  public final Tensor maxout(int pieces) {
+    int rank = shape.rank();
+    if (pieces < 1 || rank < 1 || shape.dim(-1) % pieces != 0) {
+      throw new ShapeException(
+          "[maxout] expected a last axis of %d equal parts, found %s"
+              .formatted(pieces, TensorType.of(this)));
+    }
+    long[] dims = Arrays.copyOf(shape.toArray(), rank + 1);
+    dims[rank - 1] = pieces;
+    dims[rank] = shape.dim(-1) / pieces;
+    return reshape(dims).max(rank - 1);
+  }
+
   /// -1, 0 or 1; its gradient is 0.
   public final Tensor sign() {
     return unary(Unary.SIGN);
@@ -222,8 +299,8 @@ public abstract class Tensor implements AutoCloseable {
     return reduce(Reduction.MEAN, axes);
   }
 
-  /// The greatest element over `axes`, which disappear; over all axes if none is given. Has no
-  /// gradient.
+  /// The greatest element over `axes`, which disappear; over all axes if none is given. Equal ones
+  /// share the gradient.
   public final Tensor max(int... axes) {
     return reduce(Reduction.MAX, axes);
   }
@@ -356,10 +433,22 @@ public abstract class Tensor implements AutoCloseable {
     return apply(new Softmax(), this);
   }
 
-  /// The mean over rows of `-log softmax(this)[label]`, a scalar. This is logits `[N,C]`, `labels`
-  /// is `[N]` of [DType#I32]; rows with a negative label are ignored.
-  public final Tensor softmaxCrossEntropy(Tensor labels) {
-    return apply(new SoftmaxCrossEntropy(), this, labels);
+  /// The logarithm of [#softmax], of which nothing underflows.
+  public final Tensor logSoftmax() {
+    return apply(new LogSoftmax(), this);
+  }
+
+  /// Labels `[...]` of [DType#I32] as distributions `[..., classes]` of [DType#F32]: 1 at the
+  /// label, 0 elsewhere. A label that names no class gives zeros.
+  public final Tensor oneHot(int classes) {
+    return apply(new OneHot(classes, DType.F32), this);
+  }
+
+  /// The mean over rows of `-log softmax(this)[label]`, a scalar. This is logits `[..., C]`, the
+  /// targets are labels `[...]` of [DType#I32], of which negative ones are ignored, or
+  /// distributions `[..., C]`. See [CrossEntropy] for smoothed targets and weighted classes.
+  public final Tensor softmaxCrossEntropy(Tensor targets) {
+    return Loss.softmaxCrossEntropy().apply(this, targets);
   }
 
   // ---- Reading; symbolic tensors have no elements. ----

@@ -53,6 +53,7 @@ public final class Trainer implements AutoCloseable {
   private @Nullable Model model;
   private @Nullable TrainingStep step;
   private int stepBatch;
+  private Score.Targets stepTargets = Score.Targets.LABELS;
   private long batchesDone;
   private @Nullable AveragedModel averaged;
   private int epochsDone;
@@ -231,20 +232,41 @@ public final class Trainer implements AutoCloseable {
   /// epoch is a step.
   ///
   /// @param images `[N, H, W, C]`, standardised
-  /// @param labels `[N]`, below the number of classes; negative to be ignored
+  /// @param labels `[N]`, or `[N, ...]` for outputs `[N, ..., classes]`; below the number of
+  ///   classes, negative to be ignored
   /// @param learningRate for this step
   /// @throws ShapeException if the images are not N inputs of the network, or N is 0
   /// @throws IllegalArgumentException if a label is too large, N has changed, or the rate is not
   ///   finite
   public float step(float[] images, int[] labels, double learningRate) {
     holdings.requireOpen();
-    requireBatch(images, labels);
-    if (!Double.isFinite(learningRate)) {
-      throw new IllegalArgumentException(
-          "[step] expected a finite learning rate, found " + learningRate);
-    }
-    TrainingStep compiled = step("step", labels.length);
+    int batch = requireBatch(images, labels.length, "labels", rows());
+    requireLabels(labels);
+    requireRate(learningRate);
+    TrainingStep compiled = step("step", batch, Score.Targets.LABELS);
     compiled.run(images, labels, learningRate, batchesDone++);
+    return stepped(compiled, learningRate);
+  }
+
+  /// The same for targets that are numbers: what a regression aims at, or distributions over the
+  /// classes.
+  ///
+  /// @param inputs `[N, ...]`
+  /// @param targets as many as the network has outputs for N inputs
+  /// @param learningRate for this step
+  /// @throws ShapeException if inputs and targets are not those of N examples, or N is 0
+  /// @throws IllegalArgumentException if N has changed, earlier steps had labels, or the rate is
+  ///   not finite
+  public float step(float[] inputs, float[] targets, double learningRate) {
+    holdings.requireOpen();
+    int batch = requireBatch(inputs, targets.length, "targets", net.outputShape().count());
+    requireRate(learningRate);
+    TrainingStep compiled = step("step", batch, Score.Targets.VALUES);
+    compiled.run(inputs, targets, learningRate, batchesDone++);
+    return stepped(compiled, learningRate);
+  }
+
+  private float stepped(TrainingStep compiled, double learningRate) {
     if (batchesDone % accumulation == 0) {
       long done = batchesDone / accumulation;
       compiled.update(learningRate, done - 1);
@@ -317,13 +339,17 @@ public final class Trainer implements AutoCloseable {
       standard = Standardizer.fit(train.dataset());
       standardizer = standard;
     }
-    TrainingStep compiled = step("fit", train.size());
     Watcher.Start begin =
         new Watcher.Start(net.parameterCount(), train.size(), stepsPerEpoch, totalSteps);
     watchers.forEach(watcher -> watcher.start(begin));
 
     History history = new History((int) Math.min(totalSteps, 1 << 20));
     try (Loader loader = new Loader(batches, standard, augmentation, seed, loaderThreads)) {
+      TrainingStep compiled =
+          step(
+              "fit",
+              train.size(),
+              loader.hasTargets() ? Score.Targets.VALUES : Score.Targets.LABELS);
       for (long done = 0; done < totalSteps; done += stepsPerEpoch) {
         long steps = Math.min(stepsPerEpoch, totalSteps - done);
         loader.start(epochsDone++);
@@ -371,7 +397,12 @@ public final class Trainer implements AutoCloseable {
               "the loader ended after " + i + " of " + steps + " steps");
         }
         long begin = System.nanoTime();
-        compiled.run(batch.images(), batch.labels(), rate, batchesDone++);
+        float[] targets = batch.targets();
+        if (targets == null) {
+          compiled.run(batch.images(), batch.labels(), rate, batchesDone++);
+        } else {
+          compiled.run(batch.images(), targets, rate, batchesDone++);
+        }
         if (k == accumulation - 1) {
           compiled.update(rate, batchesDone / accumulation - 1);
         }
@@ -422,34 +453,65 @@ public final class Trainer implements AutoCloseable {
     present.follow(moment);
   }
 
-  private TrainingStep step(String caller, int batch) {
+  private TrainingStep step(String caller, int batch, Score.Targets targets) {
     Model trained = model();
     trained.requireOpen();
     TrainingStep present = step;
     if (present == null) {
       TrainingStep.Rule rule = new TrainingStep.Rule(groups, clipping, accumulation);
-      present = holdings.add(new TrainingStep(trained, batch, loss, rule, precision, seed));
+      present =
+          holdings.add(new TrainingStep(trained, batch, loss, targets, rule, precision, seed));
       step = present;
       stepBatch = batch;
+      stepTargets = targets;
     } else if (stepBatch != batch) {
       throw new IllegalArgumentException(
           "[%s] this trainer is compiled for batches of %d, found %d"
               .formatted(caller, stepBatch, batch));
+    } else if (stepTargets != targets) {
+      throw new IllegalArgumentException(
+          "[%s] this trainer is compiled for targets that are %s, found %s"
+              .formatted(caller, stepTargets, targets));
     }
     return present;
   }
 
-  private void requireBatch(float[] images, int[] labels) {
-    if (labels.length == 0) {
+  /// The rows of outputs that an input has: 1, save for networks that answer for every place.
+  private long rows() {
+    Shape shape = net.outputShape();
+    return shape.rank() < 1 ? 1 : shape.count() / Math.max(1, shape.dim(-1));
+  }
+
+  /// The number of examples.
+  private int requireBatch(float[] inputs, int targets, String what, long each) {
+    if (targets == 0) {
       throw new ShapeException("[step] expected at least one input, found none");
     }
-    long elements = labels.length * net.inputShape().count();
-    if (images.length != elements) {
+    if (targets % each != 0) {
+      throw new ShapeException(
+          "[step] expected %d %s an input for outputs %s, found %d in all"
+              .formatted(each, what, net.outputShape(), targets));
+    }
+    int batch = (int) (targets / each);
+    long elements = batch * net.inputShape().count();
+    if (inputs.length != elements) {
       throw new ShapeException(
           "[step] expected %d inputs %s (%d elements), found %d elements"
-              .formatted(labels.length, net.inputShape(), elements, images.length));
+              .formatted(batch, net.inputShape(), elements, inputs.length));
     }
-    long classes = net.outputShape().rank() == 1 ? net.outputShape().dim(0) : Long.MAX_VALUE;
+    return batch;
+  }
+
+  private static void requireRate(double learningRate) {
+    if (!Double.isFinite(learningRate)) {
+      throw new IllegalArgumentException(
+          "[step] expected a finite learning rate, found " + learningRate);
+    }
+  }
+
+  private void requireLabels(int[] labels) {
+    Shape shape = net.outputShape();
+    long classes = shape.rank() < 1 ? Long.MAX_VALUE : shape.dim(-1);
     for (int i = 0; i < labels.length; i++) {
       if (labels[i] >= classes) {
         throw new IllegalArgumentException(

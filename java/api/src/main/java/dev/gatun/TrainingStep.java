@@ -34,7 +34,8 @@ final class TrainingStep implements AutoCloseable {
   private final Executable forwardBackward;
   private final @Nullable Executable update;
   private final FloatBuffer images;
-  private final IntBuffer labels;
+  private final IntBuffer labels; // or
+  private final FloatBuffer values; // in the same place
   private final FloatBuffer learningRate;
   private final ByteBuffer step;
   private final FloatBuffer loss;
@@ -51,22 +52,29 @@ final class TrainingStep implements AutoCloseable {
   /// Scalars in staging memory that both programs know.
   private record Entries(int rate, int step, int norm) {}
 
+  /// @param targets what outputs are compared with
   /// @param precision of activations and products
   TrainingStep(
-      Model model, int batch, Loss lossFunction, Rule rule, Precision precision, long seed) {
+      Model model,
+      int batch,
+      Loss lossFunction,
+      Score.Targets targets,
+      Rule rule,
+      Precision precision,
+      long seed) {
     this.model = model;
     Graph graph = new Graph(precision);
     TensorType imageType = new TensorType(DType.F32, batched(batch, model.net().inputShape()));
     Value x = graph.leaf("images", imageType);
-    Value t = graph.leaf("labels", new TensorType(DType.I32, Shape.of(batch)));
     Value rate = graph.leaf("learningRate", new TensorType(DType.F32, Shape.scalar()));
     NetTrace trace = new NetTrace(graph, Mode.TRAINING, seed);
     Value outputs = trace.run(model.net(), x);
+    Value t = graph.leaf("targets", targets.type(outputs));
     Score score = Score.of(graph, lossFunction, outputs, t);
 
     Staging staging = holdings.add(new Staging());
     int imageEntry = staging.place(x);
-    int labelEntry = staging.place(t);
+    int targetEntry = staging.place(t);
     int rateEntry = staging.place(rate);
     int stepEntry = staging.place(trace.step());
     int lossEntry = staging.place(score.loss());
@@ -76,7 +84,7 @@ final class TrainingStep implements AutoCloseable {
       Backend backend = model.device().backend();
       staging.allocate(backend);
       List<Placement> leaves = new ArrayList<>(model.placements(trace));
-      for (int entry : new int[] {imageEntry, labelEntry, rateEntry, stepEntry}) {
+      for (int entry : new int[] {imageEntry, targetEntry, rateEntry, stepEntry}) {
         leaves.add(staging.placement(entry));
       }
       List<Placement> results = new ArrayList<>();
@@ -111,7 +119,8 @@ final class TrainingStep implements AutoCloseable {
       throw e;
     }
     images = staging.floats(imageEntry);
-    labels = staging.ints(labelEntry);
+    labels = staging.ints(targetEntry);
+    values = staging.floats(targetEntry);
     learningRate = staging.floats(rateEntry);
     step = staging.buffer(stepEntry);
     loss = staging.floats(lossEntry);
@@ -132,8 +141,18 @@ final class TrainingStep implements AutoCloseable {
   ///
   /// @param number what dropout is addressed by: another for every batch
   void run(float[] batchImages, int[] batchLabels, double rate, long number) {
-    images.put(0, batchImages);
     labels.put(0, batchLabels);
+    run(batchImages, rate, number);
+  }
+
+  /// The same on values.
+  void run(float[] batchImages, float[] batchValues, double rate, long number) {
+    values.put(0, batchValues);
+    run(batchImages, rate, number);
+  }
+
+  private void run(float[] batchImages, double rate, long number) {
+    images.put(0, batchImages);
     learningRate.put(0, (float) rate);
     step.putLong(0, number);
     forwardBackward.run();

@@ -189,8 +189,8 @@ public final class GatunSide implements Side {
     backend.fill(one, 1);
     return kernel.record(
         on -> {
-          on.softmaxCrossEntropy(loss, correct, logits, labels);
-          on.softmaxCrossEntropyBackward(dlogits, logits, labels, one);
+          on.softmaxCrossEntropy(loss, correct, logits, labels, null, 0);
+          on.softmaxCrossEntropyBackward(dlogits, logits, labels, null, one, 0);
         });
   }
 

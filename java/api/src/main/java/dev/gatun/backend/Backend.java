@@ -73,6 +73,22 @@ public interface Backend extends AutoCloseable {
     GATE
   }
 
+  /// The activations that have an instruction of their own, both ways.
+  enum Nonlinearity {
+    /// x > 0 ? x : slope · x.
+    LEAKY_RELU,
+    /// x > 0 ? x : alpha · (exp(x) - 1).
+    ELU,
+    /// x Φ(x), Φ the normal distribution.
+    GELU,
+    /// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+    GELU_TANH,
+    /// x / (1 + exp(-x)).
+    SILU,
+    /// log(1 + exp(x)).
+    SOFTPLUS
+  }
+
   /// The reductions.
   enum Reduction {
     SUM,
@@ -110,6 +126,12 @@ public interface Backend extends AutoCloseable {
 
   /// y = op(a, b), both broadcast to y's shape.
   void binary(View y, View a, View b, Binary op);
+
+  /// y = f(x). The parameter is the slope, or alpha; functions without one ignore it.
+  void activate(View y, View x, Nonlinearity function, double parameter);
+
+  /// dx = dy f'(x).
+  void activateBackward(View dx, View dy, View x, Nonlinearity function, double parameter);
 
   /// y = scale x + shift.
   void affine(View y, View x, double scale, double shift);
@@ -256,16 +278,43 @@ public interface Backend extends AutoCloseable {
   /// Along the last axis.
   void softmax(View y, View x);
 
-  /// Mean loss (scalar) and number of right answers (I32 scalar) of logits [N,C] against labels [N]
-  /// (I32, negative: ignored).
-  void softmaxCrossEntropy(View loss, View correct, View logits, View labels);
+  /// The logarithm of [#softmax].
+  void logSoftmax(View y, View x);
+
+  /// y [...,C] = 1 at the label, 0 elsewhere; labels [...] (I32), one outside of 0..C-1 gives
+  /// zeros.
+  void oneHot(View y, View labels);
+
+  /// Mean loss (scalar) and number of right answers (I32 scalar) of logits [N,C] against targets:
+  /// labels [N] (I32, negative: ignored) or distributions [N,C] (ignored if the first element of a
+  /// row is negative). Class weights [C] are optional.
+  void softmaxCrossEntropy(
+      View loss,
+      View correct,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      double labelSmoothing);
 
   /// The gradient of the loss, times the scalar dloss.
-  void softmaxCrossEntropyBackward(View dlogits, View logits, View labels, View dloss);
+  void softmaxCrossEntropyBackward(
+      View dlogits,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      View dloss,
+      double labelSmoothing);
 
   /// Both of the former in one pass over the logits.
   void softmaxCrossEntropyTraining(
-      View loss, View correct, View dlogits, View logits, View labels, View dloss);
+      View loss,
+      View correct,
+      View dlogits,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      View dloss,
+      double labelSmoothing);
 
   // The optimizer on slabs.
 

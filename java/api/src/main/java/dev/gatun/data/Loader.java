@@ -105,7 +105,7 @@ public final class Loader implements AutoCloseable {
     this.failures = new Throwable[slots.length];
     this.failedItems = new int[slots.length];
     for (int i = 0; i < slots.length; i++) {
-      slots[i] = new Batch(batches.size(), image);
+      slots[i] = new Batch(batches.size(), image, 0);
     }
     Arrays.fill(states, State.FREE);
     this.threads = new Thread[threads];
@@ -119,6 +119,11 @@ public final class Loader implements AutoCloseable {
   /// The shape of the images in the batches.
   public ImageShape image() {
     return image;
+  }
+
+  /// Whether its batches have [Batch#targets].
+  public boolean hasTargets() {
+    return slots[0].targets() != null;
   }
 
   /// Begins an epoch from its first batch. What is left of the one before is dropped, and batches

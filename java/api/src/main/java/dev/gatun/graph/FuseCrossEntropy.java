@@ -12,13 +12,15 @@ final class FuseCrossEntropy implements Rule {
   @Override
   public boolean apply(Rewriter graph, int index) {
     Node backward = graph.node(index);
-    if (!(backward.op() instanceof SoftmaxCrossEntropy.Backward)) {
+    if (!(backward.op()
+        instanceof SoftmaxCrossEntropy.Backward(double smoothing, boolean weighted))) {
       return false;
     }
+    SoftmaxCrossEntropy sameLoss = new SoftmaxCrossEntropy(smoothing, weighted);
     for (Node forward : graph.nodes().subList(0, index)) {
       boolean fits =
-          forward.op() instanceof SoftmaxCrossEntropy
-              && forward.inputs().equals(backward.inputs().subList(0, 2))
+          forward.op().equals(sameLoss)
+              && forward.inputs().equals(backward.inputs().subList(0, weighted ? 3 : 2))
               && !backward.inputs().contains(forward.outputs().getFirst())
               && !graph.readBetween(forward, backward);
       if (fits) {
@@ -26,7 +28,7 @@ final class FuseCrossEntropy implements Rule {
         outputs.addAll(backward.outputs());
         graph.replace(
             backward,
-            new SoftmaxCrossEntropy.Training(),
+            new SoftmaxCrossEntropy.Training(smoothing, weighted),
             backward.inputs(),
             outputs,
             List.of(forward));

@@ -2,6 +2,7 @@ package dev.gatun.graph;
 
 import dev.gatun.DType;
 import dev.gatun.backend.Backend.Unary;
+import dev.gatun.graph.op.Activate;
 import dev.gatun.graph.op.Affine;
 import dev.gatun.graph.op.AveragePool;
 import dev.gatun.graph.op.BatchNormInference;
@@ -60,7 +61,7 @@ final class MixedPrecision {
           index == 0 || index == 5 ? Use.STORED : Use.WIDE;
       case BatchNormTraining.Backward _ -> index < 2 || index == 5 ? Use.STORED : Use.WIDE;
       case UnaryOp unary -> isSteep(unary.op()) ? Use.WIDE : Use.STORED;
-      case BinaryOp _, Affine _, Expand _, Dropout _ -> Use.STORED;
+      case Activate _, Activate.Backward _, BinaryOp _, Affine _, Expand _, Dropout _ -> Use.STORED;
       case AveragePool _, AveragePool.Backward _, MaxPool _, MaxPool.Backward _ -> Use.STORED;
       case SubsamplePad _, SubsamplePad.Backward _ -> Use.STORED;
       case Copy _, Permute _, Reshape _ -> Use.STORED;

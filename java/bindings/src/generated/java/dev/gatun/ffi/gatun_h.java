@@ -329,6 +329,60 @@ public class gatun_h extends NativeSymbols {
     public static int GT_BINARY_GATE() {
         return GT_BINARY_GATE;
     }
+    private static final int GT_ACTIVATE_LEAKY_RELU = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ACTIVATE_LEAKY_RELU 0
+     * }
+     */
+    public static int GT_ACTIVATE_LEAKY_RELU() {
+        return GT_ACTIVATE_LEAKY_RELU;
+    }
+    private static final int GT_ACTIVATE_ELU = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ACTIVATE_ELU 1
+     * }
+     */
+    public static int GT_ACTIVATE_ELU() {
+        return GT_ACTIVATE_ELU;
+    }
+    private static final int GT_ACTIVATE_GELU = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ACTIVATE_GELU 2
+     * }
+     */
+    public static int GT_ACTIVATE_GELU() {
+        return GT_ACTIVATE_GELU;
+    }
+    private static final int GT_ACTIVATE_GELU_TANH = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ACTIVATE_GELU_TANH 3
+     * }
+     */
+    public static int GT_ACTIVATE_GELU_TANH() {
+        return GT_ACTIVATE_GELU_TANH;
+    }
+    private static final int GT_ACTIVATE_SILU = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ACTIVATE_SILU 4
+     * }
+     */
+    public static int GT_ACTIVATE_SILU() {
+        return GT_ACTIVATE_SILU;
+    }
+    private static final int GT_ACTIVATE_SOFTPLUS = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ACTIVATE_SOFTPLUS 5
+     * }
+     */
+    public static int GT_ACTIVATE_SOFTPLUS() {
+        return GT_ACTIVATE_SOFTPLUS;
+    }
     private static final int GT_REDUCE_SUM = (int)0L;
     /**
      * {@snippet lang=c :
@@ -2261,6 +2315,135 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_activate {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_DOUBLE
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_activate");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_activate(gt_stream stream, gt_tensor y, gt_tensor x, int32_t function, double parameter)
+     * }
+     */
+    public static FunctionDescriptor gt_activate$descriptor() {
+        return gt_activate.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_activate(gt_stream stream, gt_tensor y, gt_tensor x, int32_t function, double parameter)
+     * }
+     */
+    public static MethodHandle gt_activate$handle() {
+        return gt_activate.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_activate(gt_stream stream, gt_tensor y, gt_tensor x, int32_t function, double parameter)
+     * }
+     */
+    public static MemorySegment gt_activate$address() {
+        return gt_activate.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_activate(gt_stream stream, gt_tensor y, gt_tensor x, int32_t function, double parameter)
+     * }
+     */
+    public static int gt_activate(MemorySegment stream, MemorySegment y, MemorySegment x, int function, double parameter) {
+        var mh$ = gt_activate.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_activate", stream, y, x, function, parameter);
+            }
+            return (int)mh$.invokeExact(stream, y, x, function, parameter);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_activate_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_DOUBLE
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_activate_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_activate_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor x, int32_t function, double parameter)
+     * }
+     */
+    public static FunctionDescriptor gt_activate_backward$descriptor() {
+        return gt_activate_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_activate_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor x, int32_t function, double parameter)
+     * }
+     */
+    public static MethodHandle gt_activate_backward$handle() {
+        return gt_activate_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_activate_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor x, int32_t function, double parameter)
+     * }
+     */
+    public static MemorySegment gt_activate_backward$address() {
+        return gt_activate_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_activate_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor x, int32_t function, double parameter)
+     * }
+     */
+    public static int gt_activate_backward(MemorySegment stream, MemorySegment dx, MemorySegment dy, MemorySegment x, int function, double parameter) {
+        var mh$ = gt_activate_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_activate_backward", stream, dx, dy, x, function, parameter);
+            }
+            return (int)mh$.invokeExact(stream, dx, dy, x, function, parameter);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_affine {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,
@@ -3484,6 +3667,130 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_log_softmax {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_log_softmax");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_log_softmax(gt_stream stream, gt_tensor y, gt_tensor x)
+     * }
+     */
+    public static FunctionDescriptor gt_log_softmax$descriptor() {
+        return gt_log_softmax.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_log_softmax(gt_stream stream, gt_tensor y, gt_tensor x)
+     * }
+     */
+    public static MethodHandle gt_log_softmax$handle() {
+        return gt_log_softmax.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_log_softmax(gt_stream stream, gt_tensor y, gt_tensor x)
+     * }
+     */
+    public static MemorySegment gt_log_softmax$address() {
+        return gt_log_softmax.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_log_softmax(gt_stream stream, gt_tensor y, gt_tensor x)
+     * }
+     */
+    public static int gt_log_softmax(MemorySegment stream, MemorySegment y, MemorySegment x) {
+        var mh$ = gt_log_softmax.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_log_softmax", stream, y, x);
+            }
+            return (int)mh$.invokeExact(stream, y, x);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_one_hot {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_one_hot");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_one_hot(gt_stream stream, gt_tensor y, gt_tensor labels)
+     * }
+     */
+    public static FunctionDescriptor gt_one_hot$descriptor() {
+        return gt_one_hot.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_one_hot(gt_stream stream, gt_tensor y, gt_tensor labels)
+     * }
+     */
+    public static MethodHandle gt_one_hot$handle() {
+        return gt_one_hot.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_one_hot(gt_stream stream, gt_tensor y, gt_tensor labels)
+     * }
+     */
+    public static MemorySegment gt_one_hot$address() {
+        return gt_one_hot.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_one_hot(gt_stream stream, gt_tensor y, gt_tensor labels)
+     * }
+     */
+    public static int gt_one_hot(MemorySegment stream, MemorySegment y, MemorySegment labels) {
+        var mh$ = gt_one_hot.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_one_hot", stream, y, labels);
+            }
+            return (int)mh$.invokeExact(stream, y, labels);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_softmax_cross_entropy {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,
@@ -3491,7 +3798,9 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
-            gatun_h.C_POINTER
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_DOUBLE
         );
 
         public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_softmax_cross_entropy");
@@ -3502,7 +3811,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits, gt_tensor labels)
+     * gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, double label_smoothing)
      * }
      */
     public static FunctionDescriptor gt_softmax_cross_entropy$descriptor() {
@@ -3512,7 +3821,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits, gt_tensor labels)
+     * gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, double label_smoothing)
      * }
      */
     public static MethodHandle gt_softmax_cross_entropy$handle() {
@@ -3522,7 +3831,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits, gt_tensor labels)
+     * gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, double label_smoothing)
      * }
      */
     public static MemorySegment gt_softmax_cross_entropy$address() {
@@ -3531,16 +3840,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits, gt_tensor labels)
+     * gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, double label_smoothing)
      * }
      */
-    public static int gt_softmax_cross_entropy(MemorySegment stream, MemorySegment loss, MemorySegment correct, MemorySegment logits, MemorySegment labels) {
+    public static int gt_softmax_cross_entropy(MemorySegment stream, MemorySegment loss, MemorySegment correct, MemorySegment logits, MemorySegment targets, MemorySegment class_weights, double label_smoothing) {
         var mh$ = gt_softmax_cross_entropy.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_softmax_cross_entropy", stream, loss, correct, logits, labels);
+                traceDowncall("gt_softmax_cross_entropy", stream, loss, correct, logits, targets, class_weights, label_smoothing);
             }
-            return (int)mh$.invokeExact(stream, loss, correct, logits, labels);
+            return (int)mh$.invokeExact(stream, loss, correct, logits, targets, class_weights, label_smoothing);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3555,7 +3864,9 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
-            gatun_h.C_POINTER
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_DOUBLE
         );
 
         public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_softmax_cross_entropy_backward");
@@ -3566,7 +3877,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, gt_tensor dloss, double label_smoothing)
      * }
      */
     public static FunctionDescriptor gt_softmax_cross_entropy_backward$descriptor() {
@@ -3576,7 +3887,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, gt_tensor dloss, double label_smoothing)
      * }
      */
     public static MethodHandle gt_softmax_cross_entropy_backward$handle() {
@@ -3586,7 +3897,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, gt_tensor dloss, double label_smoothing)
      * }
      */
     public static MemorySegment gt_softmax_cross_entropy_backward$address() {
@@ -3595,16 +3906,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, gt_tensor dloss, double label_smoothing)
      * }
      */
-    public static int gt_softmax_cross_entropy_backward(MemorySegment stream, MemorySegment dlogits, MemorySegment logits, MemorySegment labels, MemorySegment dloss) {
+    public static int gt_softmax_cross_entropy_backward(MemorySegment stream, MemorySegment dlogits, MemorySegment logits, MemorySegment targets, MemorySegment class_weights, MemorySegment dloss, double label_smoothing) {
         var mh$ = gt_softmax_cross_entropy_backward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_softmax_cross_entropy_backward", stream, dlogits, logits, labels, dloss);
+                traceDowncall("gt_softmax_cross_entropy_backward", stream, dlogits, logits, targets, class_weights, dloss, label_smoothing);
             }
-            return (int)mh$.invokeExact(stream, dlogits, logits, labels, dloss);
+            return (int)mh$.invokeExact(stream, dlogits, logits, targets, class_weights, dloss, label_smoothing);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3621,7 +3932,9 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
-            gatun_h.C_POINTER
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_DOUBLE
         );
 
         public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_softmax_cross_entropy_training");
@@ -3632,7 +3945,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, gt_tensor dloss, double label_smoothing)
      * }
      */
     public static FunctionDescriptor gt_softmax_cross_entropy_training$descriptor() {
@@ -3642,7 +3955,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, gt_tensor dloss, double label_smoothing)
      * }
      */
     public static MethodHandle gt_softmax_cross_entropy_training$handle() {
@@ -3652,7 +3965,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, gt_tensor dloss, double label_smoothing)
      * }
      */
     public static MemorySegment gt_softmax_cross_entropy_training$address() {
@@ -3661,16 +3974,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor labels, gt_tensor dloss)
+     * gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt_tensor correct, gt_tensor dlogits, gt_tensor logits, gt_tensor targets, gt_tensor class_weights, gt_tensor dloss, double label_smoothing)
      * }
      */
-    public static int gt_softmax_cross_entropy_training(MemorySegment stream, MemorySegment loss, MemorySegment correct, MemorySegment dlogits, MemorySegment logits, MemorySegment labels, MemorySegment dloss) {
+    public static int gt_softmax_cross_entropy_training(MemorySegment stream, MemorySegment loss, MemorySegment correct, MemorySegment dlogits, MemorySegment logits, MemorySegment targets, MemorySegment class_weights, MemorySegment dloss, double label_smoothing) {
         var mh$ = gt_softmax_cross_entropy_training.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_softmax_cross_entropy_training", stream, loss, correct, dlogits, logits, labels, dloss);
+                traceDowncall("gt_softmax_cross_entropy_training", stream, loss, correct, dlogits, logits, targets, class_weights, dloss, label_smoothing);
             }
-            return (int)mh$.invokeExact(stream, loss, correct, dlogits, logits, labels, dloss);
+            return (int)mh$.invokeExact(stream, loss, correct, dlogits, logits, targets, class_weights, dloss, label_smoothing);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

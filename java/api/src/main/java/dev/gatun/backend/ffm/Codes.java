@@ -5,6 +5,7 @@ import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Backend.AdaptiveRule;
 import dev.gatun.backend.Backend.Binary;
+import dev.gatun.backend.Backend.Nonlinearity;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.Backend.Unary;
 import dev.gatun.backend.Memory;
@@ -56,6 +57,17 @@ final class Codes {
       case MAXIMUM -> gatun_h.GT_BINARY_MAXIMUM();
       case MINIMUM -> gatun_h.GT_BINARY_MINIMUM();
       case GATE -> gatun_h.GT_BINARY_GATE();
+    };
+  }
+
+  static int code(Nonlinearity function) {
+    return switch (function) {
+      case LEAKY_RELU -> gatun_h.GT_ACTIVATE_LEAKY_RELU();
+      case ELU -> gatun_h.GT_ACTIVATE_ELU();
+      case GELU -> gatun_h.GT_ACTIVATE_GELU();
+      case GELU_TANH -> gatun_h.GT_ACTIVATE_GELU_TANH();
+      case SILU -> gatun_h.GT_ACTIVATE_SILU();
+      case SOFTPLUS -> gatun_h.GT_ACTIVATE_SOFTPLUS();
     };
   }
 

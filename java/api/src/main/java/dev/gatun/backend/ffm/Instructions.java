@@ -115,6 +115,26 @@ abstract class Instructions implements Backend {
   }
 
   @Override
+  public void activate(View y, View x, Nonlinearity function, double parameter) {
+    issue(
+        "activate",
+        s -> gatun_h.gt_activate(s, at(y), at(x), Codes.code(function), parameter),
+        y,
+        x);
+  }
+
+  @Override
+  public void activateBackward(View dx, View dy, View x, Nonlinearity function, double parameter) {
+    issue(
+        "activate_backward",
+        s ->
+            gatun_h.gt_activate_backward(s, at(dx), at(dy), at(x), Codes.code(function), parameter),
+        dx,
+        dy,
+        x);
+  }
+
+  @Override
   public void affine(View y, View x, double scale, double shift) {
     issue("affine", s -> gatun_h.gt_affine(s, at(y), at(x), scale, shift), y, x);
   }
@@ -548,42 +568,96 @@ abstract class Instructions implements Backend {
   }
 
   @Override
-  public void softmaxCrossEntropy(View loss, View correct, View logits, View labels) {
-    issue(
-        "softmax_cross_entropy",
-        s -> gatun_h.gt_softmax_cross_entropy(s, at(loss), at(correct), at(logits), at(labels)),
-        loss,
-        correct,
-        logits,
-        labels);
+  public void logSoftmax(View y, View x) {
+    issue("log_softmax", s -> gatun_h.gt_log_softmax(s, at(y), at(x)), y, x);
   }
 
   @Override
-  public void softmaxCrossEntropyBackward(View dlogits, View logits, View labels, View dloss) {
+  public void oneHot(View y, View labels) {
+    issue("one_hot", s -> gatun_h.gt_one_hot(s, at(y), at(labels)), y, labels);
+  }
+
+  @Override
+  public void softmaxCrossEntropy(
+      View loss,
+      View correct,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      double labelSmoothing) {
+    issue(
+        "softmax_cross_entropy",
+        s ->
+            gatun_h.gt_softmax_cross_entropy(
+                s,
+                at(loss),
+                at(correct),
+                at(logits),
+                at(targets),
+                at(classWeights),
+                labelSmoothing),
+        loss,
+        correct,
+        logits,
+        targets,
+        classWeights);
+  }
+
+  @Override
+  public void softmaxCrossEntropyBackward(
+      View dlogits,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      View dloss,
+      double labelSmoothing) {
     issue(
         "softmax_cross_entropy_backward",
         s ->
             gatun_h.gt_softmax_cross_entropy_backward(
-                s, at(dlogits), at(logits), at(labels), at(dloss)),
+                s,
+                at(dlogits),
+                at(logits),
+                at(targets),
+                at(classWeights),
+                at(dloss),
+                labelSmoothing),
         dlogits,
         logits,
-        labels,
+        targets,
+        classWeights,
         dloss);
   }
 
   @Override
   public void softmaxCrossEntropyTraining(
-      View loss, View correct, View dlogits, View logits, View labels, View dloss) {
+      View loss,
+      View correct,
+      View dlogits,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      View dloss,
+      double labelSmoothing) {
     issue(
         "softmax_cross_entropy_training",
         s ->
             gatun_h.gt_softmax_cross_entropy_training(
-                s, at(loss), at(correct), at(dlogits), at(logits), at(labels), at(dloss)),
+                s,
+                at(loss),
+                at(correct),
+                at(dlogits),
+                at(logits),
+                at(targets),
+                at(classWeights),
+                at(dloss),
+                labelSmoothing),
         loss,
         correct,
         dlogits,
         logits,
-        labels,
+        targets,
+        classWeights,
         dloss);
   }
 

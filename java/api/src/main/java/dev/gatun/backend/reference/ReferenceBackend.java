@@ -152,6 +152,16 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public void activate(View y, View x, Nonlinearity function, double parameter) {
+    issue(Activations.forward(y, x, function, parameter));
+  }
+
+  @Override
+  public void activateBackward(View dx, View dy, View x, Nonlinearity function, double parameter) {
+    issue(Activations.backward(dx, dy, x, function, parameter));
+  }
+
+  @Override
   public void affine(View y, View x, double scale, double shift) {
     issue(Elementwise.affine(y, x, scale, shift));
   }
@@ -343,19 +353,50 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
-  public void softmaxCrossEntropy(View loss, View correct, View logits, View labels) {
-    issue(Loss.crossEntropy(loss, correct, logits, labels));
+  public void logSoftmax(View y, View x) {
+    issue(Loss.logSoftmax(y, x));
   }
 
   @Override
-  public void softmaxCrossEntropyBackward(View dlogits, View logits, View labels, View dloss) {
-    issue(Loss.crossEntropyBackward(dlogits, logits, labels, dloss));
+  public void oneHot(View y, View labels) {
+    issue(Loss.oneHot(y, labels));
+  }
+
+  @Override
+  public void softmaxCrossEntropy(
+      View loss,
+      View correct,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      double labelSmoothing) {
+    issue(CrossEntropy.forward(loss, correct, logits, targets, classWeights, labelSmoothing));
+  }
+
+  @Override
+  public void softmaxCrossEntropyBackward(
+      View dlogits,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      View dloss,
+      double labelSmoothing) {
+    issue(CrossEntropy.backward(dlogits, logits, targets, classWeights, dloss, labelSmoothing));
   }
 
   @Override
   public void softmaxCrossEntropyTraining(
-      View loss, View correct, View dlogits, View logits, View labels, View dloss) {
-    issue(Loss.crossEntropyTraining(loss, correct, dlogits, logits, labels, dloss));
+      View loss,
+      View correct,
+      View dlogits,
+      View logits,
+      View targets,
+      @Nullable View classWeights,
+      View dloss,
+      double labelSmoothing) {
+    issue(
+        CrossEntropy.training(
+            loss, correct, dlogits, logits, targets, classWeights, dloss, labelSmoothing));
   }
 
   @Override

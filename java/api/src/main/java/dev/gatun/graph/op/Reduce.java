@@ -81,7 +81,13 @@ public record Reduce(Reduction op, int axes) implements Op {
         double share = (double) at.output(0).shape().count() / shape.count();
         yield List.of(at.gradient().times(share).expand(shape.toArray()));
       }
-      case MAX -> throw new UnsupportedOperationException("[reduce] max has no gradient");
+      case MAX -> {
+        // 1 at the greatest elements, which share the gradient alike.
+        Tensor greatest = at.output(0).minus(at.input(0)).sign().negate().plus(1);
+        Tensor count =
+            Tensor.applyAll(new Reduce(Reduction.SUM, axes), List.of(greatest)).getFirst();
+        yield List.of(at.gradient().div(count).times(greatest));
+      }
     };
   }
 }

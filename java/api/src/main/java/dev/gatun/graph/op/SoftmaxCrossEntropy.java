@@ -7,13 +7,43 @@ import dev.gatun.backend.Backend;
 import dev.gatun.backend.View;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Softmax and cross-entropy in one. Inputs logits [N,C] and labels [N] (I32, negative: ignored).
-/// Outputs the mean loss (scalar) and the number of right answers (I32 scalar).
-public record SoftmaxCrossEntropy() implements Op {
+/// Softmax and cross-entropy in one. Inputs logits [N,C], targets, which are labels [N] (I32,
+/// negative: ignored) or distributions [N,C] (ignored if the first element of a row is negative),
+/// and, if weighted, class weights [C]. Outputs the mean loss (scalar) and the number of right
+/// answers (I32 scalar). The gradient is that by the logits.
+///
+/// @param labelSmoothing the share of the uniform distribution in what is wanted, in [0, 1)
+/// @param weighted whether classes have weights
+public record SoftmaxCrossEntropy(double labelSmoothing, boolean weighted) implements Op {
+  /// Without smoothing and weights.
+  public SoftmaxCrossEntropy() {
+    this(0, false);
+  }
+
+  /// Checks the range.
+  public SoftmaxCrossEntropy {
+    checkSmoothing("softmax_cross_entropy", labelSmoothing);
+  }
+
+  /// `tensor [..., C]` or labels `[...]` as rows: [N,C] or [N].
+  public static Tensor rows(Tensor tensor) {
+    int rank = tensor.shape().rank();
+    if (tensor.dtype() == DType.I32) {
+      return rank == 1 ? tensor : tensor.reshape(tensor.shape().count());
+    }
+    if (rank < 2) {
+      return tensor;
+    }
+    long[] dims = tensor.shape().toArray();
+    long rows = Arrays.stream(dims, 0, rank - 1).reduce(1, (a, b) -> a * b);
+    return rank == 2 ? tensor : tensor.reshape(rows, dims[rank - 1]);
+  }
+
   @Override
   public String name() {
     return "softmax_cross_entropy";
@@ -21,34 +51,69 @@ public record SoftmaxCrossEntropy() implements Op {
 
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
-    Checks.arity(name(), inputs, 2);
-    check(name(), inputs);
+    Checks.arity(name(), inputs, weighted ? 3 : 2);
+    check(name(), inputs, weighted);
     return List.of(
         inputs.getFirst().with(Shape.scalar()), new TensorType(DType.I32, Shape.scalar()));
   }
 
   @Override
   public void lower(Backend backend, List<View> outputs, List<View> inputs) {
-    backend.softmaxCrossEntropy(outputs.get(0), outputs.get(1), inputs.get(0), inputs.get(1));
+    backend.softmaxCrossEntropy(
+        outputs.get(0),
+        outputs.get(1),
+        inputs.get(0),
+        inputs.get(1),
+        weighted ? inputs.get(2) : null,
+        labelSmoothing);
   }
 
   @Override
   public List<@Nullable Tensor> gradient(Local at) {
-    List<Tensor> operands = List.of(at.input(0), at.input(1), at.gradient());
-    return Arrays.asList(Tensor.applyAll(new Backward(), operands).getFirst(), null);
+    List<Tensor> operands = new ArrayList<>(at.inputs());
+    operands.add(at.gradient());
+    Tensor dlogits = Tensor.applyAll(new Backward(labelSmoothing, weighted), operands).getFirst();
+    return weighted ? Arrays.asList(dlogits, null, null) : Arrays.asList(dlogits, null);
   }
 
-  private static void check(String op, List<TensorType> inputs) {
+  private static void checkSmoothing(String op, double smoothing) {
+    Checks.attribute(smoothing >= 0 && smoothing < 1, op, "a label smoothing in [0, 1)", smoothing);
+  }
+
+  private static void check(String op, List<TensorType> inputs, boolean weighted) {
     TensorType logits = inputs.get(0);
-    TensorType labels = inputs.get(1);
+    TensorType targets = inputs.get(1);
     Checks.real(op, List.of(logits));
     Checks.rank(op, "logits", logits, 2, "[N,C]");
-    Checks.dtype(op, "labels", labels, DType.I32);
-    Checks.shape(op, "labels", labels, Shape.of(logits.shape().dim(0)));
+    if (targets.dtype().isReal()) {
+      Checks.real(op, List.of(logits, targets));
+      Checks.shape(op, "targets", targets, logits.shape());
+    } else {
+      Checks.dtype(op, "labels", targets, DType.I32);
+      Checks.shape(op, "labels", targets, Shape.of(logits.shape().dim(0)));
+    }
+    if (weighted) {
+      Checks.real(op, List.of(logits, inputs.get(2)));
+      Checks.shape(op, "class weights", inputs.get(2), Shape.of(logits.shape().dim(1)));
+    }
   }
 
-  /// dlogits from logits, labels and the gradient of the loss (scalar).
-  public record Backward() implements Op {
+  /// dlogits from logits, targets, class weights if weighted, and the gradient of the loss
+  /// (scalar).
+  ///
+  /// @param labelSmoothing as in the forward op
+  /// @param weighted as in the forward op
+  public record Backward(double labelSmoothing, boolean weighted) implements Op {
+    /// Without smoothing and weights.
+    public Backward() {
+      this(0, false);
+    }
+
+    /// Checks the range.
+    public Backward {
+      checkSmoothing("softmax_cross_entropy_backward", labelSmoothing);
+    }
+
     @Override
     public String name() {
       return "softmax_cross_entropy_backward";
@@ -56,23 +121,41 @@ public record SoftmaxCrossEntropy() implements Op {
 
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
-      Checks.arity(name(), inputs, 3);
-      check(name(), inputs);
-      Checks.real(name(), List.of(inputs.get(0), inputs.get(2)));
-      Checks.shape(name(), "dloss", inputs.get(2), Shape.scalar());
+      Checks.arity(name(), inputs, weighted ? 4 : 3);
+      check(name(), inputs, weighted);
+      Checks.real(name(), List.of(inputs.get(0), inputs.getLast()));
+      Checks.shape(name(), "dloss", inputs.getLast(), Shape.scalar());
       return List.of(inputs.getFirst());
     }
 
     @Override
     public void lower(Backend backend, List<View> outputs, List<View> inputs) {
       backend.softmaxCrossEntropyBackward(
-          outputs.getFirst(), inputs.get(0), inputs.get(1), inputs.get(2));
+          outputs.getFirst(),
+          inputs.get(0),
+          inputs.get(1),
+          weighted ? inputs.get(2) : null,
+          inputs.getLast(),
+          labelSmoothing);
     }
   }
 
-  /// Loss, number of right answers and dlogits from logits, labels and the gradient of the loss
-  /// (scalar), in one pass.
-  public record Training() implements Op {
+  /// Loss, number of right answers and dlogits from logits, targets, class weights if weighted, and
+  /// the gradient of the loss (scalar), in one pass.
+  ///
+  /// @param labelSmoothing as in the forward op
+  /// @param weighted as in the forward op
+  public record Training(double labelSmoothing, boolean weighted) implements Op {
+    /// Without smoothing and weights.
+    public Training() {
+      this(0, false);
+    }
+
+    /// Checks the range.
+    public Training {
+      checkSmoothing("softmax_cross_entropy_training", labelSmoothing);
+    }
+
     @Override
     public String name() {
       return "softmax_cross_entropy_training";
@@ -80,11 +163,11 @@ public record SoftmaxCrossEntropy() implements Op {
 
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
-      Checks.arity(name(), inputs, 3);
-      check(name(), inputs);
+      Checks.arity(name(), inputs, weighted ? 4 : 3);
+      check(name(), inputs, weighted);
       TensorType logits = inputs.getFirst();
-      Checks.real(name(), List.of(logits, inputs.get(2)));
-      Checks.shape(name(), "dloss", inputs.get(2), Shape.scalar());
+      Checks.real(name(), List.of(logits, inputs.getLast()));
+      Checks.shape(name(), "dloss", inputs.getLast(), Shape.scalar());
       return List.of(
           logits.with(Shape.scalar()), new TensorType(DType.I32, Shape.scalar()), logits);
     }
@@ -97,7 +180,9 @@ public record SoftmaxCrossEntropy() implements Op {
           outputs.get(2),
           inputs.get(0),
           inputs.get(1),
-          inputs.get(2));
+          weighted ? inputs.get(2) : null,
+          inputs.getLast(),
+          labelSmoothing);
     }
   }
 }
