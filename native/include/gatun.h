@@ -236,7 +236,8 @@ GT_API gt_status gt_batch_norm_inference(gt_stream stream, gt_tensor y, gt_tenso
                                          gt_tensor residual, gt_tensor running_mean, gt_tensor running_variance,
                                          double epsilon, int32_t activation);
 
-/* Normalisation of each row along the last axis, real. x, y [...,C]; gamma, beta [C] nullable; mean, inv_std [...,1].
+/* Normalisation of each row along the last axis, floating. x, y [...,C]; gamma, beta [C] nullable and mean, inv_std [...,1],
+ * wide.
  *   mean, variance: of the row (divided by C); inv_std = 1 / sqrt(variance + epsilon)
  *   y = gamma (x - mean) inv_std + beta
  * With a NULL mean it is RMS normalisation: the mean is taken as 0 everywhere. C >= 1. In place: y with x. */
@@ -244,7 +245,7 @@ GT_API gt_status gt_layer_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt
                                gt_tensor gamma, gt_tensor beta, double epsilon);
 /* With xhat = (x - mean) inv_std and g = gamma dy:
  *   dx = inv_std (g - mean_row(g) - xhat mean_row(g xhat)), without the middle term if mean is NULL
- *   dgamma = sum over rows of dy xhat, dbeta = sum over rows of dy; both nullable, as are mean and gamma.
+ *   dgamma = sum over rows of dy xhat, dbeta = sum over rows of dy; both nullable, as are mean and gamma; all wide but dx, dy, x.
  * In place: dx with dy. */
 GT_API gt_status gt_layer_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dy,
                                         gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma);

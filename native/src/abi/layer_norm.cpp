@@ -9,28 +9,29 @@ using namespace gatun;
 
 namespace {
 
-// x [...,C]; `rows` [...,1]; `columns` [C]. All real, of one dtype.
+// x [...,C], floating; `rows` [...,1] and `columns` [C], wide.
 void check_shapes(const char* op, const Named& x, std::initializer_list<Named> like_x,
                   std::initializer_list<Named> rows, std::initializer_list<Named> columns) {
   const Tensor& from = *x.operand.tensor;
-  check_real(op, {x});
+  check_floating(op, {x});
   require(from.rank >= 1, "[", op, "] x must be [...,C], but is ", from);
   const int64_t channels = from.dims[from.rank - 1];
   require(channels >= 1, "[", op, "] x must have at least one value in a row, but is ", from);
   for (const Named& t : like_x) {
-    check_real(op, {x, t});
+    check_floating(op, {x, t});
     check_same_shape(op, t.name, t.operand, x.name, x.operand);
   }
   Tensor row = from;
+  if (from.dtype == DType::BF16) row.dtype = DType::F32;
   row.dims[row.rank - 1] = 1;
   for (const Named& t : rows) {
-    check_real(op, {x, t});
+    check_floating(op, {x}, {t});
     require(t.operand.tensor == nullptr || same_shape(*t.operand.tensor, row), "[", op, "] ",
             t.name, " must be ", row, ", but is ",
             t.operand.tensor == nullptr ? row : *t.operand.tensor);
   }
   for (const Named& t : columns) {
-    check_real(op, {x, t});
+    check_floating(op, {x}, {t});
     check_shape(op, t.name, t.operand, {channels});
   }
 }

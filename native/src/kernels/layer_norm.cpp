@@ -70,9 +70,16 @@ void layer_norm(Launcher& launcher, const Tensor& y, const Tensor* mean, const T
   launcher.parallel((rows + some - 1) / some, [=, center = data_of<float>(mean)](
                                                   const Context& context, int64_t task) {
     const int64_t begin = task * some, end = std::min(rows, begin + some);
-    layer_norm_rows(y.as<float>() + begin * columns, at(center, begin), inv_std.as<float>() + begin,
-                    x.as<float>() + begin * columns, scale.data(context), shift.data(context),
-                    end - begin, columns, epsilon, stream);
+    const auto run = [&](auto* to, const auto* from) {
+      layer_norm_rows(to + begin * columns, at(center, begin), inv_std.as<float>() + begin,
+                      from + begin * columns, scale.data(context), shift.data(context), end - begin,
+                      columns, epsilon, stream);
+    };
+    if (x.dtype == DType::BF16) {
+      run(y.as<Bf16>(), x.as<Bf16>());
+    } else {
+      run(y.as<float>(), x.as<float>());
+    }
   });
 }
 
@@ -106,9 +113,16 @@ void layer_norm_backward(Launcher& launcher, const Tensor& dx, const Tensor* dga
                                                               int64_t task) {
     const int64_t begin = task * some, end = std::min(rows, begin + some), from = begin * columns;
     float* sums = context.at(partials) + task * 2 * columns;
-    layer_norm_backward_rows(dx.as<float>() + from, sums, sums + columns, dy.as<float>() + from,
-                             x.as<float>() + from, at(center, begin), inv_std.as<float>() + begin,
-                             scale.data(context), end - begin, columns, stream);
+    const auto run = [&](auto* to, const auto* slope, const auto* place) {
+      layer_norm_backward_rows(to + from, sums, sums + columns, slope + from, place + from,
+                               at(center, begin), inv_std.as<float>() + begin, scale.data(context),
+                               end - begin, columns, stream);
+    };
+    if (x.dtype == DType::BF16) {
+      run(dx.as<Bf16>(), dy.as<Bf16>(), x.as<Bf16>());
+    } else {
+      run(dx.as<float>(), dy.as<float>(), x.as<float>());
+    }
   });
   if (dgamma == nullptr && dbeta == nullptr) return;
   constexpr int64_t kChannels = 256;

@@ -8,6 +8,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/bf16-inl.h"
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -42,25 +43,23 @@ HWY_INLINE double sum_row(int64_t n, Term term) {
   return total;
 }
 
-template <bool kStream>
-void normalise(float* y, float* mean, float* inv_std, const float* x, const float* gamma,
-               const float* beta, int64_t rows, int64_t columns, double epsilon) {
+template <bool kStream, typename T>
+void normalise(T* y, float* mean, float* inv_std, const T* x, const float* gamma, const float* beta,
+               int64_t rows, int64_t columns, double epsilon) {
   const auto count = static_cast<double>(columns);
   for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
     float center = 0;
     double off = 0;  // of the mean from `center`: what summing and rounding have lost
     if (mean != nullptr) {
       center = static_cast<float>(
-          sum_row(columns, [=](auto d, int64_t i) HWY_ATTR { return hn::LoadU(d, x + i); }) /
-          count);
-      off = sum_row(columns,
-                    [=](auto d, int64_t i)
-                        HWY_ATTR { return hn::Sub(hn::LoadU(d, x + i), hn::Set(d, center)); }) /
+          sum_row(columns, [=](auto d, int64_t i) HWY_ATTR { return load(d, x + i); }) / count);
+      off = sum_row(columns, [=](auto d, int64_t i)
+                                 HWY_ATTR { return hn::Sub(load(d, x + i), hn::Set(d, center)); }) /
             count;
       mean[r] = static_cast<float>(center + off);
     }
     const double squares = sum_row(columns, [=](auto d, int64_t i) HWY_ATTR {
-      const auto v = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, center));
+      const auto v = hn::Sub(load(d, x + i), hn::Set(d, center));
       return hn::Mul(v, v);
     });
     const double inverse = 1 / std::sqrt(std::max(squares / count - off * off, 0.0) + epsilon);
@@ -68,7 +67,7 @@ void normalise(float* y, float* mean, float* inv_std, const float* x, const floa
     const auto scale = static_cast<float>(inverse);
     const auto shift = static_cast<float>(-off * inverse);
     for_lanes(columns, [=](auto d, int64_t i) HWY_ATTR {
-      const auto v = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, center));
+      const auto v = hn::Sub(load(d, x + i), hn::Set(d, center));
       const auto xhat = hn::MulAdd(v, hn::Set(d, scale), hn::Set(d, shift));
       store<kStream>(hn::MulAdd(xhat, hn::LoadU(d, gamma + i), hn::LoadU(d, beta + i)), d, y + i);
     });
@@ -76,50 +75,73 @@ void normalise(float* y, float* mean, float* inv_std, const float* x, const floa
   if constexpr (kStream) hwy::FlushStream();
 }
 
-void forward(float* y, float* mean, float* inv_std, const float* x, const float* gamma,
-             const float* beta, int64_t rows, int64_t columns, double epsilon, bool stream) {
-  (stream ? normalise<true> : normalise<false>)(y, mean, inv_std, x, gamma, beta, rows, columns,
-                                                epsilon);
+template <typename T>
+void forward_of(T* y, float* mean, float* inv_std, const T* x, const float* gamma,
+                const float* beta, int64_t rows, int64_t columns, double epsilon, bool stream) {
+  (stream ? normalise<true, T> : normalise<false, T>)(y, mean, inv_std, x, gamma, beta, rows,
+                                                      columns, epsilon);
 }
 
-template <bool kStream>
-void gradient(float* dx, float* dgamma, float* dbeta, const float* dy, const float* x,
-              const float* mean, const float* inv_std, const float* gamma, int64_t rows,
-              int64_t columns) {
+void forward(float* y, float* mean, float* inv_std, const float* x, const float* gamma,
+             const float* beta, int64_t rows, int64_t columns, double epsilon, bool stream) {
+  forward_of(y, mean, inv_std, x, gamma, beta, rows, columns, epsilon, stream);
+}
+
+void forward_bf16(Bf16* y, float* mean, float* inv_std, const Bf16* x, const float* gamma,
+                  const float* beta, int64_t rows, int64_t columns, double epsilon, bool stream) {
+  forward_of(y, mean, inv_std, x, gamma, beta, rows, columns, epsilon, stream);
+}
+
+template <bool kStream, typename T>
+void gradient(T* dx, float* dgamma, float* dbeta, const T* dy, const T* x, const float* mean,
+              const float* inv_std, const float* gamma, int64_t rows, int64_t columns) {
   std::fill_n(dgamma, columns, 0.0f);
   std::fill_n(dbeta, columns, 0.0f);
   const auto count = static_cast<double>(columns);
   for (int64_t r = 0; r < rows; ++r, x += columns, dy += columns, dx += columns) {
     const float center = mean == nullptr ? 0 : mean[r], inverse = inv_std[r];
     const auto xhat_at = [=](auto d, int64_t i) HWY_ATTR {
-      return hn::Mul(hn::Sub(hn::LoadU(d, x + i), hn::Set(d, center)), hn::Set(d, inverse));
+      return hn::Mul(hn::Sub(load(d, x + i), hn::Set(d, center)), hn::Set(d, inverse));
     };
     const double product = sum_row(columns, [=](auto d, int64_t i) HWY_ATTR {
-      const auto slope = hn::LoadU(d, dy + i), xhat = xhat_at(d, i);
+      const auto slope = load(d, dy + i), xhat = xhat_at(d, i);
       const auto by_x = hn::Mul(slope, xhat);
       hn::StoreU(hn::Add(hn::LoadU(d, dgamma + i), by_x), d, dgamma + i);
       hn::StoreU(hn::Add(hn::LoadU(d, dbeta + i), slope), d, dbeta + i);
       return hn::Mul(hn::LoadU(d, gamma + i), by_x);
     });
     const double sum = mean == nullptr ? 0 : sum_row(columns, [=](auto d, int64_t i) HWY_ATTR {
-      return hn::Mul(hn::LoadU(d, gamma + i), hn::LoadU(d, dy + i));
+      return hn::Mul(hn::LoadU(d, gamma + i), load(d, dy + i));
     });
     const auto by_x = static_cast<float>(-product / count);
     const auto shift = static_cast<float>(-sum / count);
     for_lanes(columns, [=](auto d, int64_t i) HWY_ATTR {
       const auto rest = hn::MulAdd(hn::Set(d, by_x), xhat_at(d, i), hn::Set(d, shift));
-      const auto v = hn::MulAdd(hn::LoadU(d, gamma + i), hn::LoadU(d, dy + i), rest);
+      const auto v = hn::MulAdd(hn::LoadU(d, gamma + i), load(d, dy + i), rest);
       store<kStream>(hn::Mul(hn::Set(d, inverse), v), d, dx + i);
     });
   }
   if constexpr (kStream) hwy::FlushStream();
 }
 
+template <typename T>
+void backward_of(T* dx, float* dgamma, float* dbeta, const T* dy, const T* x, const float* mean,
+                 const float* inv_std, const float* gamma, int64_t rows, int64_t columns,
+                 bool stream) {
+  (stream ? gradient<true, T> : gradient<false, T>)(dx, dgamma, dbeta, dy, x, mean, inv_std, gamma,
+                                                    rows, columns);
+}
+
 void backward(float* dx, float* dgamma, float* dbeta, const float* dy, const float* x,
               const float* mean, const float* inv_std, const float* gamma, int64_t rows,
               int64_t columns, bool stream) {
-  (stream ? gradient<true> : gradient<false>)(dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, rows,
-                                              columns);
+  backward_of(dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, rows, columns, stream);
+}
+
+void backward_bf16(Bf16* dx, float* dgamma, float* dbeta, const Bf16* dy, const Bf16* x,
+                   const float* mean, const float* inv_std, const float* gamma, int64_t rows,
+                   int64_t columns, bool stream) {
+  backward_of(dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, rows, columns, stream);
 }
 
 }  // namespace
@@ -131,7 +153,9 @@ namespace gatun::kernels {
 namespace {
 
 HWY_EXPORT(forward);
+HWY_EXPORT(forward_bf16);
 HWY_EXPORT(backward);
+HWY_EXPORT(backward_bf16);
 
 }  // namespace
 
@@ -142,10 +166,24 @@ void layer_norm_rows(float* y, float* mean, float* inv_std, const float* x, cons
   (y, mean, inv_std, x, gamma, beta, rows, columns, epsilon, stream);
 }
 
+void layer_norm_rows(Bf16* y, float* mean, float* inv_std, const Bf16* x, const float* gamma,
+                     const float* beta, int64_t rows, int64_t columns, double epsilon,
+                     bool stream) {
+  HWY_DYNAMIC_DISPATCH(forward_bf16)
+  (y, mean, inv_std, x, gamma, beta, rows, columns, epsilon, stream);
+}
+
 void layer_norm_backward_rows(float* dx, float* dgamma, float* dbeta, const float* dy,
                               const float* x, const float* mean, const float* inv_std,
                               const float* gamma, int64_t rows, int64_t columns, bool stream) {
   HWY_DYNAMIC_DISPATCH(backward)
+  (dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, rows, columns, stream);
+}
+
+void layer_norm_backward_rows(Bf16* dx, float* dgamma, float* dbeta, const Bf16* dy, const Bf16* x,
+                              const float* mean, const float* inv_std, const float* gamma,
+                              int64_t rows, int64_t columns, bool stream) {
+  HWY_DYNAMIC_DISPATCH(backward_bf16)
   (dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, rows, columns, stream);
 }
 

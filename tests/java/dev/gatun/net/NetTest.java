@@ -126,7 +126,7 @@ class NetTest {
         () -> PICTURES.dropout(Double.NaN));
     refused("[batchNorm] expected a momentum in (0, 1], found 0.0", () -> new BatchNorm(0, 1e-5));
     refused(
-        "[batchNorm] expected an epsilon greater than 0, found 0.0", () -> new BatchNorm(0.1, 0));
+        "[batchNorm] expected an epsilon of at least 0, found -1.0", () -> new BatchNorm(0.1, -1));
     refused("[input] expected extents of at least 1, found (32, 0, 3)", () -> Net.input(32, 0, 3));
   }
 

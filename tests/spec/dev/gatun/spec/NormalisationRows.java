@@ -186,17 +186,18 @@ final class NormalisationRows {
                 () -> new BatchNormInference(-1, false, Activation.NONE),
                 training(NORMAL, false, 5, 3)),
         OpRow.of(new LayerNorm(1e-5, true, true, true))
-            .on(real(7, 13), real(13), real(13))
-            .on(real(5, 1), real(1), real(1))
-            .on(real(2, 3, 64), real(64), real(64))
-            .on(real(0, 5), real(5), real(5))
-            .on(real(OFF_CENTRE, 4, 100), real(100), real(100))
-            .on(real(300, 1000), real(1000), real(1000))
+            .on(real(7, 13), wide(NORMAL, 13), wide(NORMAL, 13))
+            .on(real(5, 1), wide(NORMAL, 1), wide(NORMAL, 1))
+            .on(real(2, 3, 64), wide(NORMAL, 64), wide(NORMAL, 64))
+            .on(real(0, 5), wide(NORMAL, 5), wide(NORMAL, 5))
+            .on(real(OFF_CENTRE, 4, 100), wide(NORMAL, 100), wide(NORMAL, 100))
+            .on(real(300, 1000), wide(NORMAL, 1000), wide(NORMAL, 1000))
             .on(new LayerNorm(1e-5, true, false, false), real(7, 13))
-            .on(new LayerNorm(1e-5, true, false, true), real(7, 13), real(13))
-            .on(new LayerNorm(1e-3, false, true, false), real(3, 5, 17), real(17))
+            .on(new LayerNorm(1e-5, true, false, true), real(7, 13), wide(NORMAL, 13))
+            .on(new LayerNorm(1e-3, false, true, false), real(3, 5, 17), wide(NORMAL, 17))
             .on(new LayerNorm(1e-3, false, false, false), real(31))
             .ulps(256, SUMS)
+            .bf16(1)
             .gradient()
             .alsoInPlace(0, 0)
             .refuses("expected 3 inputs, found 1", real(5, 3))
@@ -221,6 +222,7 @@ final class NormalisationRows {
             .on(new LayerNorm.Backward(false, true, false), layerBackward(false, true, 5, 17))
             .on(new LayerNorm.Backward(false, false, false), layerBackward(false, false, 31))
             .ulps(256, SUMS)
+            .bf16(1)
             .refuses(
                 "expected one value per row (5, 1), found f32 (5)",
                 real(5, 3),
@@ -300,12 +302,12 @@ final class NormalisationRows {
   private static Input[] layerBackward(boolean centered, boolean scaled, long... dims) {
     long[] row = dims.clone();
     row[row.length - 1] = 1;
-    List<Input> inputs = new ArrayList<>(List.of(real(dims), real(dims), real(POSITIVE, row)));
+    List<Input> inputs = new ArrayList<>(List.of(real(dims), real(dims), wide(POSITIVE, row)));
     if (centered) {
-      inputs.add(real(row));
+      inputs.add(wide(NORMAL, row));
     }
     if (scaled) {
-      inputs.add(real(dims[dims.length - 1]));
+      inputs.add(wide(NORMAL, dims[dims.length - 1]));
     }
     return inputs.toArray(Input[]::new);
   }

@@ -7,6 +7,7 @@ import dev.gatun.graph.op.BatchNormInference;
 import dev.gatun.graph.op.BatchNormTraining;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// The built-in layers. Immutable descriptions; [Net] has a method for each.
 public final class Layers {
@@ -190,28 +191,90 @@ public final class Layers {
     }
   }
 
-  /// Batch normalisation over all axes but the last. In training by the batch's mean and variance
-  /// (divided by the count m), in inference by running estimates: new = (1 - momentum) · old +
-  /// momentum · batch, the variance times m / (m - 1), as PyTorch does it.
+  /// What a sum of m squares is divided by.
+  public enum Variance {
+    /// m: the variance of the batch itself.
+    BIASED,
+    /// m - 1: an estimate of that of the distribution which the batch is drawn from.
+    UNBIASED
+  }
+
+  /// Where a batch norm has its epsilon.
+  public enum EpsilonPlace {
+    /// √(variance + epsilon).
+    IN_ROOT,
+    /// √variance + epsilon. For small deviations this is another function: with a deviation of
+    /// 0.001 and an epsilon of 1e-5 it gives values 3.3 times as large.
+    BESIDE_ROOT
+  }
+
+  /// Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last: `y = weight · (x -
+  /// mean) / √(variance + epsilon) + bias`. In training by the batch's mean and variance, which its
+  /// m values per channel (2 at least) divided by m; in inference by running estimates: new = (1 -
+  /// momentum) · old + momentum · batch, the variance divided by m - 1 there, as PyTorch does it.
+  /// Parameters `weight` (ones) and `bias` (zeros), states `runningMean` (zeros) and
+  /// `runningVariance` (ones), all `[C]`.
+  ///
+  /// Literature has other forms. Keras and Flax divide the running variance by m too
+  /// ([#runningVariance]); lectures also normalise by the variance divided by m - 1
+  /// ([#batchVariance]) or add epsilon to the deviation ([#epsilonPlace]), in training only; here
+  /// inference has the same form as training.
   ///
   /// @param momentum the share of the new batch in the running estimates, in (0, 1]
-  /// @param epsilon added to the variance, inside the root
-  public record BatchNorm(double momentum, double epsilon) implements Layer {
+  /// @param epsilon at least 0; 0 gives NaN where a channel is constant
+  /// @param epsilonPlace where epsilon is added
+  /// @param batchVariance what x is normalised by in training
+  /// @param runningVariance what becomes of it for inference
+  /// @param frozen whether training too uses the running estimates and leaves them as they are, as
+  ///   for fine-tuning
+  public record BatchNorm(
+      double momentum,
+      double epsilon,
+      EpsilonPlace epsilonPlace,
+      Variance batchVariance,
+      Variance runningVariance,
+      boolean frozen)
+      implements Layer {
     /// Checks the ranges.
     public BatchNorm {
       if (!(momentum > 0 && momentum <= 1)) {
         throw new IllegalArgumentException(
             "[batchNorm] expected a momentum in (0, 1], found " + momentum);
       }
-      if (!(epsilon > 0)) {
+      if (!(epsilon >= 0 && Double.isFinite(epsilon))) {
         throw new IllegalArgumentException(
-            "[batchNorm] expected an epsilon greater than 0, found " + epsilon);
+            "[batchNorm] expected an epsilon of at least 0, found " + epsilon);
       }
+    }
+
+    /// PyTorch's form.
+    public BatchNorm(double momentum, double epsilon) {
+      this(momentum, epsilon, EpsilonPlace.IN_ROOT, Variance.BIASED, Variance.UNBIASED, false);
     }
 
     /// Momentum 0.1, epsilon 1e-5.
     public BatchNorm() {
       this(0.1, 1e-5);
+    }
+
+    /// The same with epsilon at another place.
+    public BatchNorm epsilonPlace(EpsilonPlace place) {
+      return new BatchNorm(momentum, epsilon, place, batchVariance, runningVariance, frozen);
+    }
+
+    /// The same normalising by another variance in training.
+    public BatchNorm batchVariance(Variance variance) {
+      return new BatchNorm(momentum, epsilon, epsilonPlace, variance, runningVariance, frozen);
+    }
+
+    /// The same with other running estimates.
+    public BatchNorm runningVariance(Variance variance) {
+      return new BatchNorm(momentum, epsilon, epsilonPlace, batchVariance, variance, frozen);
+    }
+
+    /// The same with its running estimates in training too, which stay as they are.
+    public BatchNorm freeze() {
+      return new BatchNorm(momentum, epsilon, epsilonPlace, batchVariance, runningVariance, true);
     }
 
     @Override
@@ -224,16 +287,125 @@ public final class Layers {
       Tensor beta = context.parameter("bias", Initializer.zeros(), channels);
       Tensor mean = context.state("runningMean", 0, channels);
       Tensor variance = context.state("runningVariance", 1, channels);
-      List<Tensor> inputs = List.of(x, gamma, beta, mean, variance);
-      if (context.mode() == Mode.INFERENCE) {
-        Op op = new BatchNormInference(epsilon, false, Activation.NONE);
-        return Tensor.applyAll(op, inputs).getFirst();
+      boolean inRoot = epsilonPlace == EpsilonPlace.IN_ROOT;
+      if (frozen || context.mode() == Mode.INFERENCE) {
+        return inRoot
+            ? Tensor.applyAll(
+                    new BatchNormInference(epsilon, false, Activation.NONE),
+                    List.of(x, gamma, beta, mean, variance))
+                .getFirst()
+            : x.minus(mean).div(variance.sqrt().plus(epsilon)).times(gamma).plus(beta);
       }
-      Op op = new BatchNormTraining(momentum, epsilon, false, Activation.NONE);
-      List<? extends Tensor> outputs = Tensor.applyAll(op, inputs);
+      double count = (double) x.shape().count() / channels;
+      return inRoot
+          ? train(context, x, gamma, beta, mean, variance, count)
+          : trainBesideRoot(context, x, gamma, beta, mean, variance, count);
+    }
+
+    private Tensor train(
+        LayerContext context,
+        Tensor x,
+        Tensor gamma,
+        Tensor beta,
+        Tensor mean,
+        Tensor variance,
+        double count) {
+      // The unbiased variance is a multiple of the other, which gamma and epsilon can take in.
+      double ratio = batchVariance == Variance.UNBIASED ? (count - 1) / count : 1;
+      Tensor scale = ratio == 1 ? gamma : gamma.times(Math.sqrt(ratio));
+      Op op = new BatchNormTraining(momentum, epsilon * ratio, false, Activation.NONE);
+      List<? extends Tensor> outputs = Tensor.applyAll(op, List.of(x, scale, beta, mean, variance));
+      Tensor unbiased = outputs.get(4);
       context.update(mean, outputs.get(3));
-      context.update(variance, outputs.get(4));
+      context.update(
+          variance,
+          runningVariance == Variance.UNBIASED
+              ? unbiased
+              : unbiased.times((count - 1) / count).plus(variance.times((1 - momentum) / count)));
       return outputs.getFirst();
+    }
+
+    private Tensor trainBesideRoot(
+        LayerContext context,
+        Tensor x,
+        Tensor gamma,
+        Tensor beta,
+        Tensor mean,
+        Tensor variance,
+        double count) {
+      if (count < 2) {
+        throw new ShapeException(
+            "[batchNorm] a batch's variance needs at least 2 values per channel, found %.0f in %s"
+                .formatted(count, x.shape()));
+      }
+      int[] axes = IntStream.range(0, x.shape().rank() - 1).toArray();
+      Tensor batchMean = x.mean(axes);
+      Tensor centred = x.minus(batchMean);
+      Tensor biased = centred.square().mean(axes);
+      Tensor unbiased = biased.times(count / (count - 1));
+      Tensor chosen = batchVariance == Variance.UNBIASED ? unbiased : biased;
+      // The root of what is added last is 1e-15: it gives the root a slope where a channel is
+      // constant.
+      Tensor deviation = chosen.plus(1e-30).sqrt();
+      context.update(mean, mean.times(1 - momentum).plus(batchMean.times(momentum)));
+      Tensor kept = runningVariance == Variance.UNBIASED ? unbiased : biased;
+      context.update(variance, variance.times(1 - momentum).plus(kept.times(momentum)));
+      return centred.div(deviation.plus(epsilon)).times(gamma).plus(beta);
+    }
+  }
+
+  /// Group normalisation (Wu and He 2018): see [Tensor#groupNorm]. Parameters `weight` (ones) and
+  /// `bias` (zeros), both `[C]`. With one group it is layer normalisation over a whole picture,
+  /// with as many groups as channels instance normalisation.
+  ///
+  /// @param groups parts that the channels are divided into
+  /// @param epsilon added to the variance, inside the root
+  public record GroupNorm(int groups, double epsilon) implements Layer {
+    /// Checks the ranges.
+    public GroupNorm {
+      positive("groupNorm", "groups", groups);
+      checkEpsilon("groupNorm", epsilon);
+    }
+
+    /// Epsilon 1e-5.
+    public GroupNorm(int groups) {
+      this(groups, 1e-5);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      long channels = x.shape().dim(-1);
+      return x.groupNorm(
+          groups,
+          context.parameter("weight", Initializer.ones(), channels),
+          context.parameter("bias", Initializer.zeros(), channels),
+          epsilon);
+    }
+  }
+
+  /// Instance normalisation (Ulyanov et al. 2016): each channel of each picture by its own mean and
+  /// variance. Parameters `weight` (ones) and `bias` (zeros), both `[C]`; PyTorch leaves them out
+  /// unless they are asked for.
+  ///
+  /// @param epsilon added to the variance, inside the root
+  public record InstanceNorm(double epsilon) implements Layer {
+    /// Checks the range.
+    public InstanceNorm {
+      checkEpsilon("instanceNorm", epsilon);
+    }
+
+    /// Epsilon 1e-5.
+    public InstanceNorm() {
+      this(1e-5);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      long channels = x.shape().dim(-1);
+      return x.instanceNorm(
+          context.parameter("weight", Initializer.ones(), channels),
+          context.parameter("bias", Initializer.zeros(), channels),
+          epsilon);
     }
   }
 

@@ -101,7 +101,7 @@ public final class Net {
     return batchNorm(new BatchNorm());
   }
 
-  /// Batch normalisation with its own momentum and epsilon.
+  /// Batch normalisation in a form of its own, for example `new BatchNorm(0.01, 1e-3).freeze()`.
   public Net batchNorm(BatchNorm batchNorm) {
     return layer("batchNorm", batchNorm);
   }
@@ -109,6 +109,16 @@ public final class Net {
   /// Layer normalisation along the last axis.
   public Net layerNorm() {
     return layer("layerNorm", new Layers.LayerNorm());
+  }
+
+  /// Group normalisation: each picture by the mean and variance of each group of its channels.
+  public Net groupNorm(int groups) {
+    return layer("groupNorm", new Layers.GroupNorm(groups));
+  }
+
+  /// Instance normalisation: each channel of each picture by its own mean and variance.
+  public Net instanceNorm() {
+    return layer("instanceNorm", new Layers.InstanceNorm());
   }
 
   /// RMS normalisation along the last axis.

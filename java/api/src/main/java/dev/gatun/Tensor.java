@@ -428,6 +428,54 @@ public abstract class Tensor implements AutoCloseable {
     return applyAll(new LayerNorm(epsilon, false, true, false), List.of(this, gamma)).getFirst();
   }
 
+  /// Group normalisation (Wu and He 2018) of `[N, ..., C]`: the channels are divided into groups of
+  /// `C / groups` neighbours, and each group of each picture is normalised by its mean and
+  /// variance: `gamma · (this - mean) / √(variance + epsilon) + beta`.
+  ///
+  /// @param groups divides C
+  /// @param gamma `[C]`
+  /// @param beta `[C]`
+  /// @param epsilon added to the variance, inside the root
+  /// @throws ShapeException if the groups do not divide the channels, or a group has one value
+  public final Tensor groupNorm(int groups, Tensor gamma, Tensor beta, double epsilon) {
+    long channels = shape.rank() < 2 ? 0 : shape.dim(-1);
+    if (groups < 1 || channels < 1 || channels % groups != 0) {
+      throw new ShapeException(
+          "[groupNorm] expected [N, ..., C] with %d groups of channels, found %s"
+              .formatted(groups, TensorType.of(this)));
+    }
+    long pictures = shape.dim(0);
+    long places = pictures == 0 ? 0 : shape.count() / pictures / channels;
+    long each = channels / groups;
+    if (pictures > 0 && places * each < 2) {
+      throw new ShapeException(
+          "[groupNorm] a group's variance needs at least 2 values, found %d in %s"
+              .formatted(places * each, TensorType.of(this)));
+    }
+    Op norm = new LayerNorm(epsilon, true, false, false);
+    if (groups == 1) {
+      Tensor flat = reshape(pictures, places * each);
+      Tensor normal = applyAll(norm, List.of(flat)).getFirst();
+      return normal.reshape(shape.toArray()).times(gamma).plus(beta);
+    }
+    Tensor grouped = reshape(pictures, places, groups, each).permute(0, 2, 1, 3);
+    Tensor rows = grouped.reshape(pictures * groups, places * each);
+    Tensor normal = applyAll(norm, List.of(rows)).getFirst();
+    return normal
+        .reshape(pictures, groups, places, each)
+        .permute(0, 2, 1, 3)
+        .reshape(shape.toArray())
+        .times(gamma)
+        .plus(beta);
+  }
+
+  /// Instance normalisation (Ulyanov et al. 2016) of `[N, ..., C]`: [#groupNorm] with a group for
+  /// each channel.
+  public final Tensor instanceNorm(Tensor gamma, Tensor beta, double epsilon) {
+    return groupNorm(
+        shape.rank() < 2 ? 1 : Math.toIntExact(Math.max(1, shape.dim(-1))), gamma, beta, epsilon);
+  }
+
   /// exp(this) normalised to sum 1 along the last axis.
   public final Tensor softmax() {
     return apply(new Softmax(), this);

@@ -26,7 +26,8 @@ final class LayerNorm {
     Operand x = operands.input("x", xView);
     Operand gamma = operands.optionalInput("gamma", gammaView);
     Operand beta = operands.optionalInput("beta", betaView);
-    operands.requireReal(x, y, mean, invStd, gamma, beta);
+    operands.requireFloating(x, y);
+    operands.requireWide(x, mean, invStd, gamma, beta);
     operands.requireShapeOf(x, y);
     requireRows(operands, x, mean, invStd);
     requireColumns(x, gamma, beta);
@@ -105,7 +106,8 @@ final class LayerNorm {
     Operand mean = operands.optionalInput("mean", meanView);
     Operand invStd = operands.input("inv_std", invStdView);
     Operand gamma = operands.optionalInput("gamma", gammaView);
-    operands.requireReal(x, dx, dgamma, dbeta, dy, mean, invStd, gamma);
+    operands.requireFloating(x, dx, dy);
+    operands.requireWide(x, dgamma, dbeta, mean, invStd, gamma);
     operands.requireShapeOf(x, dx, dy);
     requireRows(operands, x, mean, invStd);
     requireColumns(x, dgamma, dbeta, gamma);

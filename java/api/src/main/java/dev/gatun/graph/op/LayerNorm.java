@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Layer normalisation of each row along the last axis, or RMS normalisation.
 ///
-/// Inputs x [...,C] and, if they are there, gamma and beta [C]. Outputs y [...,C], the inverse
-/// standard deviation [...,1] and, if centered, the mean [...,1].
+/// Inputs x [...,C], floating, and, if they are there, gamma and beta [C], wide. Outputs y [...,C],
+/// the inverse standard deviation [...,1] and, if centered, the mean [...,1].
 ///
 /// @param epsilon added to the variance
 /// @param centered whether the mean is subtracted; RMS normalisation leaves it
@@ -35,7 +35,7 @@ public record LayerNorm(double epsilon, boolean centered, boolean scaled, boolea
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1 + (scaled ? 1 : 0) + (shifted ? 1 : 0));
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs.subList(0, 1), inputs.subList(1, inputs.size()));
     TensorType x = inputs.getFirst();
     TensorType row = row(name(), x);
     for (TensorType parameter : inputs.subList(1, inputs.size())) {
@@ -68,7 +68,7 @@ public record LayerNorm(double epsilon, boolean centered, boolean scaled, boolea
     return new ArrayList<>(Tensor.applyAll(new Backward(centered, scaled, shifted), operands));
   }
 
-  /// The type of a row's statistics: x's with a last extent of 1.
+  /// The type of a row's statistics: x's with a last extent of 1, in F32 if x is BF16.
   private static TensorType row(String op, TensorType x) {
     if (x.shape().rank() < 1 || x.shape().dim(-1) < 1) {
       throw new ShapeException(
@@ -76,7 +76,7 @@ public record LayerNorm(double epsilon, boolean centered, boolean scaled, boolea
     }
     long[] dims = x.shape().toArray();
     dims[dims.length - 1] = 1;
-    return x.with(Shape.of(dims));
+    return Checks.wide(x.with(Shape.of(dims)));
   }
 
   /// The gradient. Inputs dy, x [...,C], inverse standard deviation and, if centered, mean [...,1]
@@ -94,10 +94,10 @@ public record LayerNorm(double epsilon, boolean centered, boolean scaled, boolea
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
       Checks.arity(name(), inputs, 3 + (centered ? 1 : 0) + (scaled ? 1 : 0));
-      Checks.real(name(), inputs);
+      Checks.floating(name(), inputs.subList(0, 2), inputs.subList(2, inputs.size()));
       TensorType dy = inputs.getFirst();
       TensorType row = row(name(), dy);
-      TensorType channel = dy.with(Shape.of(dy.shape().dim(-1)));
+      TensorType channel = Checks.wide(dy.with(Shape.of(dy.shape().dim(-1))));
       Checks.shape(name(), "x", inputs.get(1), dy.shape());
       Checks.shape(name(), "one value per row", inputs.get(2), row.shape());
       if (centered) {
