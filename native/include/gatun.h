@@ -250,6 +250,19 @@ GT_API gt_status gt_layer_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt
 GT_API gt_status gt_layer_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dy,
                                         gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma);
 
+/* Normalisation of each group of channels of each picture, floating. x, y [N,...,C], a group being C / groups neighbouring
+ * channels; gamma, beta [C] and mean, inv_std [N,groups], wide. Each group has at least one value.
+ *   mean, variance: of the picture's values in the group (divided by their count); inv_std = 1 / sqrt(variance + epsilon)
+ *   y = gamma (x - mean) inv_std + beta
+ * In place: y with x. */
+GT_API gt_status gt_group_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor x,
+                               gt_tensor gamma, gt_tensor beta, int32_t groups, double epsilon);
+/* With xhat = (x - mean) inv_std, g = gamma dy, and means over the picture's values in the group:
+ *   dx = inv_std (g - mean(g) - xhat mean(g xhat)); dgamma = sum dy xhat, dbeta = sum dy over all but C, wide.
+ * In place: dx with dy. */
+GT_API gt_status gt_group_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dy,
+                                        gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t groups);
+
 /* ---- Instructions: pooling --------------------------------------------------------------------------------------- */
 
 /* x [N,H,W,C], y [N,P,Q,C], floating; sizes as for convolution, pad < window. Padding never wins. taps (u8) [N,P,Q,C] is the

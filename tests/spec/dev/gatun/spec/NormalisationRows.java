@@ -11,11 +11,12 @@ import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.graph.op.BatchNormInference;
 import dev.gatun.graph.op.BatchNormTraining;
+import dev.gatun.graph.op.GroupNorm;
 import dev.gatun.graph.op.LayerNorm;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Batch, layer and RMS normalisation.
+/// Batch, layer, RMS and group normalisation.
 final class NormalisationRows {
   private static final String SUMS =
       "means of up to 8,192 values in f32, whose error the inverse standard deviation carries on";
@@ -237,7 +238,49 @@ final class NormalisationRows {
                 real(5, 1),
                 real(5, 1),
                 real(3))
-            .refuses("expected 5 inputs, found 2", real(5, 3), real(5, 3)));
+            .refuses("expected 5 inputs, found 2", real(5, 3), real(5, 3)),
+        OpRow.of(new GroupNorm(2, 1e-5))
+            .on(real(2, 3, 5, 6), wide(NORMAL, 6), wide(NORMAL, 6))
+            .on(real(3, 4), wide(NORMAL, 4), wide(NORMAL, 4))
+            .on(real(0, 3, 4), wide(NORMAL, 4), wide(NORMAL, 4))
+            .on(real(OFF_CENTRE, 2, 7, 5, 34), wide(NORMAL, 34), wide(NORMAL, 34))
+            .on(new GroupNorm(1, 1e-3), real(2, 70, 3, 5), wide(NORMAL, 5), wide(NORMAL, 5))
+            .on(new GroupNorm(5, 1e-5), real(3, 13, 11, 5), wide(NORMAL, 5), wide(NORMAL, 5))
+            .on(new GroupNorm(8, 1e-5), real(4, 32, 32, 64), wide(NORMAL, 64), wide(NORMAL, 64))
+            .ulps(256, SUMS)
+            .bf16(1)
+            .gradient()
+            .alsoInPlace(0, 0)
+            .refuses("expected 3 inputs, found 1", real(5, 4))
+            .refuses("with 2 groups of channels, found f32 (5, 3)", real(5, 3), real(3), real(3))
+            .refuses("with 2 groups of channels, found f32 (4)", real(4), real(4), real(4))
+            .refuses("expected groups of at least one value", real(2, 0, 4), real(4), real(4))
+            .refuses(
+                "expected one value per channel (4), found f32 (5)", real(2, 4), real(5), real(4))
+            .refuses("expected at least 1 group, found 0", () -> new GroupNorm(0, 1e-5), real(2, 4))
+            .refuses(
+                "expected a finite epsilon of at least 0, found -1.0",
+                () -> new GroupNorm(2, -1),
+                real(2, 4)),
+        OpRow.of(new GroupNorm.Backward(2))
+            .on(groupBackward(2, 2, 3, 5, 6))
+            .on(groupBackward(2, 3, 4))
+            .on(groupBackward(2, 0, 3, 4))
+            .on(new GroupNorm.Backward(1), groupBackward(1, 2, 70, 3, 5))
+            .on(new GroupNorm.Backward(34), groupBackward(34, 3, 13, 34))
+            .on(new GroupNorm.Backward(8), groupBackward(8, 4, 32, 32, 64))
+            .ulps(256, SUMS)
+            .bf16(1)
+            .refuses(
+                "expected one value per group (5, 2), found f32 (5, 1)",
+                real(5, 4),
+                real(5, 4),
+                real(5, 1),
+                real(5, 2),
+                real(4))
+            .refuses("expected 5 inputs, found 2", real(5, 4), real(5, 4))
+            .refuses(
+                "expected at least 1 group, found 0", () -> new GroupNorm.Backward(0), real(2, 4)));
   }
 
   private static BatchNormTraining training(boolean residual, Activation activation) {
@@ -310,5 +353,16 @@ final class NormalisationRows {
       inputs.add(wide(NORMAL, dims[dims.length - 1]));
     }
     return inputs.toArray(Input[]::new);
+  }
+
+  /// dy, x [N,...,C], mean, inverse standard deviation [N,groups], gamma [C].
+  private static Input[] groupBackward(int groups, long... dims) {
+    return new Input[] {
+      real(dims),
+      real(dims),
+      wide(NORMAL, dims[0], groups),
+      wide(POSITIVE, dims[0], groups),
+      wide(NORMAL, dims[dims.length - 1])
+    };
   }
 }

@@ -17,6 +17,7 @@ import dev.gatun.graph.op.BinaryOp;
 import dev.gatun.graph.op.Conv2d;
 import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Expand;
+import dev.gatun.graph.op.GroupNorm;
 import dev.gatun.graph.op.LayerNorm;
 import dev.gatun.graph.op.LogSoftmax;
 import dev.gatun.graph.op.MatMul;
@@ -452,21 +453,7 @@ public abstract class Tensor implements AutoCloseable {
           "[groupNorm] a group's variance needs at least 2 values, found %d in %s"
               .formatted(places * each, TensorType.of(this)));
     }
-    Op norm = new LayerNorm(epsilon, true, false, false);
-    if (groups == 1) {
-      Tensor flat = reshape(pictures, places * each);
-      Tensor normal = applyAll(norm, List.of(flat)).getFirst();
-      return normal.reshape(shape.toArray()).times(gamma).plus(beta);
-    }
-    Tensor grouped = reshape(pictures, places, groups, each).permute(0, 2, 1, 3);
-    Tensor rows = grouped.reshape(pictures * groups, places * each);
-    Tensor normal = applyAll(norm, List.of(rows)).getFirst();
-    return normal
-        .reshape(pictures, groups, places, each)
-        .permute(0, 2, 1, 3)
-        .reshape(shape.toArray())
-        .times(gamma)
-        .plus(beta);
+    return applyAll(new GroupNorm(groups, epsilon), List.of(this, gamma, beta)).getFirst();
   }
 
   /// Instance normalisation (Ulyanov et al. 2016) of `[N, ..., C]`: [#groupNorm] with a group for

@@ -255,6 +255,23 @@ public interface Backend extends AutoCloseable {
       View invStd,
       @Nullable View gamma);
 
+  /// Normalises each group of neighbouring channels of each picture x [N,...,C]. mean and invStd
+  /// are [N,groups].
+  void groupNorm(
+      View y, View mean, View invStd, View x, View gamma, View beta, int groups, double epsilon);
+
+  /// The gradient of [#groupNorm].
+  void groupNormBackward(
+      View dx,
+      View dgamma,
+      View dbeta,
+      View dy,
+      View x,
+      View mean,
+      View invStd,
+      View gamma,
+      int groups);
+
   // Pooling; x [N,H,W,C], y [N,P,Q,C].
 
   /// The greatest element of each window, and its place in the window (U8).

@@ -13,6 +13,7 @@ import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Dropout;
 import dev.gatun.graph.op.Expand;
+import dev.gatun.graph.op.GroupNorm;
 import dev.gatun.graph.op.LayerNorm;
 import dev.gatun.graph.op.MatMul;
 import dev.gatun.graph.op.MaxPool;
@@ -61,6 +62,8 @@ final class MixedPrecision {
       case BatchNormTraining _, BatchNormInference _ ->
           index == 0 || index == 5 ? Use.STORED : Use.WIDE;
       case BatchNormTraining.Backward _ -> index < 2 || index == 5 ? Use.STORED : Use.WIDE;
+      case GroupNorm _ -> index == 0 ? Use.STORED : Use.WIDE;
+      case GroupNorm.Backward _ -> index < 2 ? Use.STORED : Use.WIDE;
       case LayerNorm _ -> index == 0 ? Use.STORED : Use.WIDE;
       case LayerNorm.Backward _ -> index < 2 ? Use.STORED : Use.WIDE;
       case UnaryOp unary -> isSteep(unary.op()) ? Use.WIDE : Use.STORED;

@@ -3265,6 +3265,143 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_group_norm {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_DOUBLE
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_group_norm");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_group_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor x, gt_tensor gamma, gt_tensor beta, int32_t groups, double epsilon)
+     * }
+     */
+    public static FunctionDescriptor gt_group_norm$descriptor() {
+        return gt_group_norm.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_group_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor x, gt_tensor gamma, gt_tensor beta, int32_t groups, double epsilon)
+     * }
+     */
+    public static MethodHandle gt_group_norm$handle() {
+        return gt_group_norm.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_group_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor x, gt_tensor gamma, gt_tensor beta, int32_t groups, double epsilon)
+     * }
+     */
+    public static MemorySegment gt_group_norm$address() {
+        return gt_group_norm.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_group_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor x, gt_tensor gamma, gt_tensor beta, int32_t groups, double epsilon)
+     * }
+     */
+    public static int gt_group_norm(MemorySegment stream, MemorySegment y, MemorySegment mean, MemorySegment inv_std, MemorySegment x, MemorySegment gamma, MemorySegment beta, int groups, double epsilon) {
+        var mh$ = gt_group_norm.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_group_norm", stream, y, mean, inv_std, x, gamma, beta, groups, epsilon);
+            }
+            return (int)mh$.invokeExact(stream, y, mean, inv_std, x, gamma, beta, groups, epsilon);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_group_norm_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_group_norm_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_group_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dy, gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t groups)
+     * }
+     */
+    public static FunctionDescriptor gt_group_norm_backward$descriptor() {
+        return gt_group_norm_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_group_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dy, gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t groups)
+     * }
+     */
+    public static MethodHandle gt_group_norm_backward$handle() {
+        return gt_group_norm_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_group_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dy, gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t groups)
+     * }
+     */
+    public static MemorySegment gt_group_norm_backward$address() {
+        return gt_group_norm_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_group_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dy, gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t groups)
+     * }
+     */
+    public static int gt_group_norm_backward(MemorySegment stream, MemorySegment dx, MemorySegment dgamma, MemorySegment dbeta, MemorySegment dy, MemorySegment x, MemorySegment mean, MemorySegment inv_std, MemorySegment gamma, int groups) {
+        var mh$ = gt_group_norm_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_group_norm_backward", stream, dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, groups);
+            }
+            return (int)mh$.invokeExact(stream, dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, groups);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_max_pool {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,

@@ -467,6 +467,57 @@ abstract class Instructions implements Backend {
         gamma);
   }
 
+  @Override
+  public void groupNorm(
+      View y, View mean, View invStd, View x, View gamma, View beta, int groups, double epsilon) {
+    issue(
+        "group_norm",
+        s ->
+            gatun_h.gt_group_norm(
+                s, at(y), at(mean), at(invStd), at(x), at(gamma), at(beta), groups, epsilon),
+        y,
+        mean,
+        invStd,
+        x,
+        gamma,
+        beta);
+  }
+
+  @Override
+  public void groupNormBackward(
+      View dx,
+      View dgamma,
+      View dbeta,
+      View dy,
+      View x,
+      View mean,
+      View invStd,
+      View gamma,
+      int groups) {
+    issue(
+        "group_norm_backward",
+        s ->
+            gatun_h.gt_group_norm_backward(
+                s,
+                at(dx),
+                at(dgamma),
+                at(dbeta),
+                at(dy),
+                at(x),
+                at(mean),
+                at(invStd),
+                at(gamma),
+                groups),
+        dx,
+        dgamma,
+        dbeta,
+        dy,
+        x,
+        mean,
+        invStd,
+        gamma);
+  }
+
   // Pooling.
 
   @Override

@@ -322,6 +322,26 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public void groupNorm(
+      View y, View mean, View invStd, View x, View gamma, View beta, int groups, double epsilon) {
+    issue(GroupNorm.forward(y, mean, invStd, x, gamma, beta, groups, epsilon));
+  }
+
+  @Override
+  public void groupNormBackward(
+      View dx,
+      View dgamma,
+      View dbeta,
+      View dy,
+      View x,
+      View mean,
+      View invStd,
+      View gamma,
+      int groups) {
+    issue(GroupNorm.backward(dx, dgamma, dbeta, dy, x, mean, invStd, gamma, groups));
+  }
+
+  @Override
   public void maxPool(View y, View taps, View x, Window window) {
     issue(Pooling.max(y, taps, x, window));
   }
