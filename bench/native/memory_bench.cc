@@ -258,6 +258,48 @@ void elementwise(const Machine& m, const Bandwidth& far, const Bandwidth& near) 
   }
 }
 
+// What arithmetic costs: a linear function, those with an exponential, their gradients.
+void activations(const Machine& m, const Bandwidth& bandwidth) {
+  if (!wanted("activation")) return;
+  constexpr int64_t n = 16 << 20;
+  const double mb = n * 4e-6;
+  const Array x(m, GT_F32, {n}), y(m, GT_F32, {n});
+  const auto unary = [&](const char* name, int32_t op) {
+    row(m, std::string("activation/16M/") + name, mb * 2, bandwidth.copy,
+        [&, op](gt_stream s) { return gt_unary(s, y, x, op); });
+  };
+  unary("relu", GT_UNARY_RELU);
+  unary("sigmoid", GT_UNARY_SIGMOID);
+  unary("tanh", GT_UNARY_TANH);
+  const char* const names[] = {"leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "softplus"};
+  for (int32_t f = 0; f <= GT_ACTIVATE_SOFTPLUS; ++f) {
+    const std::string name = std::string("activation/16M/") + names[f];
+    row(m, name, mb * 2, bandwidth.copy,
+        [&, f](gt_stream s) { return gt_activate(s, y, x, f, 0.5); });
+    row(m, name + "/backward", mb * 3, bandwidth.update,
+        [&, f](gt_stream s) { return gt_activate_backward(s, y, y, x, f, 0.5); });
+  }
+}
+
+void group_norm(const Machine& m, const Bandwidth& bandwidth) {
+  if (!wanted("group_norm")) return;
+  constexpr int64_t kPictures = 64, kSide = 56, kChannels = 64, kGroups = 32;
+  constexpr int64_t n = kPictures * kSide * kSide * kChannels;
+  const double mb = n * 4e-6;
+  const Array x(m, GT_F32, {kPictures, kSide, kSide, kChannels});
+  const Array y(m, GT_F32, {kPictures, kSide, kSide, kChannels});
+  const Array dx(m, GT_F32, {kPictures, kSide, kSide, kChannels});
+  const Array mean(m, GT_F32, {kPictures, kGroups}), inv_std(m, GT_F32, {kPictures, kGroups});
+  const Array gamma(m, GT_F32, {kChannels}), beta(m, GT_F32, {kChannels});
+  const Array dgamma(m, GT_F32, {kChannels});
+  row(m, "group_norm/64x56x56x64/forward", mb * 2, bandwidth.copy, [&](gt_stream s) {
+    return gt_group_norm(s, y, mean, inv_std, x, gamma, beta, kGroups, 1e-5);
+  });
+  row(m, "group_norm/64x56x56x64/backward", mb * 3, bandwidth.copy, [&](gt_stream s) {
+    return gt_group_norm_backward(s, dx, dgamma, beta, y, x, mean, inv_std, gamma, kGroups);
+  });
+}
+
 void layer_norm(const Machine& m, const Bandwidth& bandwidth) {
   if (!wanted("layer_norm")) return;
   constexpr int64_t kRows = 8192, kColumns = 1024;
@@ -288,6 +330,15 @@ void loss(const Machine& m, const Bandwidth& bandwidth) {
   });
   row(m, "softmax_cross_entropy/4096x1000/training", mb * 2, bandwidth.copy, [&](gt_stream s) {
     return gt_softmax_cross_entropy_training(s, value, correct, dlogits, logits, labels, nullptr,
+                                             dloss, 0);
+  });
+  row(m, "softmax_cross_entropy/4096x1000/smoothed", mb * 2, bandwidth.copy, [&](gt_stream s) {
+    return gt_softmax_cross_entropy_training(s, value, correct, dlogits, logits, labels, nullptr,
+                                             dloss, 0.1);
+  });
+  const Array soft(m, GT_F32, {kRows, kClasses});
+  row(m, "softmax_cross_entropy/4096x1000/distributions", mb * 3, bandwidth.copy, [&](gt_stream s) {
+    return gt_softmax_cross_entropy_training(s, value, correct, dlogits, logits, soft, nullptr,
                                              dloss, 0);
   });
 }
@@ -322,6 +373,8 @@ int main(int argc, char** argv) {
   batch_norm(machine, far, {64, 56, 56, 64}, true, GT_ACTIVATION_RELU);
   optimizer(machine, far);
   elementwise(machine, far, near);
+  activations(machine, far);
+  group_norm(machine, far);
   layer_norm(machine, far);
   loss(machine, near);
 }

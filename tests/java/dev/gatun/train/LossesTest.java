@@ -75,6 +75,11 @@ class LossesTest {
       double positive = softplus(-0.5) + softplus(2) + softplus(-3);
       assertEquals(positive / 3, Loss.binaryCrossEntropy().apply(y, one).item(), 1e-12);
       assertEquals(positive, Loss.binaryCrossEntropy(3).apply(y, one).item(), 1e-12);
+      Tensor each = Tensor.of(device, new double[] {1, 2, 5}, 3);
+      assertEquals(
+          (softplus(-0.5) + 2 * softplus(2) + 5 * softplus(-3)) / 3,
+          Loss.binaryCrossEntropy(each).apply(y, one).item(),
+          1e-12);
       Tensor p = Tensor.of(device, new double[] {0.5, 0.5, 0}, 1, 3);
       Tensor equal = Tensor.of(device, new double[] {7, 7, 7}, 1, 3);
       assertEquals(Math.log(1.5), Loss.klDivergence().apply(equal, p).item(), 1e-12);

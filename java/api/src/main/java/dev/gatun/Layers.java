@@ -339,8 +339,9 @@ public final class Layers {
                 .formatted(count, x.shape()));
       }
       int[] axes = IntStream.range(0, x.shape().rank() - 1).toArray();
-      Tensor batchMean = x.mean(axes);
-      Tensor centred = x.minus(batchMean);
+      Tensor wide = x.dtype() == DType.BF16 ? x.as(DType.F32) : x;
+      Tensor batchMean = wide.mean(axes);
+      Tensor centred = wide.minus(batchMean);
       Tensor biased = centred.square().mean(axes);
       Tensor unbiased = biased.times(count / (count - 1));
       Tensor chosen = batchVariance == Variance.UNBIASED ? unbiased : biased;

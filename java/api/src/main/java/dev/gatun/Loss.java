@@ -32,6 +32,13 @@ public interface Loss {
     return (outputs, targets) -> Losses.binaryCrossEntropy(outputs, targets, positiveWeight);
   }
 
+  /// The same with a weight for each output, as for classes that are rare to different degrees.
+  ///
+  /// @param positiveWeights `[C]`, on the device of the model; open while the loss is in use
+  static Loss binaryCrossEntropy(Tensor positiveWeights) {
+    return (outputs, targets) -> Losses.binaryCrossEntropy(outputs, targets, positiveWeights);
+  }
+
   /// The multiclass support vector machine's: the mean over rows of `Σ max(0, output - output at
   /// the label + 1)` over all classes but the label; C - 1 for equal outputs of C classes. Targets
   /// are labels, or values that are 1 at the label and 0 elsewhere. The gradient at a kink is 0.

@@ -17,9 +17,18 @@ final class Losses {
               + positiveWeight);
     }
     Tensor wanted = values("binaryCrossEntropy", outputs, targets);
-    Tensor weight = wanted.times(positiveWeight - 1).plus(1);
+    return weighted(outputs, wanted, wanted.times(positiveWeight - 1), targets);
+  }
+
+  static Tensor binaryCrossEntropy(Tensor outputs, Tensor targets, Tensor positiveWeights) {
+    Tensor wanted = values("binaryCrossEntropy", outputs, targets);
+    return weighted(outputs, wanted, wanted.times(positiveWeights.minus(1)), targets);
+  }
+
+  /// `more` is what positive targets count beyond 1.
+  private static Tensor weighted(Tensor outputs, Tensor wanted, Tensor more, Tensor targets) {
     Tensor negative = wanted.negate().plus(1).times(outputs);
-    return mean(negative.plus(weight.times(outputs.negate().softplus())), targets);
+    return mean(negative.plus(more.plus(1).times(outputs.negate().softplus())), targets);
   }
 
   static Tensor hinge(Tensor outputs, Tensor targets, double margin) {
