@@ -34,8 +34,8 @@ HWY_INLINE V sigmoid(D d, V x) {
   return hn::IfThenElseZero(hn::Gt(x, hn::Set(d, -kFar)), y);
 }
 
-// The normal density at 0 <= t <= 14, without its constant: exp(-t^2 / 2). What rounding t^2 loses
-// comes back, for in an exponent it would be many units of the result.
+// The normal density at 0 <= t <= kEndOfBell, without its constant: exp(-t^2 / 2). What rounding
+// t^2 loses comes back, for in an exponent it would be many units of the result.
 template <typename D, typename V>
 HWY_INLINE V bell(D d, V t) {
   const V square = hn::Mul(t, t);
@@ -66,7 +66,7 @@ HWY_INLINE V normal_below(D d, V x, V t, V density) {
   return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), above, hn::Sub(hn::Set(d, 1.0f), above));
 }
 
-constexpr float kEndOfBell = 14;
+constexpr float kEndOfBell = 14.5f;  // exp(-t^2 / 2) is 0 there
 
 // 2 sqrt(2 / pi) (x + 0.044715 x^3), kept where sigmoid takes it.
 template <typename D, typename V>

@@ -13,6 +13,7 @@ import dev.gatun.Scope;
 import dev.gatun.Tensor;
 import dev.gatun.suite.Backends;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.DoubleUnaryOperator;
@@ -235,6 +236,45 @@ class ActivationsTest {
       }
       assertFalse(Math.abs(sum) == 8, "centred inputs give gradients of both signs");
     }
+  }
+
+  /// Through twenty layers of sigmoids whose weights keep lengths, gradients shrink by a factor of
+  /// more than four in each, on the whole.
+  @Test
+  void gradients_vanishThroughManySigmoids() {
+    int layers = 20;
+    int width = 64;
+    try (Scope _ = Scope.open()) {
+      Device device = Backends.CPU.device();
+      Tensor[] inputs = new Tensor[layers + 1];
+      inputs[0] = Tensor.randn(device, 1, 32, width).as(DType.F64);
+      for (int i = 1; i <= layers; i++) {
+        double scale = 1 / Math.sqrt(width);
+        inputs[i] = Tensor.randn(device, 1 + i, width, width).times(scale).as(DType.F64);
+      }
+      TensorFunction loss =
+          in -> {
+            Tensor y = in[0];
+            for (int i = 1; i <= layers; i++) {
+              y = y.matmul(in[i]).sigmoid();
+            }
+            return y.sum();
+          };
+      List<Tensor> slopes = Functions.grad(loss).apply(inputs);
+      // The slope of a line through the logarithms of the norms.
+      double centre = (layers + 1) / 2.0;
+      double product = 0;
+      double squares = 0;
+      for (int i = 1; i <= layers; i++) {
+        product += (i - centre) * Math.log(norm(slopes.get(i)));
+        squares += (i - centre) * (i - centre);
+      }
+      assertTrue(product / squares > Math.log(4), "per layer: " + product / squares);
+    }
+  }
+
+  private static double norm(Tensor tensor) {
+    return Math.sqrt(tensor.square().sum().item());
   }
 
   private static void golden(Backends backend, String name, double... places) {

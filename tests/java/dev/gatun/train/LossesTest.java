@@ -201,6 +201,27 @@ class LossesTest {
     }
   }
 
+  /// XOR, which no single layer computes, by a hidden layer of four sigmoids.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void aTrainer_learnsXor(Backends backend) {
+    float[] x = {0, 0, 0, 1, 1, 0, 1, 1};
+    float[] y = {0, 1, 1, 0};
+    try (Trainer trainer =
+        Trainer.of(Net.input(2).dense(4).sigmoid().dense(1))
+            .on(backend.device())
+            .loss(Loss.binaryCrossEntropy())
+            .optimizer(Optimizer.sgd(1).momentum(0.9))) {
+      for (int step = 0; step < 2000; step++) {
+        trainer.step(x, y, 1);
+      }
+      float[] logits = trainer.model().predict(x);
+      for (int i = 0; i < 4; i++) {
+        assertEquals(y[i], 1 / (1 + Math.exp(-logits[i])), 0.05);
+      }
+    }
+  }
+
   /// A network that answers for every place of its input: outputs [N, T, C], labels [N, T].
   @ParameterizedTest
   @EnumSource(Backends.class)
