@@ -285,7 +285,7 @@ GT_API gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_ten
  * step (i64 scalar, nullable for 0) is read when the instruction runs. In place. */
 GT_API gt_status gt_dropout(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor step, double drop_probability,
                             int64_t seed, int32_t layer);
-/* Along the last axis, real, stable. In place. */
+/* Along the last axis, floating, stable. In place. */
 GT_API gt_status gt_softmax(gt_stream stream, gt_tensor y, gt_tensor x);
 /* The logarithm of the former, of which nothing underflows. In place. */
 GT_API gt_status gt_log_softmax(gt_stream stream, gt_tensor y, gt_tensor x);

@@ -295,7 +295,7 @@ TEST(Loss, RefusesWhatItsContractDoesNotAllow) {
   };
   refused(gt_softmax(s, other, logits), "[softmax] shapes differ: y is f32 (3, 4)");
   refused(gt_softmax(s, scalar, scalar), "x needs a last axis");
-  refused(gt_softmax(s, labels, labels), "y must be f32 or f64");
+  refused(gt_softmax(s, labels, labels), "y must be f32, f64 or bf16");
   refused(gt_softmax(s, nullptr, logits), "y is NULL");
   refused(gt_softmax_cross_entropy(s, scalar, correct, labels, labels, nullptr, 0),
           "logits must be f32 or f64");

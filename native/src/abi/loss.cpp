@@ -46,7 +46,7 @@ gt_status along_rows(const char* op, gt_stream stream, gt_tensor y, gt_tensor x,
   return instruction(op, stream, {y}, {x}, [&](Launcher& launcher) {
     const Tensor& to = tensor(op, "y", y);
     const Tensor& from = tensor(op, "x", x);
-    check_real(op, {{"y", to}, {"x", from}});
+    check_floating(op, {{"y", to}, {"x", from}});
     check_same_shape(op, "y", to, "x", from);
     require(from.rank >= 1, "[", op, "] x needs a last axis, but is ", from);
     check_in_place_or_disjoint(op, "y", to, "x", from);

@@ -5,6 +5,7 @@
 #include "core/bf16.h"
 #include "kernels/loss_naive.h"
 #include "kernels/loss_simd.h"
+#include "kernels/widen.h"
 
 namespace gatun::kernels {
 namespace {
@@ -27,30 +28,41 @@ void for_rows(Launcher& launcher, int64_t rows, int64_t columns, F body) {
 
 }  // namespace
 
-void softmax(Launcher& launcher, const Tensor& y, const Tensor& x) {
+namespace {
+
+// `f32` and `f64` work on whole rows: (y, x, rows, columns), in place too.
+template <typename F32, typename F64>
+void along_rows(Launcher& launcher, const Tensor& y, const Tensor& x, F32 f32, F64 f64) {
   if (x.count == 0) return;
   const int64_t columns = x.dims[x.rank - 1], rows = x.count / columns;
-  for_rows(launcher, rows, columns, [=](const Context&, int64_t, int64_t first, int64_t some) {
-    const int64_t at = first * columns;
-    if (x.dtype == DType::F64) {
-      naive::softmax(y.as<double>() + at, x.as<double>() + at, some, columns);
-    } else {
-      softmax_rows(y.as<float>() + at, x.as<float>() + at, some, columns);
-    }
-  });
+  const bool widened = x.dtype == DType::BF16;
+  const auto scratch = launcher.scratch<float>(widened ? columns * launcher.workers() : 0);
+  for_rows(launcher, rows, columns,
+           [=](const Context& context, int64_t, int64_t first, int64_t some) {
+             const int64_t at = first * columns;
+             if (x.dtype == DType::F64) {
+               f64(y.as<double>() + at, x.as<double>() + at, some, columns);
+             } else if (!widened) {
+               f32(y.as<float>() + at, x.as<float>() + at, some, columns);
+             } else {
+               float* row = context.at(scratch) + columns * context.worker;
+               for (int64_t i = at; i < at + some * columns; i += columns) {
+                 widen(row, x.as<Bf16>() + i, columns);
+                 f32(row, row, 1, columns);
+                 narrow(y.as<Bf16>() + i, row, columns);
+               }
+             }
+           });
+}
+
+}  // namespace
+
+void softmax(Launcher& launcher, const Tensor& y, const Tensor& x) {
+  along_rows(launcher, y, x, softmax_rows, naive::softmax<double>);
 }
 
 void log_softmax(Launcher& launcher, const Tensor& y, const Tensor& x) {
-  if (x.count == 0) return;
-  const int64_t columns = x.dims[x.rank - 1], rows = x.count / columns;
-  for_rows(launcher, rows, columns, [=](const Context&, int64_t, int64_t first, int64_t some) {
-    const int64_t at = first * columns;
-    if (x.dtype == DType::F64) {
-      naive::log_softmax(y.as<double>() + at, x.as<double>() + at, some, columns);
-    } else {
-      log_softmax_rows(y.as<float>() + at, x.as<float>() + at, some, columns);
-    }
-  });
+  along_rows(launcher, y, x, log_softmax_rows, naive::log_softmax<double>);
 }
 
 namespace {

@@ -40,6 +40,7 @@ final class LossRows {
             .on(real(Fill.normal(50), 7, 13))
             .values(real(SPECIAL, 3, 7))
             .ulps(64, EXPONENTIALS)
+            .bf16(1)
             .gradient()
             .refuses("expected at least one axis, found f32 ()", real())
             .refuses("real tensor", typed(DType.I32, Fill.integers(0, 9), 3)),
@@ -54,6 +55,7 @@ final class LossRows {
             .on(real(Fill.normal(300), 7, 13))
             .values(real(SPECIAL, 3, 7))
             .ulps(64, EXPONENTIALS)
+            .bf16(1)
             .gradient()
             .refuses("expected at least one axis, found f32 ()", real())
             .refuses("real tensor", typed(DType.I32, Fill.integers(0, 9), 3)),

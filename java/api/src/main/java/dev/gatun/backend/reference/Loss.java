@@ -27,7 +27,7 @@ final class Loss {
     Operands operands = new Operands(op);
     Operand y = operands.output("y", yView);
     Operand x = operands.input("x", xView);
-    operands.requireReal(y, x);
+    operands.requireFloating(y, x);
     x.requireAxis();
     operands.requireShapeOf(x, y);
     operands.allowInPlace(y, x);

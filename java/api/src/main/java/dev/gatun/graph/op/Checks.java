@@ -4,6 +4,7 @@ import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
+import dev.gatun.Tensor;
 import dev.gatun.backend.Window;
 import dev.gatun.graph.TensorType;
 import java.util.List;
@@ -60,6 +61,11 @@ final class Checks {
   /// `type` itself, or in F32 if it is BF16: what sums over it are kept in.
   static TensorType wide(TensorType type) {
     return type.dtype() == DType.BF16 ? new TensorType(DType.F32, type.shape()) : type;
+  }
+
+  /// `tensor` itself, or in F32 if it is BF16.
+  static Tensor wide(Tensor tensor) {
+    return tensor.dtype() == DType.BF16 ? tensor.as(DType.F32) : tensor;
   }
 
   static void rank(String op, String what, TensorType type, int rank, String axes) {

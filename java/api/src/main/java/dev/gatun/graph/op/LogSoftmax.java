@@ -19,7 +19,7 @@ public record LogSoftmax() implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     if (inputs.getFirst().shape().rank() < 1) {
       throw new ShapeException(
           "[log_softmax] expected at least one axis, found " + inputs.getFirst());
@@ -37,7 +37,8 @@ public record LogSoftmax() implements Op {
   public List<@Nullable Tensor> gradient(Local at) {
     Tensor y = at.output(0);
     Tensor dy = at.gradient();
-    Tensor total = dy.sum(-1).reshape(y.shape().with(-1, 1).toArray());
+    Tensor sum = Checks.wide(dy).sum(-1).as(y.dtype());
+    Tensor total = sum.reshape(y.shape().with(-1, 1).toArray());
     return List.of(dy.minus(y.exp().times(total)));
   }
 

@@ -20,7 +20,7 @@ public record Softmax() implements Op {
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
     Checks.arity(name(), inputs, 1);
-    Checks.real(name(), inputs);
+    Checks.floating(name(), inputs);
     if (inputs.getFirst().shape().rank() < 1) {
       throw new ShapeException("[softmax] expected at least one axis, found " + inputs.getFirst());
     }
@@ -38,7 +38,7 @@ public record Softmax() implements Op {
     Tensor y = at.output(0);
     Tensor weighted = at.gradient().times(y);
     Shape column = y.shape().with(-1, 1);
-    Tensor total = weighted.sum(-1).reshape(column.toArray());
+    Tensor total = Checks.wide(weighted).sum(-1).reshape(column.toArray()).as(y.dtype());
     return List.of(weighted.minus(y.times(total)));
   }
 
