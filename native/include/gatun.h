@@ -121,6 +121,12 @@ GT_API gt_status gt_subsample_pad(gt_stream stream, gt_tensor y, gt_tensor x, in
 /* The transpose of the former: dx [N,H,W,C] from dy [N, ceil(H/s), ceil(W/s), K]. */
 GT_API gt_status gt_subsample_pad_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t stride);
 
+/* y [N,W] = the rows of table [V,W] that indices (i32) [N] name, real. A negative index gives zeros, one of V or more NaN. */
+GT_API gt_status gt_gather_rows(gt_stream stream, gt_tensor y, gt_tensor table, gt_tensor indices);
+/* The transpose: dtable [V,W] = the sum of the rows of dy [N,W] that name each row, in their order; indices outside count for
+ * nothing. */
+GT_API gt_status gt_scatter_add_rows(gt_stream stream, gt_tensor dtable, gt_tensor dy, gt_tensor indices);
+
 /* ---- Instructions: elementwise and reductions -------------------------------------------------------------------- */
 
 #define GT_UNARY_NEGATE 0
@@ -262,6 +268,47 @@ GT_API gt_status gt_group_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt
  * In place: dx with dy. */
 GT_API gt_status gt_group_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamma, gt_tensor dbeta, gt_tensor dy,
                                         gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma, int32_t groups);
+/* ---- Instructions: recurrent layers ------------------------------------------------------------------------------ */
+
+/* Cells, by their gates' sums a_0, a_1, ... in the order of x and weights, h the state before the step:
+ *   TANH, RELU, SIGMOID: h' = f(a_0)
+ *   UGRNN: h' = g h + (1 - g) r, r = tanh(a_0), g = sigmoid(a_1)
+ *   GRU: h' = (1 - z) n + z h, r = sigmoid(a_0), z = sigmoid(a_1), n = tanh(x_2 + r (U_2 h + bias))
+ *   GRU_RESET_BEFORE: the same with n = tanh(x_2 + U_2 (r h))
+ *   LSTM: c' = f c + i g, h' = o tanh(c'), i, f, o = sigmoid(a_0, a_1, a_3), g = tanh(a_2)
+ *   INTERSECTION: h' = gh h + (1 - gh) tanh(a_1), y = gy skip + (1 - gy) relu(a_0), gy, gh = sigmoid(a_2, a_3) */
+#define GT_CELL_TANH 0
+#define GT_CELL_RELU 1
+#define GT_CELL_SIGMOID 2
+#define GT_CELL_UGRNN 3
+#define GT_CELL_GRU 4
+#define GT_CELL_GRU_RESET_BEFORE 5
+#define GT_CELL_LSTM 6
+#define GT_CELL_INTERSECTION 7
+
+#define GT_DIRECTION_FORWARD 0
+#define GT_DIRECTION_REVERSE 1 /* from the last step to the first */
+#define GT_DIRECTION_BOTH 2    /* two cells, one in each direction */
+
+/* A recurrent layer along whole sequences, real: T steps, B sequences, H units, D directions, G gates, S saved values (cells in
+ * their order: G = 1 1 1 2 3 3 4 4, S = 0 0 0 2 4 3 5 5). a_g = x_g + U_g (keep h).
+ *   y [T,B,D H]: the state after each step (INTERSECTION: its y). last [D,B,H]: the final state; last_cell: c of an LSTM.
+ *   saved [T,B,D S H]: what the gradient needs; nullable, and NULL where S = 0.
+ *   x [T,B,D G H]: W input + b. skip [T,B,H] of INTERSECTION alone. weights U [D G H, H]. bias [D H], nullable, of GRU alone.
+ *   first, first_cell [D,B,H], nullable for zeros: the state before the first step; first_cell of an LSTM alone.
+ *   mask [T,B], nullable for ones: where it is 0 a step leaves the state as it is, which is also y (INTERSECTION: 0).
+ *   keep [D,B,H], nullable for ones: multiplies the state where U reads it, such as a dropout mask. */
+GT_API gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved,
+                              gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first,
+                              gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction);
+/* The gradients of the former with respect to x, skip, weights, bias, first and first_cell, from those with respect to y, last and
+ * last_cell (nullable for zeros). y and saved are what the forward instruction gave. dbias of GRU alone, nullable, as are
+ * dfirst and dfirst_cell. */
+GT_API gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias,
+                                       gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast,
+                                       gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights,
+                                       gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell,
+                                       int32_t direction);
 
 /* ---- Instructions: pooling --------------------------------------------------------------------------------------- */
 

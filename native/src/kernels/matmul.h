@@ -2,6 +2,8 @@
 // matmul_naive.h.
 #pragma once
 
+#include <optional>
+
 #include "core/launcher.h"
 #include "core/tensor.h"
 #include "kernels/activation.h"
@@ -29,6 +31,17 @@ struct Product {
   int64_t M = 0, N = 0, K = 0;
   MatmulLayout layout = {};
   Activation activation = Activation::NONE;
+  int64_t a_row = 0;  // elements between the rows of a transposed a, if they are not dense
+  // Where a and b are if they lie in scratch memory.
+  std::optional<Scratch<float>> a_scratch = {}, b_scratch = {};
+
+  int64_t row_of_a() const { return a_row == 0 ? M : a_row; }
+  Product located(const Context& context) const {
+    Product p = *this;
+    if (a_scratch) p.a = context.at(*a_scratch);
+    if (b_scratch) p.b = context.at(*b_scratch);
+    return p;
+  }
 };
 void multiply(Launcher& launcher, const Product& product);
 

@@ -31,7 +31,7 @@ struct Plan {
 };
 
 void pack_task(const Plan& plan, const Context& context, int64_t task) {
-  const Product& p = plan.p;
+  const Product p = plan.p.located(context);
   const int64_t panel = task % plan.panels.count();
   const int64_t k0 = task / plan.panels.count() * plan.depth_per_pack;
   const int64_t depth = std::min(plan.depth_per_pack, p.K - k0);
@@ -45,7 +45,7 @@ void pack_task(const Plan& plan, const Context& context, int64_t task) {
 }
 
 void multiply_task(const Plan& plan, const Context& context, int64_t task) {
-  const Product& p = plan.p;
+  const Product p = plan.p.located(context);
   const bool adjacent = p.layout.transpose_a, whole_depth = plan.parts.count() == 1;
   const KernelFamily& family = plan.family();
   const int64_t part = task / (plan.row_tasks() * plan.panel_tasks());
@@ -63,7 +63,7 @@ void multiply_task(const Plan& plan, const Context& context, int64_t task) {
   tile.runs = &whole;
   tile.run_count = 1;
   tile.y = y_rows;
-  tile.a_step = adjacent ? p.M : 1;
+  tile.a_step = adjacent ? p.row_of_a() : 1;
   const int64_t part_begin = plan.parts.begin(part), part_end = std::min(plan.parts.end(part), p.K);
   const Pieces passes(std::max<int64_t>(part_end - part_begin, 1), kDepthBlock);
   for (int64_t pass = 0; pass < passes.count(); ++pass) {
@@ -84,7 +84,7 @@ void multiply_task(const Plan& plan, const Context& context, int64_t task) {
         const auto count = static_cast<int>(rows.end(piece) - rows.begin(piece));
         for (int i = 0; i < count; ++i) {
           const int64_t row = i0 + rows.begin(piece) + i;
-          a_rows[i] = adjacent ? p.a + k0 * p.M + row : p.a + row * p.K + k0;
+          a_rows[i] = adjacent ? p.a + k0 * p.row_of_a() + row : p.a + row * p.K + k0;
           y_rows[i] = y + row * p.N + start;
         }
         family.of[vectors][count](tile);

@@ -33,19 +33,19 @@ struct Plan {
 };
 
 void pack_panel_of_a(const Plan& plan, const Context& context, int64_t pass, int64_t panel) {
-  const Product& p = plan.p;
+  const Product p = plan.p.located(context);
   const int64_t k0 = plan.depths.begin(pass), depth = plan.depths.end(pass) - k0;
   const int64_t i0 = plan.rows.begin(panel), count = plan.rows.end(panel) - i0;
   float* packed = context.at(plan.packed_a) + panel * plan.a_step * depth;
   if (p.layout.transpose_a) {
-    pack_columns(packed, plan.a_step, p.a + k0 * p.M + i0, p.M, count, depth);
+    pack_columns(packed, plan.a_step, p.a + k0 * p.row_of_a() + i0, p.row_of_a(), count, depth);
   } else {
     pack_transposed(packed, plan.a_step, p.a + i0 * p.K + k0, p.K, count, depth);
   }
 }
 
 void pack_panel_of_b(const Plan& plan, const Context& context, int64_t pass, int64_t panel) {
-  const Product& p = plan.p;
+  const Product p = plan.p.located(context);
   const int64_t k0 = plan.depths.begin(pass), depth = plan.depths.end(pass) - k0;
   const int64_t j0 = plan.columns.start(panel), count = plan.columns.columns(panel);
   float* packed = context.at(plan.packed_b) + j0 * depth;

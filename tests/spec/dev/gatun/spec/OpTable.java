@@ -14,6 +14,7 @@ public final class OpTable {
               ReductionRows.rows(),
               ProductRows.rows(),
               NormalisationRows.rows(),
+              RecurrentRows.rows(),
               PoolingRows.rows(),
               LossRows.rows(),
               OptimizerRows.rows(),

@@ -272,6 +272,59 @@ public interface Backend extends AutoCloseable {
       View gamma,
       int groups);
 
+  // Rows of tables.
+
+  /// y [N,W] = the rows of table [V,W] that indices (I32) [N] name; zeros for a negative index, NaN
+  /// for one of V or more.
+  void gatherRows(View y, View table, View indices);
+
+  /// dtable [V,W] = the sums of the rows of dy [N,W] that name each row.
+  void scatterAddRows(View dtable, View dy, View indices);
+
+  // Recurrent layers: T steps, B sequences, H units; D directions, G gates and S saved values of
+  // the cell.
+
+  /// A recurrent layer along whole sequences. y [T,B,D·H], last and lastCell [D,B,H], saved
+  /// [T,B,D·S·H]; x [T,B,D·G·H], skip [T,B,H], weights [D·G·H,H], bias [D·H], first, firstCell and
+  /// keep [D,B,H], mask [T,B].
+  void recurrent(
+      View y,
+      View last,
+      @Nullable View lastCell,
+      @Nullable View saved,
+      View x,
+      @Nullable View skip,
+      View weights,
+      @Nullable View bias,
+      @Nullable View first,
+      @Nullable View firstCell,
+      @Nullable View mask,
+      @Nullable View keep,
+      Cell cell,
+      Direction direction);
+
+  /// The gradient of [#recurrent].
+  void recurrentBackward(
+      View dx,
+      @Nullable View dskip,
+      View dweights,
+      @Nullable View dbias,
+      @Nullable View dfirst,
+      @Nullable View dfirstCell,
+      @Nullable View dy,
+      @Nullable View dlast,
+      @Nullable View dlastCell,
+      View y,
+      @Nullable View saved,
+      @Nullable View skip,
+      View weights,
+      @Nullable View first,
+      @Nullable View firstCell,
+      @Nullable View mask,
+      @Nullable View keep,
+      Cell cell,
+      Direction direction);
+
   // Pooling; x [N,H,W,C], y [N,P,Q,C].
 
   /// The greatest element of each window, and its place in the window (U8).

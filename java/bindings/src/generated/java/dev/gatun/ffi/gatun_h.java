@@ -455,6 +455,105 @@ public class gatun_h extends NativeSymbols {
     public static int GT_CONV_WINOGRAD() {
         return GT_CONV_WINOGRAD;
     }
+    private static final int GT_CELL_TANH = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CELL_TANH 0
+     * }
+     */
+    public static int GT_CELL_TANH() {
+        return GT_CELL_TANH;
+    }
+    private static final int GT_CELL_RELU = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CELL_RELU 1
+     * }
+     */
+    public static int GT_CELL_RELU() {
+        return GT_CELL_RELU;
+    }
+    private static final int GT_CELL_SIGMOID = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CELL_SIGMOID 2
+     * }
+     */
+    public static int GT_CELL_SIGMOID() {
+        return GT_CELL_SIGMOID;
+    }
+    private static final int GT_CELL_UGRNN = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CELL_UGRNN 3
+     * }
+     */
+    public static int GT_CELL_UGRNN() {
+        return GT_CELL_UGRNN;
+    }
+    private static final int GT_CELL_GRU = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CELL_GRU 4
+     * }
+     */
+    public static int GT_CELL_GRU() {
+        return GT_CELL_GRU;
+    }
+    private static final int GT_CELL_GRU_RESET_BEFORE = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CELL_GRU_RESET_BEFORE 5
+     * }
+     */
+    public static int GT_CELL_GRU_RESET_BEFORE() {
+        return GT_CELL_GRU_RESET_BEFORE;
+    }
+    private static final int GT_CELL_LSTM = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CELL_LSTM 6
+     * }
+     */
+    public static int GT_CELL_LSTM() {
+        return GT_CELL_LSTM;
+    }
+    private static final int GT_CELL_INTERSECTION = (int)7L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CELL_INTERSECTION 7
+     * }
+     */
+    public static int GT_CELL_INTERSECTION() {
+        return GT_CELL_INTERSECTION;
+    }
+    private static final int GT_DIRECTION_FORWARD = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_DIRECTION_FORWARD 0
+     * }
+     */
+    public static int GT_DIRECTION_FORWARD() {
+        return GT_DIRECTION_FORWARD;
+    }
+    private static final int GT_DIRECTION_REVERSE = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_DIRECTION_REVERSE 1
+     * }
+     */
+    public static int GT_DIRECTION_REVERSE() {
+        return GT_DIRECTION_REVERSE;
+    }
+    private static final int GT_DIRECTION_BOTH = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_DIRECTION_BOTH 2
+     * }
+     */
+    public static int GT_DIRECTION_BOTH() {
+        return GT_DIRECTION_BOTH;
+    }
     private static final int GT_ADAPTIVE_AMSGRAD = (int)0L;
     /**
      * {@snippet lang=c :
@@ -2188,6 +2287,132 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_gather_rows {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_gather_rows");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_gather_rows(gt_stream stream, gt_tensor y, gt_tensor table, gt_tensor indices)
+     * }
+     */
+    public static FunctionDescriptor gt_gather_rows$descriptor() {
+        return gt_gather_rows.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_gather_rows(gt_stream stream, gt_tensor y, gt_tensor table, gt_tensor indices)
+     * }
+     */
+    public static MethodHandle gt_gather_rows$handle() {
+        return gt_gather_rows.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_gather_rows(gt_stream stream, gt_tensor y, gt_tensor table, gt_tensor indices)
+     * }
+     */
+    public static MemorySegment gt_gather_rows$address() {
+        return gt_gather_rows.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_gather_rows(gt_stream stream, gt_tensor y, gt_tensor table, gt_tensor indices)
+     * }
+     */
+    public static int gt_gather_rows(MemorySegment stream, MemorySegment y, MemorySegment table, MemorySegment indices) {
+        var mh$ = gt_gather_rows.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_gather_rows", stream, y, table, indices);
+            }
+            return (int)mh$.invokeExact(stream, y, table, indices);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_scatter_add_rows {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_scatter_add_rows");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_scatter_add_rows(gt_stream stream, gt_tensor dtable, gt_tensor dy, gt_tensor indices)
+     * }
+     */
+    public static FunctionDescriptor gt_scatter_add_rows$descriptor() {
+        return gt_scatter_add_rows.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_scatter_add_rows(gt_stream stream, gt_tensor dtable, gt_tensor dy, gt_tensor indices)
+     * }
+     */
+    public static MethodHandle gt_scatter_add_rows$handle() {
+        return gt_scatter_add_rows.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_scatter_add_rows(gt_stream stream, gt_tensor dtable, gt_tensor dy, gt_tensor indices)
+     * }
+     */
+    public static MemorySegment gt_scatter_add_rows$address() {
+        return gt_scatter_add_rows.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_scatter_add_rows(gt_stream stream, gt_tensor dtable, gt_tensor dy, gt_tensor indices)
+     * }
+     */
+    public static int gt_scatter_add_rows(MemorySegment stream, MemorySegment dtable, MemorySegment dy, MemorySegment indices) {
+        var mh$ = gt_scatter_add_rows.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_scatter_add_rows", stream, dtable, dy, indices);
+            }
+            return (int)mh$.invokeExact(stream, dtable, dy, indices);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_unary {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,
@@ -3395,6 +3620,159 @@ public class gatun_h extends NativeSymbols {
                 traceDowncall("gt_group_norm_backward", stream, dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, groups);
             }
             return (int)mh$.invokeExact(stream, dx, dgamma, dbeta, dy, x, mean, inv_std, gamma, groups);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_recurrent {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_recurrent");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * }
+     */
+    public static FunctionDescriptor gt_recurrent$descriptor() {
+        return gt_recurrent.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * }
+     */
+    public static MethodHandle gt_recurrent$handle() {
+        return gt_recurrent.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * }
+     */
+    public static MemorySegment gt_recurrent$address() {
+        return gt_recurrent.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * }
+     */
+    public static int gt_recurrent(MemorySegment stream, MemorySegment y, MemorySegment last, MemorySegment last_cell, MemorySegment saved, MemorySegment x, MemorySegment skip, MemorySegment weights, MemorySegment bias, MemorySegment first, MemorySegment first_cell, MemorySegment mask, MemorySegment keep, int cell, int direction) {
+        var mh$ = gt_recurrent.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_recurrent", stream, y, last, last_cell, saved, x, skip, weights, bias, first, first_cell, mask, keep, cell, direction);
+            }
+            return (int)mh$.invokeExact(stream, y, last, last_cell, saved, x, skip, weights, bias, first, first_cell, mask, keep, cell, direction);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_recurrent_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_recurrent_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * }
+     */
+    public static FunctionDescriptor gt_recurrent_backward$descriptor() {
+        return gt_recurrent_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * }
+     */
+    public static MethodHandle gt_recurrent_backward$handle() {
+        return gt_recurrent_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * }
+     */
+    public static MemorySegment gt_recurrent_backward$address() {
+        return gt_recurrent_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * }
+     */
+    public static int gt_recurrent_backward(MemorySegment stream, MemorySegment dx, MemorySegment dskip, MemorySegment dweights, MemorySegment dbias, MemorySegment dfirst, MemorySegment dfirst_cell, MemorySegment dy, MemorySegment dlast, MemorySegment dlast_cell, MemorySegment y, MemorySegment saved, MemorySegment skip, MemorySegment weights, MemorySegment first, MemorySegment first_cell, MemorySegment mask, MemorySegment keep, int cell, int direction) {
+        var mh$ = gt_recurrent_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_recurrent_backward", stream, dx, dskip, dweights, dbias, dfirst, dfirst_cell, dy, dlast, dlast_cell, y, saved, skip, weights, first, first_cell, mask, keep, cell, direction);
+            }
+            return (int)mh$.invokeExact(stream, dx, dskip, dweights, dbias, dfirst, dfirst_cell, dy, dlast, dlast_cell, y, saved, skip, weights, first, first_cell, mask, keep, cell, direction);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

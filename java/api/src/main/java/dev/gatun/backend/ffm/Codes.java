@@ -8,6 +8,8 @@ import dev.gatun.backend.Backend.Binary;
 import dev.gatun.backend.Backend.Nonlinearity;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.Backend.Unary;
+import dev.gatun.backend.Cell;
+import dev.gatun.backend.Direction;
 import dev.gatun.backend.Memory;
 import dev.gatun.ffi.gatun_h;
 
@@ -68,6 +70,27 @@ final class Codes {
       case GELU_TANH -> gatun_h.GT_ACTIVATE_GELU_TANH();
       case SILU -> gatun_h.GT_ACTIVATE_SILU();
       case SOFTPLUS -> gatun_h.GT_ACTIVATE_SOFTPLUS();
+    };
+  }
+
+  static int code(Cell cell) {
+    return switch (cell) {
+      case TANH -> gatun_h.GT_CELL_TANH();
+      case RELU -> gatun_h.GT_CELL_RELU();
+      case SIGMOID -> gatun_h.GT_CELL_SIGMOID();
+      case UGRNN -> gatun_h.GT_CELL_UGRNN();
+      case GRU -> gatun_h.GT_CELL_GRU();
+      case GRU_RESET_BEFORE -> gatun_h.GT_CELL_GRU_RESET_BEFORE();
+      case LSTM -> gatun_h.GT_CELL_LSTM();
+      case INTERSECTION -> gatun_h.GT_CELL_INTERSECTION();
+    };
+  }
+
+  static int code(Direction direction) {
+    return switch (direction) {
+      case FORWARD -> gatun_h.GT_DIRECTION_FORWARD();
+      case REVERSE -> gatun_h.GT_DIRECTION_REVERSE();
+      case BOTH -> gatun_h.GT_DIRECTION_BOTH();
     };
   }
 

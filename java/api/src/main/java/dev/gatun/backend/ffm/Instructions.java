@@ -3,6 +3,8 @@ package dev.gatun.backend.ffm;
 import dev.gatun.ConvAlgorithm;
 import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Cell;
+import dev.gatun.backend.Direction;
 import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
 import dev.gatun.ffi.gatun_h;
@@ -516,6 +518,141 @@ abstract class Instructions implements Backend {
         mean,
         invStd,
         gamma);
+  }
+
+  // Rows of tables and recurrent layers.
+
+  @Override
+  public void gatherRows(View y, View table, View indices) {
+    issue(
+        "gather_rows",
+        s -> gatun_h.gt_gather_rows(s, at(y), at(table), at(indices)),
+        y,
+        table,
+        indices);
+  }
+
+  @Override
+  public void scatterAddRows(View dtable, View dy, View indices) {
+    issue(
+        "scatter_add_rows",
+        s -> gatun_h.gt_scatter_add_rows(s, at(dtable), at(dy), at(indices)),
+        dtable,
+        dy,
+        indices);
+  }
+
+  @Override
+  public void recurrent(
+      View y,
+      View last,
+      @Nullable View lastCell,
+      @Nullable View saved,
+      View x,
+      @Nullable View skip,
+      View weights,
+      @Nullable View bias,
+      @Nullable View first,
+      @Nullable View firstCell,
+      @Nullable View mask,
+      @Nullable View keep,
+      Cell cell,
+      Direction direction) {
+    issue(
+        "recurrent",
+        s ->
+            gatun_h.gt_recurrent(
+                s,
+                at(y),
+                at(last),
+                at(lastCell),
+                at(saved),
+                at(x),
+                at(skip),
+                at(weights),
+                at(bias),
+                at(first),
+                at(firstCell),
+                at(mask),
+                at(keep),
+                Codes.code(cell),
+                Codes.code(direction)),
+        y,
+        last,
+        lastCell,
+        saved,
+        x,
+        skip,
+        weights,
+        bias,
+        first,
+        firstCell,
+        mask,
+        keep);
+  }
+
+  @Override
+  public void recurrentBackward(
+      View dx,
+      @Nullable View dskip,
+      View dweights,
+      @Nullable View dbias,
+      @Nullable View dfirst,
+      @Nullable View dfirstCell,
+      @Nullable View dy,
+      @Nullable View dlast,
+      @Nullable View dlastCell,
+      View y,
+      @Nullable View saved,
+      @Nullable View skip,
+      View weights,
+      @Nullable View first,
+      @Nullable View firstCell,
+      @Nullable View mask,
+      @Nullable View keep,
+      Cell cell,
+      Direction direction) {
+    issue(
+        "recurrent_backward",
+        s ->
+            gatun_h.gt_recurrent_backward(
+                s,
+                at(dx),
+                at(dskip),
+                at(dweights),
+                at(dbias),
+                at(dfirst),
+                at(dfirstCell),
+                at(dy),
+                at(dlast),
+                at(dlastCell),
+                at(y),
+                at(saved),
+                at(skip),
+                at(weights),
+                at(first),
+                at(firstCell),
+                at(mask),
+                at(keep),
+                Codes.code(cell),
+                Codes.code(direction)),
+        dx,
+        dskip,
+        dweights,
+        dbias,
+        dfirst,
+        dfirstCell,
+        dy,
+        dlast,
+        dlastCell,
+        y,
+        saved,
+        skip,
+        weights,
+        first,
+        firstCell,
+        mask,
+        keep);
   }
 
   // Pooling.

@@ -2,6 +2,8 @@ package dev.gatun.backend.reference;
 
 import dev.gatun.ConvAlgorithm;
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Cell;
+import dev.gatun.backend.Direction;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.Program;
 import dev.gatun.backend.View;
@@ -339,6 +341,82 @@ public final class ReferenceBackend implements Backend {
       View gamma,
       int groups) {
     issue(GroupNorm.backward(dx, dgamma, dbeta, dy, x, mean, invStd, gamma, groups));
+  }
+
+  @Override
+  public void gatherRows(View y, View table, View indices) {
+    issue(Gather.rows(y, table, indices));
+  }
+
+  @Override
+  public void scatterAddRows(View dtable, View dy, View indices) {
+    issue(Gather.sums(dtable, dy, indices));
+  }
+
+  @Override
+  public void recurrent(
+      View y,
+      View last,
+      @Nullable View lastCell,
+      @Nullable View saved,
+      View x,
+      @Nullable View skip,
+      View weights,
+      @Nullable View bias,
+      @Nullable View first,
+      @Nullable View firstCell,
+      @Nullable View mask,
+      @Nullable View keep,
+      Cell cell,
+      Direction direction) {
+    issue(
+        Recurrent.forward(
+            y, last, lastCell, saved, x, skip, weights, bias, first, firstCell, mask, keep, cell,
+            direction));
+  }
+
+  @Override
+  public void recurrentBackward(
+      View dx,
+      @Nullable View dskip,
+      View dweights,
+      @Nullable View dbias,
+      @Nullable View dfirst,
+      @Nullable View dfirstCell,
+      @Nullable View dy,
+      @Nullable View dlast,
+      @Nullable View dlastCell,
+      View y,
+      @Nullable View saved,
+      @Nullable View skip,
+      View weights,
+      @Nullable View first,
+      @Nullable View firstCell,
+      @Nullable View mask,
+      @Nullable View keep,
+      Cell cell,
+      Direction direction) {
+    issue(
+        Recurrent.backward(
+            dx,
+            dskip,
+            dweights,
+            dbias,
+            dfirst,
+            dfirstCell,
+            dy,
+            dlast,
+            dlastCell,
+            y,
+            saved,
+            skip,
+            weights,
+            first,
+            firstCell,
+            mask,
+            keep,
+            cell,
+            direction));
   }
 
   @Override
