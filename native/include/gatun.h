@@ -54,8 +54,12 @@ typedef struct gt_stream_s* gt_stream;
 typedef struct gt_program_s* gt_program;
 
 #define GT_DEVICE_CPU 0
+#define GT_DEVICE_CUDA 1 /* by libgatun_cuda, from beside this library or as the variable GATUN_CUDA_LIBRARY names it */
 
-/* threads: workers of a CPU device, the calling thread included; 0 takes all processors this process may use. */
+/* How many devices of a kind there are to choose from: 0 without the library, a driver or a GPU. */
+GT_API gt_status gt_device_count(int32_t* out_count, int32_t kind);
+/* threads: workers of a CPU device, the calling thread included; 0 takes all processors this process may use. Without such
+ * a device: GT_UNSUPPORTED, and the message has the reason. */
 GT_API gt_status gt_device_create(gt_device* out, int32_t kind, int32_t index, int32_t threads);
 GT_API void gt_device_destroy(gt_device device);
 /* Writes a description such as "cpu, 2 threads, AVX3_ZEN4" as UTF-8 with a closing NUL, cut to `capacity` bytes. */
@@ -82,7 +86,8 @@ GT_API gt_status gt_device_memory(gt_device device, int64_t* out_bytes, int64_t*
 /* Zeroed, aligned to 64 bytes (to 2 MiB when it is at least that large). bytes >= 0. */
 GT_API gt_status gt_buffer_create(gt_buffer* out, gt_device device, int64_t bytes, int32_t memory_kind);
 GT_API void gt_buffer_destroy(gt_buffer buffer);
-/* The host address of staging memory (of any memory of a CPU device); valid until the buffer is destroyed. */
+/* The host address of staging memory (of any memory of a CPU device; of no other on CUDA: GT_UNSUPPORTED); valid until the
+ * buffer is destroyed. Staging memory may be looked at when an instruction or a program that uses it has returned. */
 GT_API gt_status gt_buffer_map(void** out, gt_buffer buffer);
 GT_API gt_status gt_buffer_read(gt_buffer buffer, int64_t offset, void* out, int64_t bytes);
 GT_API gt_status gt_buffer_write(gt_buffer buffer, int64_t offset, const void* source, int64_t bytes);

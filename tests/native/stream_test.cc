@@ -1,6 +1,4 @@
 // Streams and programs behind the C ABI, and what recording promises.
-#include "core/stream.h"
-
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -14,7 +12,7 @@
 #include <vector>
 
 #include "core/check.h"
-#include "core/device.h"
+#include "core/cpu.h"
 #include "gatun.h"
 #include "support.h"
 
@@ -201,8 +199,8 @@ void sum_through_scratch(Launcher& launcher, int64_t tasks, int64_t* sum) {
 }
 
 TEST(Stream, KeepsScratchThroughAnInstruction) {
-  const auto device = std::make_shared<Device>(3);
-  Stream stream(device);
+  const auto device = std::make_shared<CpuDevice>(3);
+  CpuStream stream(device);
   int64_t sum = 0;
   for (const int64_t tasks : {10, 1000, 100'000, 50}) {
     stream.issue("sum", {}, [&](Launcher& l) { sum_through_scratch(l, tasks, &sum); });
@@ -220,8 +218,8 @@ TEST(Stream, KeepsScratchThroughAnInstruction) {
 }
 
 TEST(Stream, AllocatesNothingWhileAProgramRuns) {
-  const auto device = std::make_shared<Device>(2);
-  Stream stream(device);
+  const auto device = std::make_shared<CpuDevice>(2);
+  CpuStream stream(device);
   stream.begin_recording();
   int64_t sum = 0;
   stream.issue("sum", {}, [&](Launcher& l) { sum_through_scratch(l, 1000, &sum); });
@@ -246,8 +244,8 @@ TEST_F(StreamTest, AllocatesNothingForAnInstructionIssuedAtOnce) {
 }
 
 TEST(Stream, NamesTheInstructionThatFailsInAProgram) {
-  const auto device = std::make_shared<Device>(3);
-  Stream stream(device);
+  const auto device = std::make_shared<CpuDevice>(3);
+  CpuStream stream(device);
   stream.begin_recording();
   std::atomic<bool> broken{true};
   const auto good = [](Launcher& launcher) {
@@ -280,8 +278,8 @@ TEST(Stream, NamesTheInstructionThatFailsInAProgram) {
 }
 
 TEST(Stream, DropsTheSectionsOfAnInstructionThatThrows) {
-  const auto device = std::make_shared<Device>(2);
-  Stream stream(device);
+  const auto device = std::make_shared<CpuDevice>(2);
+  CpuStream stream(device);
   stream.begin_recording();
   std::atomic<int> runs{0};
   EXPECT_THROW(stream.issue("bad", {},
@@ -302,8 +300,8 @@ TEST(Stream, DropsTheSectionsOfAnInstructionThatThrows) {
 }
 
 TEST(Stream, RefusesAnAbsurdAmountOfScratch) {
-  const auto device = std::make_shared<Device>(1);
-  Stream stream(device);
+  const auto device = std::make_shared<CpuDevice>(1);
+  CpuStream stream(device);
   const auto greedy = [](Launcher& launcher) { launcher.scratch<char>(int64_t{1} << 60); };
   try {
     stream.issue("greedy", {}, greedy);

@@ -150,11 +150,11 @@ class SerialLauncher final : public Launcher {
         << "message: " << gt_last_error_message();                                \
   } while (false)
 
-// A CPU device with one stream.
+// A device, the CPU unless another kind is asked for, with one stream.
 class TestDevice {
  public:
-  explicit TestDevice(int threads = 2) {
-    EXPECT_OK(gt_device_create(&device_, GT_DEVICE_CPU, 0, threads));
+  explicit TestDevice(int threads = 2, int32_t kind = GT_DEVICE_CPU) {
+    EXPECT_OK(gt_device_create(&device_, kind, 0, threads));
     EXPECT_OK(gt_stream_create(&stream_, device_));
   }
   ~TestDevice() {

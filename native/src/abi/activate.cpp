@@ -27,7 +27,7 @@ gt_status gt_activate(gt_stream stream, gt_tensor y, gt_tensor x, int32_t functi
     check_floating(op, {{"y", to}, {"x", from}});
     check_same_shape(op, "y", to, "x", from);
     check_in_place_or_disjoint(op, "y", to, "x", from);
-    kernels::activate(launcher, to, from, f, parameter);
+    launch::activate(launcher, to, from, f, parameter);
   });
 }
 
@@ -44,6 +44,6 @@ gt_status gt_activate_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_
     check_same_shape(op, "dy", slope, "x", from);
     check_in_place_or_disjoint(op, "dx", to, "dy", slope);
     check_in_place_or_disjoint(op, "dx", to, "x", from);
-    kernels::activate_backward(launcher, to, slope, from, f, parameter);
+    launch::activate_backward(launcher, to, slope, from, f, parameter);
   });
 }

@@ -69,10 +69,10 @@ gt_status gt_adaptive_step(gt_stream stream, gt_tensor new_parameter, gt_tensor 
           }
           check_disjoint(op, {out}, {slope, rate, number});
         }
-        kernels::adaptive_step(launcher,
-                               {to.operand.tensor, to_m.operand.tensor, to_v.operand.tensor,
-                                to_w.operand.tensor, from.operand.tensor, from_m.operand.tensor,
-                                from_v.operand.tensor, from_w.operand.tensor, slope.operand.tensor},
-                               *rate.operand.tensor, *number.operand.tensor, attributes);
+        launch::adaptive_step(launcher,
+                              {to.operand.tensor, to_m.operand.tensor, to_v.operand.tensor,
+                               to_w.operand.tensor, from.operand.tensor, from_m.operand.tensor,
+                               from_v.operand.tensor, from_w.operand.tensor, slope.operand.tensor},
+                              *rate.operand.tensor, *number.operand.tensor, attributes);
       });
 }

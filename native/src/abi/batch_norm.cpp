@@ -91,7 +91,7 @@ gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, 
         check_in_place_or_disjoint(op, new_variance.name, new_variance.operand, old_variance.name,
                                    old_variance.operand);
 
-        kernels::batch_norm_training(
+        launch::batch_norm_training(
             launcher, *to.operand.tensor, *center.operand.tensor, *inverse.operand.tensor,
             *new_mean.operand.tensor, *new_variance.operand.tensor, input, *slope.operand.tensor,
             *offset.operand.tensor, added.operand.tensor, known.operand.tensor,
@@ -132,7 +132,7 @@ gt_status gt_batch_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamm
         check_in_place_or_disjoint(op, to_residual.name, to_residual.operand, gradient.name,
                                    gradient.operand);
 
-        kernels::batch_norm_backward(
+        launch::batch_norm_backward(
             launcher, *to.operand.tensor, *to_gamma.operand.tensor, *to_beta.operand.tensor,
             to_residual.operand.tensor, *gradient.operand.tensor, *input.operand.tensor,
             output.operand.tensor, *center.operand.tensor, *inverse.operand.tensor,
@@ -162,9 +162,9 @@ gt_status gt_batch_norm_inference(gt_stream stream, gt_tensor y, gt_tensor x, gt
         check_in_place_or_disjoint(op, to.name, to.operand, from.name, from.operand);
         check_in_place_or_disjoint(op, to.name, to.operand, added.name, added.operand);
 
-        kernels::batch_norm_inference(launcher, *to.operand.tensor, *from.operand.tensor,
-                                      *slope.operand.tensor, *offset.operand.tensor,
-                                      added.operand.tensor, *center.operand.tensor,
-                                      *variance.operand.tensor, epsilon, act);
+        launch::batch_norm_inference(launcher, *to.operand.tensor, *from.operand.tensor,
+                                     *slope.operand.tensor, *offset.operand.tensor,
+                                     added.operand.tensor, *center.operand.tensor,
+                                     *variance.operand.tensor, epsilon, act);
       });
 }

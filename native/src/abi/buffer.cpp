@@ -1,7 +1,5 @@
 // Buffers and tensors: their sizes are checked here once, so that nothing later can leave its
 // memory.
-#include <cstring>
-
 #include "abi/handles.h"
 #include "core/device.h"
 
@@ -52,7 +50,8 @@ gt_status gt_buffer_create(gt_buffer* out, gt_device device, int64_t bytes, int3
     require(memory_kind == GT_MEMORY_DEVICE || memory_kind == GT_MEMORY_STAGING, "[", op,
             "] memory_kind must be ", GT_MEMORY_DEVICE, " or ", GT_MEMORY_STAGING, ", but is ",
             memory_kind);
-    *out = new gt_buffer_s{.buffer = std::make_shared<Buffer>(op, device->device, bytes)};
+    *out = new gt_buffer_s{
+        .buffer = device->device->allocate(op, bytes, static_cast<MemoryKind>(memory_kind))};
   });
 }
 
@@ -62,29 +61,29 @@ gt_status gt_buffer_map(void** out, gt_buffer buffer) {
   return guard([&] {
     constexpr auto op = "buffer_map";
     check_out(op, "out", out);
-    *out = check_handle(op, "buffer", buffer)->buffer->data();
+    *out = check_handle(op, "buffer", buffer)->buffer->map(op);
   });
 }
 
 gt_status gt_buffer_read(gt_buffer buffer, int64_t offset, void* out, int64_t bytes) {
   return guard([&] {
     constexpr auto op = "buffer_read";
-    const Buffer& from = *check_handle(op, "buffer", buffer)->buffer;
+    Buffer& from = *check_handle(op, "buffer", buffer)->buffer;
     check_range(op, from, offset, bytes);
     if (bytes == 0) return;
     check_out(op, "out", out);
-    std::memmove(out, from.data() + offset, bytes);  // the caller may hold the mapped address
+    from.read(offset, out, bytes);
   });
 }
 
 gt_status gt_buffer_write(gt_buffer buffer, int64_t offset, const void* source, int64_t bytes) {
   return guard([&] {
     constexpr auto op = "buffer_write";
-    const Buffer& to = *check_handle(op, "buffer", buffer)->buffer;
+    Buffer& to = *check_handle(op, "buffer", buffer)->buffer;
     check_range(op, to, offset, bytes);
     if (bytes == 0) return;
     require(source != nullptr, "[", op, "] source is NULL");
-    std::memmove(to.data() + offset, source, bytes);
+    to.write(offset, source, bytes);
   });
 }
 

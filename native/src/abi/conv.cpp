@@ -66,7 +66,7 @@ gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor 
             "] there are no moments of nothing: y is ", ty);
     check_disjoint(op, {{"y", ty}, {"moments", tmoments}},
                    {{"x", tx}, {"w", tw}, {"bias", tbias}, {"residual", tresidual}});
-    kernels::conv2d(
+    launch::conv2d(
         launcher, ty, tx, tw, tbias, geometry,
         {.addend = tresidual, .activation = check_activation(op, activation), .moments = tmoments},
         check_algorithm(op, algorithm, tx, tw, geometry));
@@ -101,13 +101,13 @@ gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums
         require((norm_x != nullptr) == summed && (norm_mean != nullptr) == summed, "[", op,
                 "] sums, norm_x and norm_mean must be given together or not at all");
         check_disjoint(op, {to, to_sums}, {from, weights, added, gated, centered, center});
-        kernels::conv2d_backward_data(launcher, tdx, *from.operand.tensor, tw, geometry,
-                                      {.addend = added.operand.tensor,
-                                       .gate = gated.operand.tensor,
-                                       .sums = to_sums.operand.tensor,
-                                       .norm_x = centered.operand.tensor,
-                                       .norm_mean = center.operand.tensor},
-                                      check_algorithm(op, algorithm, tdx, tw, geometry));
+        launch::conv2d_backward_data(launcher, tdx, *from.operand.tensor, tw, geometry,
+                                     {.addend = added.operand.tensor,
+                                      .gate = gated.operand.tensor,
+                                      .sums = to_sums.operand.tensor,
+                                      .norm_x = centered.operand.tensor,
+                                      .norm_mean = center.operand.tensor},
+                                     check_algorithm(op, algorithm, tdx, tw, geometry));
       });
 }
 
@@ -122,7 +122,7 @@ gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x
         check_geometry(op, tx, tdw, "dy", tdy, "x", "dw", stride_h, stride_w, pad_h, pad_w);
     check_no_overlap(op, "dw", tdw, "x", tx);
     check_no_overlap(op, "dw", tdw, "dy", tdy);
-    kernels::conv2d_backward_weights(launcher, tdw, tx, tdy, geometry,
-                                     check_algorithm(op, algorithm, tx, tdw, geometry));
+    launch::conv2d_backward_weights(launcher, tdw, tx, tdy, geometry,
+                                    check_algorithm(op, algorithm, tx, tdw, geometry));
   });
 }

@@ -1,9 +1,9 @@
-#include "core/device.h"
-
 #include <algorithm>
 #include <cstring>
 
 #include "abi/handles.h"
+#include "core/cpu.h"
+#include "core/cuda.h"
 #include "core/simd_level.h"
 
 using namespace gatun;
@@ -12,6 +12,11 @@ gt_status gt_device_create(gt_device* out, int32_t kind, int32_t index, int32_t 
   return guard([&] {
     constexpr auto op = "device_create";
     check_out(op, "out", out);
+    if (kind == GT_DEVICE_CUDA) {
+      require(index >= 0, "[", op, "] index must not be negative, but is ", index);
+      *out = new gt_device_s{.device = open_cuda_device(op, index)};
+      return;
+    }
     if (kind != GT_DEVICE_CPU)
       fail(GT_UNSUPPORTED, "[", op, "] this build has no devices of kind ", kind);
     require(index == 0, "[", op, "] there is one CPU device, index 0, but index is ", index);
@@ -19,7 +24,17 @@ gt_status gt_device_create(gt_device* out, int32_t kind, int32_t index, int32_t 
             ThreadPool::kMaxWorkers, ", but is ", threads);
     const int workers =
         threads > 0 ? threads : std::min(available_processors(), ThreadPool::kMaxWorkers);
-    *out = new gt_device_s{.device = std::make_shared<Device>(workers)};
+    *out = new gt_device_s{.device = std::make_shared<CpuDevice>(workers)};
+  });
+}
+
+gt_status gt_device_count(int32_t* out_count, int32_t kind) {
+  return guard([&] {
+    constexpr auto op = "device_count";
+    check_out(op, "out_count", out_count);
+    require(kind == GT_DEVICE_CPU || kind == GT_DEVICE_CUDA, "[", op, "] kind must be ",
+            GT_DEVICE_CPU, " or ", GT_DEVICE_CUDA, ", but is ", kind);
+    *out_count = kind == GT_DEVICE_CPU ? 1 : cuda_device_count();
   });
 }
 

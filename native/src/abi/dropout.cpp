@@ -19,6 +19,6 @@ gt_status gt_dropout(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor step,
             "] drop_probability must be at least 0 and less than 1, but is ", drop_probability);
     check_in_place_or_disjoint(op, "y", to, "x", from);
     check_no_overlap(op, "y", to, "step", counter);
-    kernels::dropout(launcher, to, from, counter, drop_probability, seed, layer);
+    launch::dropout(launcher, to, from, counter, drop_probability, seed, layer);
   });
 }

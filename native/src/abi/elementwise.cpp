@@ -37,7 +37,7 @@ gt_status gt_unary(gt_stream stream, gt_tensor y, gt_tensor x, int32_t code) {
     const Tensor& from = tensor(op, "x", x);
     check_code(op, code, GT_UNARY_SIGN);
     check_map(op, to, from);
-    kernels::unary(launcher, to, from, static_cast<kernels::Unary>(code));
+    launch::unary(launcher, to, from, static_cast<kernels::Unary>(code));
   });
 }
 
@@ -51,7 +51,7 @@ gt_status gt_binary(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, int
     check_floating(op, {{"y", to}, {"a", left}, {"b", right}});
     check_operand(op, "a", left, to);
     check_operand(op, "b", right, to);
-    kernels::binary(launcher, to, left, right, static_cast<kernels::Binary>(code));
+    launch::binary(launcher, to, left, right, static_cast<kernels::Binary>(code));
   });
 }
 
@@ -61,6 +61,6 @@ gt_status gt_affine(gt_stream stream, gt_tensor y, gt_tensor x, double scale, do
     const Tensor& to = tensor(op, "y", y);
     const Tensor& from = tensor(op, "x", x);
     check_map(op, to, from);
-    kernels::affine(launcher, to, from, scale, shift);
+    launch::affine(launcher, to, from, scale, shift);
   });
 }

@@ -28,7 +28,7 @@ gt_status gt_gather_rows(gt_stream stream, gt_tensor y, gt_tensor table, gt_tens
     const Named by{"indices", tensor(op, "indices", indices)};
     check(op, to, from, by);
     check_disjoint(op, {to}, {from, by});
-    kernels::gather_rows(launcher, *to.operand.tensor, *from.operand.tensor, *by.operand.tensor);
+    launch::gather_rows(launcher, *to.operand.tensor, *from.operand.tensor, *by.operand.tensor);
   });
 }
 
@@ -39,7 +39,7 @@ gt_status gt_scatter_add_rows(gt_stream stream, gt_tensor dtable, gt_tensor dy, 
     const Named by{"indices", tensor(op, "indices", indices)};
     check(op, from, to, by);
     check_disjoint(op, {to}, {from, by});
-    kernels::scatter_add_rows(launcher, *to.operand.tensor, *from.operand.tensor,
-                              *by.operand.tensor);
+    launch::scatter_add_rows(launcher, *to.operand.tensor, *from.operand.tensor,
+                             *by.operand.tensor);
   });
 }

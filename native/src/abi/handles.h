@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "abi/guard.h"
+#include "abi/launch.h"
 #include "core/check.h"
 #include "core/launcher.h"
 #include "core/tensor.h"

@@ -54,9 +54,8 @@ gt_status gt_layer_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor
     check_disjoint(op, {to}, {scale, shift});
     check_disjoint(op, {center, inverse}, {from, scale, shift});
     check_in_place_or_disjoint(op, to.name, to.operand, from.name, from.operand);
-    kernels::layer_norm(launcher, *to.operand.tensor, center.operand.tensor,
-                        *inverse.operand.tensor, *from.operand.tensor, scale.operand.tensor,
-                        shift.operand.tensor, epsilon);
+    launch::layer_norm(launcher, *to.operand.tensor, center.operand.tensor, *inverse.operand.tensor,
+                       *from.operand.tensor, scale.operand.tensor, shift.operand.tensor, epsilon);
   });
 }
 
@@ -78,9 +77,9 @@ gt_status gt_layer_norm_backward(gt_stream stream, gt_tensor dx, gt_tensor dgamm
         check_disjoint(op, {to}, {from, center, inverse, scale});
         check_disjoint(op, {to_gamma, to_beta}, {slope, from, center, inverse, scale});
         check_in_place_or_disjoint(op, to.name, to.operand, slope.name, slope.operand);
-        kernels::layer_norm_backward(launcher, *to.operand.tensor, to_gamma.operand.tensor,
-                                     to_beta.operand.tensor, *slope.operand.tensor,
-                                     *from.operand.tensor, center.operand.tensor,
-                                     *inverse.operand.tensor, scale.operand.tensor);
+        launch::layer_norm_backward(launcher, *to.operand.tensor, to_gamma.operand.tensor,
+                                    to_beta.operand.tensor, *slope.operand.tensor,
+                                    *from.operand.tensor, center.operand.tensor,
+                                    *inverse.operand.tensor, scale.operand.tensor);
       });
 }

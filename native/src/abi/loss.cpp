@@ -76,7 +76,7 @@ gt_status gt_one_hot(gt_stream stream, gt_tensor y, gt_tensor labels) {
     require(to.rank == from.rank + 1 && same_shape(rows, from), "[", op,
             "] y must have the axes of labels and one more, but is ", to, ", labels are ", from);
     check_no_overlap(op, "y", to, "labels", from);
-    kernels::one_hot(launcher, to, from);
+    launch::one_hot(launcher, to, from);
   });
 }
 
@@ -94,7 +94,7 @@ gt_status gt_softmax_cross_entropy(gt_stream stream, gt_tensor loss, gt_tensor c
         check_rows(op, scores, wanted, weights, label_smoothing);
         check_results(op, mean, hits, scores);
         check_disjoint(op, {mean, hits}, {scores, wanted, weights});
-        kernels::softmax_cross_entropy(
+        launch::softmax_cross_entropy(
             launcher, *mean.operand.tensor, *hits.operand.tensor, *scores.operand.tensor,
             {*wanted.operand.tensor, weights.operand.tensor, label_smoothing});
       });
@@ -114,7 +114,7 @@ gt_status gt_softmax_cross_entropy_backward(gt_stream stream, gt_tensor dlogits,
                        check_rows(op, scores, wanted, weights, label_smoothing);
                        check_gradient(op, to, upstream, scores);
                        check_disjoint(op, {to}, {scores, wanted, weights, upstream});
-                       kernels::softmax_cross_entropy_backward(
+                       launch::softmax_cross_entropy_backward(
                            launcher, *to.operand.tensor, *scores.operand.tensor,
                            {*wanted.operand.tensor, weights.operand.tensor, label_smoothing},
                            *upstream.operand.tensor);
@@ -139,7 +139,7 @@ gt_status gt_softmax_cross_entropy_training(gt_stream stream, gt_tensor loss, gt
                        check_results(op, mean, hits, scores);
                        check_gradient(op, to, upstream, scores);
                        check_disjoint(op, {mean, hits, to}, {scores, wanted, weights, upstream});
-                       kernels::softmax_cross_entropy_training(
+                       launch::softmax_cross_entropy_training(
                            launcher, *mean.operand.tensor, *hits.operand.tensor, *to.operand.tensor,
                            *scores.operand.tensor,
                            {*wanted.operand.tensor, weights.operand.tensor, label_smoothing},

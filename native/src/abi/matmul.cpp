@@ -26,6 +26,6 @@ gt_status gt_matmul(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_
     check_no_overlap(op, "y", ty, "a", ta);
     check_no_overlap(op, "y", ty, "b", tb);
     check_no_overlap(op, "y", ty, "bias", tbias);
-    kernels::matmul(launcher, ty, ta, tb, tbias, layout, check_activation(op, activation));
+    launch::matmul(launcher, ty, ta, tb, tbias, layout, check_activation(op, activation));
   });
 }

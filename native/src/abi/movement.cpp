@@ -26,7 +26,7 @@ void check_subsampling(const char* op, const char* large_name, const Tensor& lar
 gt_status gt_fill(gt_stream stream, gt_tensor y, double value) {
   constexpr auto op = "fill";
   return instruction(op, stream, {y}, {}, [&](Launcher& launcher) {
-    kernels::fill(launcher, tensor(op, "y", y), value);
+    launch::fill(launcher, tensor(op, "y", y), value);
   });
 }
 
@@ -41,7 +41,7 @@ gt_status gt_copy(gt_stream stream, gt_tensor y, gt_tensor x) {
     } else {
       check_no_overlap(op, "y", to, "x", from);
     }
-    kernels::copy(launcher, to, from);
+    launch::copy(launcher, to, from);
   });
 }
 
@@ -67,7 +67,7 @@ gt_status gt_permute(gt_stream stream, gt_tensor y, gt_tensor x, const int32_t* 
       permutation[i] = axis;
     }
     check_no_overlap(op, "y", to, "x", from);
-    kernels::permute(launcher, to, from, permutation);
+    launch::permute(launcher, to, from, permutation);
   });
 }
 
@@ -77,7 +77,7 @@ gt_status gt_subsample_pad(gt_stream stream, gt_tensor y, gt_tensor x, int32_t s
     const Tensor& to = tensor(op, "y", y);
     const Tensor& from = tensor(op, "x", x);
     check_subsampling(op, "x", from, "y", to, stride);
-    kernels::subsample_pad(launcher, to, from, stride);
+    launch::subsample_pad(launcher, to, from, stride);
   });
 }
 
@@ -87,6 +87,6 @@ gt_status gt_subsample_pad_backward(gt_stream stream, gt_tensor dx, gt_tensor dy
     const Tensor& to = tensor(op, "dx", dx);
     const Tensor& from = tensor(op, "dy", dy);
     check_subsampling(op, "dx", to, "dy", from, stride);
-    kernels::subsample_pad_backward(launcher, to, from, stride);
+    launch::subsample_pad_backward(launcher, to, from, stride);
   });
 }

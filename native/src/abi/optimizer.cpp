@@ -15,7 +15,7 @@ gt_status gt_norm(gt_stream stream, gt_tensor norm, gt_tensor x) {
     check_real(op, {{"norm", to}, {"x", from}});
     check_shape(op, "norm", to, {});
     check_no_overlap(op, "norm", to, "x", from);
-    kernels::norm(launcher, to, from);
+    launch::norm(launcher, to, from);
   });
 }
 
@@ -33,7 +33,7 @@ gt_status gt_clip_by_norm(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor 
             "] max_norm must be positive and finite, but is ", max_norm);
     check_in_place_or_disjoint(op, "y", to, "x", from);
     check_no_overlap(op, "y", to, "norm", length);
-    kernels::clip_by_norm(launcher, to, from, length, max_norm);
+    launch::clip_by_norm(launcher, to, from, length, max_norm);
   });
 }
 
@@ -54,7 +54,7 @@ gt_status gt_clip_rows(gt_stream stream, gt_tensor y, gt_tensor x, gt_tensor ref
             "] floor must be finite and not negative, but is ", floor);
     check_in_place_or_disjoint(op, "y", to, "x", from);
     check_no_overlap(op, "y", to, "reference", like);
-    kernels::clip_rows(launcher, to, from, like, ratio, floor);
+    launch::clip_rows(launcher, to, from, like, ratio, floor);
   });
 }
 
@@ -72,7 +72,7 @@ gt_status gt_lerp(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor b, gt_te
     check_in_place_or_disjoint(op, "y", to, "a", from);
     check_no_overlap(op, "y", to, "b", toward);
     check_no_overlap(op, "y", to, "weight", by);
-    kernels::lerp(launcher, to, from, toward, by);
+    launch::lerp(launcher, to, from, toward, by);
   });
 }
 
@@ -119,10 +119,10 @@ gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_v
         check_in_place_or_disjoint(op, to_velocity.name, to_velocity.operand, from_velocity.name,
                                    from_velocity.operand);
 
-        kernels::sgd_step(
-            launcher, *to.operand.tensor, to_velocity.operand.tensor, *from.operand.tensor,
-            from_velocity.operand.tensor, *slope.operand.tensor, *rate.operand.tensor,
-            {momentum, dampening, weight_decay, nesterov != 0, rate_in_velocity != 0});
+        launch::sgd_step(launcher, *to.operand.tensor, to_velocity.operand.tensor,
+                         *from.operand.tensor, from_velocity.operand.tensor, *slope.operand.tensor,
+                         *rate.operand.tensor,
+                         {momentum, dampening, weight_decay, nesterov != 0, rate_in_velocity != 0});
       });
 }
 
@@ -167,9 +167,9 @@ gt_status gt_adam_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_
         check_in_place_or_disjoint(op, to_m.name, to_m.operand, from_m.name, from_m.operand);
         check_in_place_or_disjoint(op, to_v.name, to_v.operand, from_v.name, from_v.operand);
 
-        kernels::adam_step(launcher, *to.operand.tensor, *to_m.operand.tensor, *to_v.operand.tensor,
-                           *from.operand.tensor, *from_m.operand.tensor, *from_v.operand.tensor,
-                           *slope.operand.tensor, *rate.operand.tensor, *number.operand.tensor,
-                           {beta1, beta2, epsilon, weight_decay, decoupled != 0});
+        launch::adam_step(launcher, *to.operand.tensor, *to_m.operand.tensor, *to_v.operand.tensor,
+                          *from.operand.tensor, *from_m.operand.tensor, *from_v.operand.tensor,
+                          *slope.operand.tensor, *rate.operand.tensor, *number.operand.tensor,
+                          {beta1, beta2, epsilon, weight_decay, decoupled != 0});
       });
 }

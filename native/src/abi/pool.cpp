@@ -57,8 +57,7 @@ gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x
     const auto g = geometry_of(op, from, to, places.operand.tensor,
                                {window_h, window_w, stride_h, stride_w, pad_h, pad_w});
     check_disjoint(op, {to, places}, {from});
-    kernels::max_pool(launcher, *to.operand.tensor, *places.operand.tensor, *from.operand.tensor,
-                      g);
+    launch::max_pool(launcher, *to.operand.tensor, *places.operand.tensor, *from.operand.tensor, g);
   });
 }
 
@@ -73,8 +72,8 @@ gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_
     const auto g = geometry_of(op, to, from, places.operand.tensor,
                                {window_h, window_w, stride_h, stride_w, pad_h, pad_w});
     check_disjoint(op, {to}, {from, places});
-    kernels::max_pool_backward(launcher, *to.operand.tensor, *from.operand.tensor,
-                               *places.operand.tensor, g);
+    launch::max_pool_backward(launcher, *to.operand.tensor, *from.operand.tensor,
+                              *places.operand.tensor, g);
   });
 }
 
@@ -88,7 +87,7 @@ gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t wi
     const auto g =
         geometry_of(op, from, to, nullptr, {window_h, window_w, stride_h, stride_w, pad_h, pad_w});
     check_disjoint(op, {to}, {from});
-    kernels::average_pool(launcher, *to.operand.tensor, *from.operand.tensor, g);
+    launch::average_pool(launcher, *to.operand.tensor, *from.operand.tensor, g);
   });
 }
 
@@ -102,6 +101,6 @@ gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy,
     const auto g =
         geometry_of(op, to, from, nullptr, {window_h, window_w, stride_h, stride_w, pad_h, pad_w});
     check_disjoint(op, {to}, {from});
-    kernels::average_pool_backward(launcher, *to.operand.tensor, *from.operand.tensor, g);
+    launch::average_pool_backward(launcher, *to.operand.tensor, *from.operand.tensor, g);
   });
 }

@@ -27,7 +27,7 @@ gt_status gt_reduce(gt_stream stream, gt_tensor y, gt_tensor x, int32_t code, ui
     require(code != GT_REDUCE_MAX || !nothing_to_reduce, "[", op,
             "] there is no maximum along an empty axis: x is ", from);
     check_no_overlap(op, "y", to, "x", from);
-    kernels::reduce(launcher, to, from, static_cast<kernels::Reduction>(code), axes);
+    launch::reduce(launcher, to, from, static_cast<kernels::Reduction>(code), axes);
   });
 }
 
@@ -47,6 +47,6 @@ gt_status gt_argmax(gt_stream stream, gt_tensor y, gt_tensor x) {
             "] the last axis of x must have 1..2147483647 elements, but x is ", from);
     require(same_shape(to, expected), "[", op, "] y must be ", expected, ", but is ", to);
     check_no_overlap(op, "y", to, "x", from);
-    kernels::argmax(launcher, to, from);
+    launch::argmax(launcher, to, from);
   });
 }

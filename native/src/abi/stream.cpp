@@ -1,28 +1,27 @@
-#include "core/stream.h"
-
 #include <array>
 
 #include "abi/handles.h"
+#include "core/device.h"
 
 namespace gatun {
 void issue(const char* op, gt_stream stream, std::initializer_list<gt_tensor> outputs,
            std::initializer_list<gt_tensor> inputs, const std::function<void(Launcher&)>& body) {
   Stream& to = *check_handle(op, "stream", stream)->stream;
   constexpr size_t kMostOperands = 64;
-  std::array<const std::shared_ptr<Buffer>*, kMostOperands> buffers;
+  std::array<Use, kMostOperands> uses;
   size_t count = 0;
   if (outputs.size() + inputs.size() > kMostOperands) {
     fail(GT_INTERNAL, "[", op, "] has more than ", kMostOperands, " operands");
   }
-  const auto add = [&](gt_tensor handle) {
+  const auto add = [&](gt_tensor handle, bool written) {
     if (handle == nullptr) return;
     const std::shared_ptr<Buffer>& buffer = check_handle(op, "a tensor", handle)->buffer;
     require(buffer->device() == to.device(), "[", op, "] a tensor ", handle->view,
             " is not on the stream's device");
-    buffers[count++] = &buffer;
+    uses[count++] = {&buffer, &handle->view, written};
   };
-  for (const gt_tensor output : outputs) add(output);
-  for (const gt_tensor input : inputs) add(input);
+  for (const gt_tensor output : outputs) add(output, true);
+  for (const gt_tensor input : inputs) add(input, false);
   for (auto a = outputs.begin(); a != outputs.end(); ++a) {
     for (auto b = a + 1; b != outputs.end(); ++b) {
       if (*a == nullptr || *b == nullptr) continue;
@@ -30,7 +29,7 @@ void issue(const char* op, gt_stream stream, std::initializer_list<gt_tensor> ou
               (*b)->view, ", share memory");
     }
   }
-  to.issue(op, {buffers.data(), count}, body);
+  to.issue(op, {uses.data(), count}, body);
 }
 
 }  // namespace gatun
@@ -42,7 +41,7 @@ gt_status gt_stream_create(gt_stream* out, gt_device device) {
     constexpr auto op = "stream_create";
     check_out(op, "out", out);
     check_handle(op, "device", device);
-    *out = new gt_stream_s{.stream = std::make_shared<Stream>(device->device)};
+    *out = new gt_stream_s{.stream = device->device->open_stream()};
   });
 }
 

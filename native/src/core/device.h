@@ -1,44 +1,102 @@
-// A CPU device: the threads that compute and the memory they hold.
+// What the ABI sees of a device, whatever it is: it makes memory and streams, and streams make
+// programs. core/cpu.h and core/cuda.h are the two kinds.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
-#include "core/machine.h"
+#include "core/launcher.h"
 #include "core/memory.h"
-#include "core/thread_pool.h"
+#include "core/tensor.h"
 
 namespace gatun {
 
-class Device {
+class Buffer;
+class Stream;
+
+enum class MemoryKind : int32_t { DEVICE = GT_MEMORY_DEVICE, STAGING = GT_MEMORY_STAGING };
+
+class Device : public std::enable_shared_from_this<Device> {
  public:
-  explicit Device(int workers) : memory_(available_memory()), pool_(workers) {}
+  explicit Device(int64_t memory_limit) : memory_(memory_limit) {}
+  virtual ~Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
 
   MemoryCounter& memory() { return memory_; }
-  ThreadPool& pool() { return pool_; }
   // "cpu, 2 threads, AVX3"
-  std::string describe() const;
+  virtual std::string describe() const = 0;
+  virtual std::shared_ptr<Buffer> allocate(const char* op, int64_t bytes, MemoryKind kind) = 0;
+  virtual std::shared_ptr<Stream> open_stream() = 0;
 
  private:
   MemoryCounter memory_;
-  ThreadPool pool_;
 };
 
-// Memory of a device, which it keeps alive.
+// Zeroed memory of a device, which it keeps alive.
 class Buffer {
  public:
-  Buffer(const char* op, std::shared_ptr<Device> device, int64_t bytes)
-      : device_(std::move(device)), memory_(op, device_->memory(), bytes) {}
+  Buffer(std::shared_ptr<Device> device, int64_t bytes)
+      : device_(std::move(device)), bytes_(bytes) {}
+  virtual ~Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
 
   const std::shared_ptr<Device>& device() const { return device_; }
-  std::byte* data() const { return memory_.data(); }
-  int64_t bytes() const { return memory_.bytes(); }
+  int64_t bytes() const { return bytes_; }
+  // The address that kernels use.
+  std::byte* data() const { return data_; }
+
+  // The address that the host uses; throws GT_UNSUPPORTED where it has none.
+  virtual std::byte* map(const char* op) = 0;
+  // Ranges lie inside.
+  virtual void read(int64_t offset, void* out, int64_t bytes) = 0;
+  virtual void write(int64_t offset, const void* source, int64_t bytes) = 0;
+
+ protected:
+  std::byte* data_ = nullptr;
 
  private:
-  std::shared_ptr<Device> device_;
-  HostMemory memory_;
+  const std::shared_ptr<Device> device_;
+  const int64_t bytes_;
+};
+
+// A recorded list of instructions, ready to run.
+class Program {
+ public:
+  virtual ~Program() = default;
+  virtual int64_t instructions() const = 0;
+  // Calls from several threads take turns.
+  virtual void run() = 0;
+};
+
+// An operand of an instruction: a tensor, and the memory it lies in.
+struct Use {
+  const std::shared_ptr<Buffer>* buffer;
+  const Tensor* tensor;
+  bool written;
+};
+
+// Issues instructions in order: at once, or into a recording that becomes a program.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual const std::shared_ptr<Device>& device() const = 0;
+
+  // One instruction: `body` checks its arguments, then launches. If it throws while the stream
+  // records, the recording stays as it was.
+  virtual void issue(const char* op, std::span<const Use> uses,
+                     const std::function<void(Launcher&)>& body) = 0;
+
+  virtual void synchronize() = 0;
+  virtual void begin_recording() = 0;
+  // Ends the recording even if it throws.
+  virtual std::shared_ptr<Program> end_recording() = 0;
 };
 
 }  // namespace gatun

@@ -50,9 +50,14 @@ class BodyRef {
   Body (*keep_)(const void*);
 };
 
+struct CudaTarget;
+
 class Launcher {
  public:
   virtual ~Launcher() = default;
+
+  // Where an instruction goes that does not run on the CPU; see abi/launch.h.
+  virtual const CudaTarget* cuda() const { return nullptr; }
 
   // Uninitialised, 64-byte aligned, shared by all workers, valid until the instruction's last
   // section has run.

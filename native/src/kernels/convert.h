@@ -30,8 +30,10 @@ constexpr To convert(From from) {
     if (!(from > low)) return from <= low ? Limits::min() : To{0};
     return from >= above ? Limits::max() : static_cast<To>(from);
   } else {
-    if (from < From{0} && !(static_cast<int64_t>(from) > static_cast<int64_t>(Limits::min()))) {
-      return Limits::min();
+    if constexpr (std::is_signed_v<From>) {
+      if (from < From{0} && !(static_cast<int64_t>(from) > static_cast<int64_t>(Limits::min()))) {
+        return Limits::min();
+      }
     }
     return static_cast<int64_t>(from) > static_cast<int64_t>(Limits::max()) ? Limits::max()
                                                                             : static_cast<To>(from);

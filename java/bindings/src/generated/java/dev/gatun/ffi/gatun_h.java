@@ -95,6 +95,15 @@ public class gatun_h extends NativeSymbols {
     public static int GT_DEVICE_CPU() {
         return GT_DEVICE_CPU;
     }
+    private static final int GT_DEVICE_CUDA = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_DEVICE_CUDA 1
+     * }
+     */
+    public static int GT_DEVICE_CUDA() {
+        return GT_DEVICE_CUDA;
+    }
     private static final int GT_F32 = (int)0L;
     /**
      * {@snippet lang=c :
@@ -751,6 +760,67 @@ public class gatun_h extends NativeSymbols {
      * }
      */
     public static final AddressLayout gt_program = gatun_h.C_POINTER;
+
+    private static class gt_device_count {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_device_count");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_device_count(int32_t *out_count, int32_t kind)
+     * }
+     */
+    public static FunctionDescriptor gt_device_count$descriptor() {
+        return gt_device_count.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_device_count(int32_t *out_count, int32_t kind)
+     * }
+     */
+    public static MethodHandle gt_device_count$handle() {
+        return gt_device_count.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_device_count(int32_t *out_count, int32_t kind)
+     * }
+     */
+    public static MemorySegment gt_device_count$address() {
+        return gt_device_count.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_device_count(int32_t *out_count, int32_t kind)
+     * }
+     */
+    public static int gt_device_count(MemorySegment out_count, int kind) {
+        var mh$ = gt_device_count.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_device_count", out_count, kind);
+            }
+            return (int)mh$.invokeExact(out_count, kind);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
 
     private static class gt_device_create {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(

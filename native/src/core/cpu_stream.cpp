@@ -1,11 +1,10 @@
-#include "core/stream.h"
-
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <utility>
 
 #include "core/check.h"
+#include "core/cpu.h"
 
 namespace gatun {
 namespace {
@@ -21,7 +20,7 @@ int64_t advance(int64_t used, int64_t bytes) {
 
 class EagerLauncher final : public Launcher {
  public:
-  EagerLauncher(const char* op, Device& device, HostMemory& scratch)
+  EagerLauncher(const char* op, CpuDevice& device, HostMemory& scratch)
       : op_(op), device_(device), scratch_(scratch) {}
 
   void parallel(int64_t tasks, BodyRef body) override {
@@ -46,7 +45,7 @@ class EagerLauncher final : public Launcher {
 
  private:
   const char* op_;
-  Device& device_;
+  CpuDevice& device_;
   HostMemory& scratch_;
   int64_t used_ = 0;
 };
@@ -81,8 +80,8 @@ void make_room(std::vector<T>& list, size_t count) {
 
 }  // namespace
 
-void Stream::issue(const char* op, std::span<const std::shared_ptr<Buffer>* const> buffers,
-                   const std::function<void(Launcher&)>& body) {
+void CpuStream::issue(const char* op, std::span<const Use> uses,
+                      const std::function<void(Launcher&)>& body) {
   const std::lock_guard lock(mutex_);
   if (!recording_) {
     EagerLauncher launcher(op, *device_, scratch_);
@@ -97,30 +96,30 @@ void Stream::issue(const char* op, std::span<const std::shared_ptr<Buffer>* cons
   Recording::Instruction instruction{op, to.sections.size() + sections.size()};
   make_room(to.instructions, 1);
   make_room(to.sections, sections.size());
-  make_room(to.buffers, buffers.size());
+  make_room(to.buffers, uses.size());
   to.instructions.push_back(std::move(instruction));
   std::move(sections.begin(), sections.end(), std::back_inserter(to.sections));
-  for (const std::shared_ptr<Buffer>* buffer : buffers) to.buffers.push_back(*buffer);
+  for (const Use& use : uses) to.buffers.push_back(*use.buffer);
   to.scratch_bytes = std::max(to.scratch_bytes, launcher.scratch_bytes());
 }
 
-void Stream::synchronize() {
+void CpuStream::synchronize() {
   const std::lock_guard lock(mutex_);
   require(!recording_, "[stream_synchronize] the stream is recording; nothing runs until the end");
 }
 
-void Stream::begin_recording() {
+void CpuStream::begin_recording() {
   const std::lock_guard lock(mutex_);
   require(!recording_, "[stream_begin_recording] the stream is recording already");
   recording_.emplace();
 }
 
-std::shared_ptr<Program> Stream::end_recording() {
+std::shared_ptr<Program> CpuStream::end_recording() {
   const std::lock_guard lock(mutex_);
   require(recording_.has_value(), "[stream_end_recording] the stream is not recording");
   Recording recording = std::move(*recording_);
   recording_.reset();
-  return std::make_shared<Program>(device_, std::move(recording));
+  return std::make_shared<CpuProgram>(device_, std::move(recording));
 }
 
 }  // namespace gatun

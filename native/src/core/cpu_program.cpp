@@ -1,13 +1,12 @@
-#include "core/program.h"
-
 #include <algorithm>
 #include <new>
 
 #include "core/check.h"
+#include "core/cpu.h"
 
 namespace gatun {
 
-Program::Program(std::shared_ptr<Device> device, Recording recording)
+CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, Recording recording)
     : device_(std::move(device)), recording_(std::move(recording)) {
   if (recording_.scratch_bytes > 0) {
     scratch_ = HostMemory("stream_end_recording", device_->memory(), recording_.scratch_bytes);
@@ -17,7 +16,7 @@ Program::Program(std::shared_ptr<Device> device, Recording recording)
   buffers.erase(std::unique(buffers.begin(), buffers.end()), buffers.end());
 }
 
-void Program::run() {
+void CpuProgram::run() {
   const std::lock_guard lock(mutex_);
   ThreadPool::Turn turn(device_->pool());
   size_t current = 0;
@@ -32,7 +31,7 @@ void Program::run() {
 }
 
 // Says which instruction it was: the exception of a kernel does not know.
-void Program::rethrow(size_t section) const {
+void CpuProgram::rethrow(size_t section) const {
   const auto guilty = std::find_if(recording_.instructions.begin(), recording_.instructions.end(),
                                    [&](const auto& i) { return section < i.sections; });
   const auto number = guilty - recording_.instructions.begin();

@@ -1,0 +1,70 @@
+// Runs the threads of a block as fibers of one thread of the host, and watches what they do: stores
+// out of bounds, shared memory that is read before it is written or used by two threads without a
+// barrier between them, barriers and shuffles that not all reach. What is wrong throws Fault.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cuda/grid.h"
+
+namespace gatun::cuda::emulation {
+
+struct Fault {
+  std::string text;
+};
+
+// A copy from global to shared memory that has been asked for and not yet been waited for.
+struct PendingCopy {
+  std::byte* to;
+  const std::byte* from;  // NULL for zeros
+  int64_t bytes;
+  int group;
+};
+
+struct Thread {
+  Dim index{0, 0, 0};
+  int number = 0;
+  int warp = 0;
+  int lane = 0;
+  bool done = false;
+  const char* waits_for = nullptr;
+  std::vector<PendingCopy> copies;
+  int copy_groups = 0;
+};
+
+// Of the thread that runs now.
+struct Place {
+  Thread* thread = nullptr;
+  Dim block_index{0, 0, 0};
+  Grid grid;
+};
+extern Place here;
+
+// Runs a kernel; `body` is one thread of it. Launches take turns.
+void run(const Grid& grid, const std::function<void()>& body);
+
+// What is wrong, with the thread and block that did it.
+[[noreturn]] void fault(const std::string& text);
+
+void barrier();
+
+// Waits for the lanes of `mask`; the last one to come calls complete(arguments of each lane, mask).
+void collective(uint32_t mask, const char* what, void* mine,
+                void (*complete)(void* const* lanes, uint32_t mask));
+void sync_warp(uint32_t mask);
+
+// The block's array of this key, one for all its threads.
+std::byte* shared_array(const void* key, int64_t bytes);
+std::byte* dynamic_shared(int64_t byte_offset, int64_t bytes);
+void check_shared_read(const void* at, int64_t bytes, const char* name);
+void check_shared_write(const void* at, int64_t bytes, const char* name);
+
+void copy_async(std::byte* to, const std::byte* from, int64_t bytes);
+void copy_async_commit();
+void copy_async_wait(int pending);
+
+}  // namespace gatun::cuda::emulation

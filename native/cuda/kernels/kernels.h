@@ -1,0 +1,37 @@
+// The instructions that CUDA has: a line each. The function has the parameters of its namesake in
+// gatun::kernels, with a queue in the place of the launcher.
+#pragma once
+
+#include "cuda/queue.h"
+#include "kernels/table.h"
+
+#define GATUN_CUDA_KERNELS(KERNEL) \
+  KERNEL(fill)                     \
+  KERNEL(copy)                     \
+  KERNEL(permute)                  \
+  KERNEL(subsample_pad)            \
+  KERNEL(subsample_pad_backward)   \
+  KERNEL(unary)                    \
+  KERNEL(binary)                   \
+  KERNEL(affine)                   \
+  KERNEL(reduce)                   \
+  KERNEL(argmax)                   \
+  KERNEL(dropout)                  \
+  KERNEL(matmul)
+
+namespace gatun::cuda {
+
+template <typename LaunchFunction>
+struct OnQueue;
+template <typename... Parameters>
+struct OnQueue<void(Launcher&, Parameters...)> {
+  using Function = void(Queue&, Parameters...);
+};
+
+namespace kernels {
+#define GATUN_CUDA_DECLARATION(name) OnQueue<decltype(::gatun::kernels::name)>::Function name;
+GATUN_CUDA_KERNELS(GATUN_CUDA_DECLARATION)
+#undef GATUN_CUDA_DECLARATION
+}  // namespace kernels
+
+}  // namespace gatun::cuda

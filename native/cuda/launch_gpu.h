@@ -1,0 +1,36 @@
+// How a kernel is launched on a GPU.
+#pragma once
+
+#include "core/check.h"
+#include "cuda/queue.h"
+
+namespace gatun::cuda {
+
+// Throws GT_DEVICE_FAILURE with what CUDA calls it, unless `status` is success.
+void check_cuda(cudaError_t status, const char* what);
+
+template <typename... Parameters>
+Launch make_launch(void (*kernel)(Parameters...), const Grid& grid,
+                   const std::tuple<Parameters...>& arguments) {
+  const auto* const function = reinterpret_cast<const void*>(kernel);
+  constexpr int64_t kWithoutAsking = 48 << 10;
+  if (grid.shared_bytes > kWithoutAsking) {
+    check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(grid.shared_bytes)),
+               "cudaFuncSetAttribute");
+  }
+  return [=](void* stream) {
+    const auto dim = [](const Dim& d) { return dim3(d.x, d.y, d.z); };
+    std::apply(
+        [&](const Parameters&... values) {
+          void* pointers[] = {const_cast<void*>(static_cast<const void*>(&values))...};
+          check_cuda(cudaLaunchKernel(function, dim(grid.blocks), dim(grid.threads), pointers,
+                                      static_cast<size_t>(grid.shared_bytes),
+                                      static_cast<cudaStream_t>(stream)),
+                     "cudaLaunchKernel");
+        },
+        arguments);
+  };
+}
+
+}  // namespace gatun::cuda

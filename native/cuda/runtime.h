@@ -1,0 +1,67 @@
+// What the host side asks of the CUDA run-time: runtime_gpu.cu asks the real one, and
+// emulation/runtime.cpp is one. Failures throw Error.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/cuda_api.h"
+#include "cuda/grid.h"
+
+namespace gatun::cuda {
+
+// Something for the device to do, in the order of a stream (a cudaStream_t).
+using Launch = std::function<void(void* stream)>;
+
+// A launch, and the instruction it belongs to.
+struct KeptLaunch {
+  int64_t instruction;
+  std::shared_ptr<const std::string> op;
+  Launch launch;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  // The device's one stream: what is issued, from any thread, is done in order.
+  virtual void* stream() = 0;
+  // Multiprocessors, to choose how finely to cut where the result does not depend on it.
+  virtual int multiprocessors() const = 0;
+
+  // Makes the device the calling thread's.
+  virtual void enter() = 0;
+  virtual void* allocate(int64_t bytes) = 0;  // NULL without memory
+  virtual void release(void* data) noexcept = 0;
+  virtual void* allocate_host(int64_t bytes) = 0;
+  virtual void release_host(void* data) noexcept = 0;
+  virtual void copy(void* to, const void* from, int64_t bytes) = 0;
+  virtual Launch copy_launch(const Transfer& transfer) = 0;
+  // What fresh scratch memory is filled with; NULL for nothing.
+  virtual Launch poison_launch(void* data, int64_t bytes) = 0;
+  virtual void synchronize() = 0;
+  virtual std::unique_ptr<Program> make_program(std::vector<KeptLaunch> launches) = 0;
+};
+
+// Launches that are ready to run together.
+class Program {
+ public:
+  virtual ~Program() = default;
+  // Runs them and waits.
+  virtual void run() = 0;
+  Device& device() const { return device_; }
+
+ protected:
+  explicit Program(Device& device) : device_(device) {}
+
+ private:
+  Device& device_;
+};
+
+int32_t count_devices();
+std::unique_ptr<Device> open_device(int32_t index, DeviceFacts& facts);
+
+}  // namespace gatun::cuda

@@ -1,0 +1,157 @@
+// The CUDA run-time.
+#include <cuda_runtime.h>
+
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+
+#include "core/check.h"
+#include "cuda/launch_gpu.h"
+#include "cuda/runtime.h"
+
+namespace gatun::cuda {
+
+void check_cuda(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  fail(GT_DEVICE_FAILURE, what, " failed: ", cudaGetErrorName(status), ", ",
+       cudaGetErrorString(status));
+}
+
+namespace {
+
+class GpuProgram final : public Program {
+ public:
+  GpuProgram(Device& device, cudaGraphExec_t graph) : Program(device), graph_(graph) {}
+  ~GpuProgram() override { cudaGraphExecDestroy(graph_); }
+  void run() override {
+    check_cuda(cudaGraphLaunch(graph_, static_cast<cudaStream_t>(device().stream())),
+               "[program_run] cudaGraphLaunch");
+    device().synchronize();
+  }
+
+ private:
+  cudaGraphExec_t graph_;
+};
+
+class GpuDevice final : public Device {
+ public:
+  GpuDevice(int32_t index, int multiprocessors) : index_(index), multiprocessors_(multiprocessors) {
+    check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+    check_cuda(cudaStreamCreateWithFlags(&capture_, cudaStreamNonBlocking), "cudaStreamCreate");
+  }
+  ~GpuDevice() override {
+    cudaSetDevice(index_);
+    cudaStreamDestroy(capture_);
+    cudaStreamDestroy(stream_);
+  }
+
+  void* stream() override { return stream_; }
+  int multiprocessors() const override { return multiprocessors_; }
+  void enter() override { check_cuda(cudaSetDevice(index_), "cudaSetDevice"); }
+
+  void* allocate(int64_t bytes) override {
+    void* data = nullptr;
+    const cudaError_t status = cudaMalloc(&data, bytes > 0 ? static_cast<size_t>(bytes) : 1);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // it is told by NULL
+      return nullptr;
+    }
+    check_cuda(status, "cudaMalloc");
+    check_cuda(cudaMemsetAsync(data, 0, static_cast<size_t>(bytes), stream_), "cudaMemset");
+    return data;
+  }
+  void release(void* data) noexcept override {
+    cudaSetDevice(index_);
+    cudaFree(data);
+  }
+  void* allocate_host(int64_t bytes) override {
+    void* data = nullptr;
+    const cudaError_t status =
+        cudaHostAlloc(&data, bytes > 0 ? static_cast<size_t>(bytes) : 1, cudaHostAllocPortable);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      return nullptr;
+    }
+    check_cuda(status, "cudaHostAlloc");
+    std::memset(data, 0, static_cast<size_t>(bytes));
+    return data;
+  }
+  void release_host(void* data) noexcept override {
+    cudaSetDevice(index_);
+    cudaFreeHost(data);
+  }
+  void copy(void* to, const void* from, int64_t bytes) override {
+    check_cuda(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, stream_),
+               "cudaMemcpy");
+    synchronize();
+  }
+  Launch copy_launch(const Transfer& transfer) override {
+    return [=](void* stream) {
+      check_cuda(cudaMemcpyAsync(transfer.to, transfer.from, static_cast<size_t>(transfer.bytes),
+                                 cudaMemcpyDefault, static_cast<cudaStream_t>(stream)),
+                 "cudaMemcpyAsync");
+    };
+  }
+  Launch poison_launch(void*, int64_t) override { return nullptr; }
+  void synchronize() override {
+    check_cuda(cudaStreamSynchronize(stream_), "the work of the device");
+  }
+
+  std::unique_ptr<Program> make_program(std::vector<KeptLaunch> launches) override {
+    const std::lock_guard lock(capturing_);
+    check_cuda(cudaStreamBeginCapture(capture_, cudaStreamCaptureModeThreadLocal),
+               "cudaStreamBeginCapture");
+    cudaGraph_t graph = nullptr;
+    try {
+      for (const KeptLaunch& kept : launches) kept.launch(capture_);
+    } catch (...) {
+      cudaStreamEndCapture(capture_, &graph);
+      if (graph != nullptr) cudaGraphDestroy(graph);
+      throw;
+    }
+    check_cuda(cudaStreamEndCapture(capture_, &graph), "cudaStreamEndCapture");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check_cuda(status, "cudaGraphInstantiate");
+    auto program = std::make_unique<GpuProgram>(*this, executable);
+    check_cuda(cudaGraphUpload(executable, stream_), "cudaGraphUpload");
+    return program;
+  }
+
+ private:
+  const int32_t index_;
+  const int multiprocessors_;
+  cudaStream_t stream_ = nullptr;
+  cudaStream_t capture_ = nullptr;
+  std::mutex capturing_;
+};
+
+}  // namespace
+
+int32_t count_devices() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+std::unique_ptr<Device> open_device(int32_t index, DeviceFacts& facts) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    cudaGetLastError();
+    fail(GT_UNSUPPORTED, cudaGetErrorString(status), " (", cudaGetErrorName(status), ")");
+  }
+  if (index >= count) fail(GT_UNSUPPORTED, "this machine has ", count);
+  cudaDeviceProp properties;
+  check_cuda(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+  check_cuda(cudaSetDevice(index), "cudaSetDevice");
+  size_t free = 0, total = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  std::snprintf(facts.text, sizeof(facts.text),
+                "%.64s, %d multiprocessors, compute capability %d.%d", properties.name,
+                properties.multiProcessorCount, properties.major, properties.minor);
+  facts.memory_bytes = static_cast<int64_t>(free);
+  return std::make_unique<GpuDevice>(index, properties.multiProcessorCount);
+}
+
+}  // namespace gatun::cuda

@@ -1,0 +1,353 @@
+#include "core/cuda.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "abi/launch.h"
+#include "core/check.h"
+#include "core/cuda_library.h"
+
+namespace gatun {
+namespace {
+
+class CudaDevice final : public Device {
+ public:
+  CudaDevice(const cuda::Api& api, cuda::Device* device, const cuda::DeviceFacts& facts,
+             int32_t index)
+      : Device(facts.memory_bytes),
+        api_(api),
+        device_(device),
+        text_("cuda " + std::to_string(index) + ", " + facts.text) {}
+  ~CudaDevice() override { api_.device_close(device_); }
+
+  const cuda::Api& api() const { return api_; }
+  cuda::Device& handle() const { return *device_; }
+  void check(gt_status status) const {
+    if (status != GT_OK) fail(status, api_.last_message());
+  }
+  std::shared_ptr<CudaDevice> self() {
+    return std::static_pointer_cast<CudaDevice>(shared_from_this());
+  }
+
+  std::string describe() const override { return text_; }
+  std::shared_ptr<Buffer> allocate(const char* op, int64_t bytes, MemoryKind kind) override;
+  std::shared_ptr<Stream> open_stream() override;
+
+  // Memory of the device, counted.
+  void* take(const char* op, int64_t bytes) {
+    void* data = nullptr;
+    if (memory().add(bytes)) {
+      const gt_status status = api_.allocate(*device_, &data, bytes);
+      if (status == GT_OK) {
+        const std::lock_guard lock(mutex_);
+        held_.emplace(data, bytes);
+        return data;
+      }
+      memory().remove(bytes);
+      if (status != GT_OUT_OF_MEMORY) check(status);
+    }
+    fail(GT_OUT_OF_MEMORY, "[", op, "] out of device memory on ", text_, ": asked for ", bytes,
+         " bytes, the device may hold ", memory().limit(), " and holds ", holders());
+  }
+  void give_back(void* data) noexcept {
+    api_.release(*device_, data);
+    const std::lock_guard lock(mutex_);
+    const auto found = held_.find(data);
+    memory().remove(found->second);
+    held_.erase(found);
+  }
+
+ private:
+  // "1200 bytes in 3 buffers, the largest of 800, 300 and 100 bytes"
+  std::string holders() {
+    const std::lock_guard lock(mutex_);
+    std::vector<int64_t> sizes;
+    for (const auto& [data, bytes] : held_) sizes.push_back(bytes);
+    std::sort(sizes.rbegin(), sizes.rend());
+    std::string text =
+        std::to_string(memory().bytes()) + " bytes in " + std::to_string(sizes.size()) + " buffers";
+    constexpr size_t kNamed = 5;
+    for (size_t i = 0; i < std::min(kNamed, sizes.size()); ++i) {
+      text += (i == 0 ? ", the largest of " : ", ") + std::to_string(sizes[i]);
+    }
+    return text;
+  }
+
+  const cuda::Api& api_;
+  cuda::Device* const device_;
+  const std::string text_;
+  std::mutex mutex_;
+  std::map<void*, int64_t> held_;
+};
+
+// Staging memory is twice there: the host's, which is pinned, and the device's, which kernels use.
+// Between instructions and between programs, the host's is the one that counts.
+class CudaBuffer final : public Buffer {
+ public:
+  CudaBuffer(const char* op, std::shared_ptr<CudaDevice> device, int64_t bytes, MemoryKind kind)
+      : Buffer(device, bytes), cuda_(std::move(device)) {
+    data_ = static_cast<std::byte*>(cuda_->take(op, bytes));
+    if (kind != MemoryKind::STAGING) return;
+    void* host = nullptr;
+    const gt_status status = cuda_->api().allocate_host(cuda_->handle(), &host, bytes);
+    if (status != GT_OK) {
+      cuda_->give_back(data_);
+      cuda_->check(status);
+    }
+    host_ = static_cast<std::byte*>(host);
+  }
+  ~CudaBuffer() override {
+    cuda_->give_back(data_);
+    if (host_ != nullptr) cuda_->api().release_host(cuda_->handle(), host_);
+  }
+
+  // NULL for memory of the device alone.
+  std::byte* host() const { return host_; }
+
+  std::byte* map(const char* op) override {
+    if (host_ == nullptr) {
+      fail(GT_UNSUPPORTED, "[", op, "] the host cannot see device memory; use staging memory");
+    }
+    return host_;
+  }
+  void read(int64_t offset, void* out, int64_t bytes) override {
+    if (host_ != nullptr) {
+      std::memmove(out, host_ + offset, bytes);
+    } else {
+      cuda_->check(cuda_->api().copy(cuda_->handle(), out, data_ + offset, bytes));
+    }
+  }
+  void write(int64_t offset, const void* source, int64_t bytes) override {
+    if (host_ != nullptr) {
+      std::memmove(host_ + offset, source, bytes);
+    } else {
+      cuda_->check(cuda_->api().copy(cuda_->handle(), data_ + offset, source, bytes));
+    }
+  }
+
+ private:
+  const std::shared_ptr<CudaDevice> cuda_;
+  std::byte* host_ = nullptr;
+};
+
+// Bytes [begin, end) of a buffer.
+struct Range {
+  std::shared_ptr<Buffer> buffer;
+  int64_t begin, end;
+
+  explicit Range(const Use& use)
+      : buffer(*use.buffer),
+        begin(use.tensor->as<std::byte>() - buffer->data()),
+        end(begin + use.tensor->bytes()) {}
+  std::byte* device() const { return buffer->data() + begin; }
+  std::byte* host() const { return static_cast<const CudaBuffer&>(*buffer).host() + begin; }
+  int64_t bytes() const { return end - begin; }
+};
+
+bool is_staged(const Use& use) {
+  return use.tensor->count > 0 && static_cast<const CudaBuffer&>(**use.buffer).host() != nullptr;
+}
+
+// Joins ranges that touch, or are at most `gap` bytes apart.
+std::vector<Range> join(std::vector<Range> ranges, int64_t gap) {
+  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
+    return std::pair(a.buffer.get(), a.begin) < std::pair(b.buffer.get(), b.begin);
+  });
+  std::vector<Range> joined;
+  for (Range& range : ranges) {
+    if (!joined.empty() && joined.back().buffer == range.buffer &&
+        range.begin <= joined.back().end + gap) {
+      joined.back().end = std::max(joined.back().end, range.end);
+    } else {
+      joined.push_back(std::move(range));
+    }
+  }
+  return joined;
+}
+
+class CudaLauncher final : public Launcher {
+ public:
+  CudaLauncher(const char* op, const CudaTarget& target) : op_(op), target_(target) {}
+
+  const CudaTarget* cuda() const override { return &target_; }
+  // An instruction without an entry in the table ends up here.
+  void parallel(int64_t, BodyRef) override { fail(GT_UNSUPPORTED, "[", op_, "] not on CUDA yet"); }
+  int workers() const override { return 1; }
+
+ protected:
+  int64_t reserve(int64_t) override { return 0; }
+
+ private:
+  const char* const op_;
+  const CudaTarget& target_;
+};
+
+class CudaProgram final : public Program {
+ public:
+  CudaProgram(std::shared_ptr<CudaDevice> device, cuda::Program* program, int64_t instructions,
+              std::vector<std::shared_ptr<Buffer>> buffers)
+      : device_(std::move(device)),
+        program_(program),
+        instructions_(instructions),
+        buffers_(std::move(buffers)) {}
+  ~CudaProgram() override { device_->api().program_close(program_); }
+
+  int64_t instructions() const override { return instructions_; }
+  void run() override {
+    const std::lock_guard lock(mutex_);
+    device_->check(device_->api().program_run(*program_));
+  }
+
+ private:
+  const std::shared_ptr<CudaDevice> device_;
+  cuda::Program* const program_;
+  const int64_t instructions_;
+  const std::vector<std::shared_ptr<Buffer>> buffers_;
+  std::mutex mutex_;
+};
+
+class CudaStream final : public Stream {
+ public:
+  explicit CudaStream(std::shared_ptr<CudaDevice> device)
+      : device_(std::move(device)), base_(device_), api_(device_->api()) {
+    device_->check(api_.queue_open(device_->handle(), &queue_));
+    target_ = {api_.kernels, queue_, api_.last_message};
+  }
+  ~CudaStream() override { api_.queue_close(queue_); }
+
+  const std::shared_ptr<Device>& device() const override { return base_; }
+
+  void issue(const char* op, std::span<const Use> uses,
+             const std::function<void(Launcher&)>& body) override {
+    const std::lock_guard lock(mutex_);
+    if (recording_) {
+      run_instruction(op, [&](Launcher& launcher) { body(launcher); });
+      ++instructions_;
+      for (const Use& use : uses) keep(use);
+      return;
+    }
+    bool staged = false;
+    run_instruction(op, [&](Launcher& launcher) {
+      for (const Use& use : uses) {
+        if (use.written || !is_staged(use)) continue;
+        const Range range(use);
+        copy(range.device(), range.host(), range.bytes());
+        staged = true;
+      }
+      body(launcher);
+      for (const Use& use : uses) {
+        if (!use.written || !is_staged(use)) continue;
+        const Range range(use);
+        copy(range.host(), range.device(), range.bytes());
+        staged = true;
+      }
+    });
+    // The host looks at staging memory without asking.
+    if (staged) device_->check(api_.synchronize(device_->handle()));
+  }
+
+  void synchronize() override {
+    const std::lock_guard lock(mutex_);
+    require(!recording_,
+            "[stream_synchronize] the stream is recording; nothing runs until the end");
+    device_->check(api_.synchronize(device_->handle()));
+  }
+
+  void begin_recording() override {
+    const std::lock_guard lock(mutex_);
+    require(!recording_, "[stream_begin_recording] the stream is recording already");
+    device_->check(api_.begin_recording(*queue_));
+    recording_ = true;
+  }
+
+  std::shared_ptr<Program> end_recording() override {
+    const std::lock_guard lock(mutex_);
+    require(recording_, "[stream_end_recording] the stream is not recording");
+    recording_ = false;
+    std::vector<std::shared_ptr<Buffer>> buffers = std::exchange(buffers_, {});
+    const std::vector<Range> read = join(std::exchange(read_, {}), kJoinedGap);
+    const std::vector<Range> written = join(std::exchange(written_, {}), 0);
+    std::sort(buffers.begin(), buffers.end());
+    buffers.erase(std::unique(buffers.begin(), buffers.end()), buffers.end());
+    cuda::Program* program = nullptr;
+    std::vector<cuda::Transfer> in, out;
+    for (const Range& range : read) in.push_back({range.device(), range.host(), range.bytes()});
+    for (const Range& range : written) out.push_back({range.host(), range.device(), range.bytes()});
+    device_->check(
+        api_.end_recording(*queue_, &program, in.data(), in.size(), out.data(), out.size()));
+    return std::make_shared<CudaProgram>(device_, program, std::exchange(instructions_, 0),
+                                         std::move(buffers));
+  }
+
+ private:
+  // Copying some bytes more costs less than another copy.
+  static constexpr int64_t kJoinedGap = 4096;
+
+  template <typename F>
+  void run_instruction(const char* op, F&& body) {
+    device_->check(api_.begin_instruction(*queue_, op));
+    try {
+      CudaLauncher launcher(op, target_);
+      body(launcher);
+    } catch (...) {
+      api_.end_instruction(*queue_, false);
+      throw;
+    }
+    device_->check(api_.end_instruction(*queue_, true));
+  }
+
+  void copy(void* to, const void* from, int64_t bytes) {
+    device_->check(api_.queue_copy(*queue_, {to, from, bytes}));
+  }
+
+  void keep(const Use& use) {
+    buffers_.push_back(*use.buffer);
+    if (is_staged(use)) (use.written ? written_ : read_).emplace_back(use);
+  }
+
+  const std::shared_ptr<CudaDevice> device_;
+  const std::shared_ptr<Device> base_;
+  const cuda::Api& api_;
+  cuda::Queue* queue_ = nullptr;
+  CudaTarget target_{};
+  std::mutex mutex_;
+  // Of the recording.
+  bool recording_ = false;
+  int64_t instructions_ = 0;
+  std::vector<std::shared_ptr<Buffer>> buffers_;
+  std::vector<Range> read_, written_;  // of staging memory
+};
+
+std::shared_ptr<Buffer> CudaDevice::allocate(const char* op, int64_t bytes, MemoryKind kind) {
+  return std::make_shared<CudaBuffer>(op, self(), bytes, kind);
+}
+
+std::shared_ptr<Stream> CudaDevice::open_stream() { return std::make_shared<CudaStream>(self()); }
+
+}  // namespace
+
+std::shared_ptr<Device> open_cuda_device(const char* op, int32_t index) {
+  const cuda::Api& api = cuda_library(op);
+  cuda::Device* device = nullptr;
+  cuda::DeviceFacts facts{};
+  const gt_status status = api.device_open(&device, &facts, index);
+  if (status != GT_OK)
+    fail(status, "[", op, "] there is no CUDA device ", index, ": ", api.last_message());
+  return std::make_shared<CudaDevice>(api, device, facts, index);
+}
+
+int32_t cuda_device_count() noexcept {
+  try {
+    int32_t count = 0;
+    return cuda_library("device_count").device_count(&count) == GT_OK ? count : 0;
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
+}  // namespace gatun

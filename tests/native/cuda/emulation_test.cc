@@ -1,0 +1,229 @@
+// The emulation notices what a GPU would do wrong in silence: each fault here is one mistake in a
+// kernel that is right without it.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cuda/primitives.h"
+
+namespace gatun::cuda {
+namespace {
+
+std::string fault_of(const Grid& grid, const std::function<void()>& kernel) {
+  try {
+    emulation::run(grid, kernel);
+  } catch (const emulation::Fault& fault) {
+    return fault.text;
+  }
+  return "";
+}
+
+#define EXPECT_FAULT(text, part) \
+  EXPECT_NE(std::string(text).find(part), std::string::npos) << "fault: " << (text)
+
+constexpr Grid kBlock{{2}, {64}};
+
+// Reverses 64 numbers in each block, through shared memory.
+void reverse(Global<float> y, Global<const float> x, bool with_barrier) {
+  GATUN_SHARED(float, tile, 64);
+  const int i = static_cast<int>(threadIdx.x);
+  const int64_t start = int64_t{blockIdx.x} * 64;
+  tile[i] = x[start + i];
+  if (with_barrier) barrier();
+  y[start + i] = tile[63 - i];
+}
+
+class EmulationTest : public testing::Test {
+ protected:
+  EmulationTest() {
+    for (int i = 0; i < 128; ++i) in[i] = static_cast<float>(i);
+  }
+  std::vector<float> in = std::vector<float>(128), out = std::vector<float>(128);
+  Global<const float> x{in.data(), 128};
+  Global<float> y{out.data(), 128};
+};
+
+TEST_F(EmulationTest, RunsThreadsThatMeetAtABarrier) {
+  EXPECT_EQ(fault_of(kBlock, [&] { reverse(y, x, true); }), "");
+  for (int i = 0; i < 128; ++i) EXPECT_EQ(out[i], static_cast<float>(i / 64 * 64 + 63 - i % 64));
+}
+
+TEST_F(EmulationTest, NoticesAMissingBarrier) {
+  const std::string fault = fault_of(kBlock, [&] { reverse(y, x, false); });
+  EXPECT_FAULT(fault, "shared memory tile");
+}
+
+TEST_F(EmulationTest, NoticesThatABarrierIsMissingBeforeMemoryIsUsedAgain) {
+  const auto kernel = [&](bool second_barrier) {
+    GATUN_SHARED(float, tile, 64);
+    const int i = static_cast<int>(threadIdx.x);
+    for (int round = 0; round < 2; ++round) {
+      tile[i] = x[i];
+      barrier();
+      y[i] = tile[63 - i];
+      if (second_barrier) barrier();
+    }
+  };
+  EXPECT_EQ(fault_of({{1}, {64}}, [&] { kernel(true); }), "");
+  const std::string fault = fault_of({{1}, {64}}, [&] { kernel(false); });
+  EXPECT_FAULT(fault, "race on shared memory tile");
+  EXPECT_FAULT(fault, "since the last barrier");
+}
+
+TEST_F(EmulationTest, LetsAWarpExchangeAfterItsOwnBarrierOnly) {
+  const auto kernel = [&](bool sync) {
+    GATUN_SHARED(float, tile, 64);
+    const int i = static_cast<int>(threadIdx.x);
+    tile[i] = x[i];
+    if (sync) sync_warp();
+    y[i] = tile[i ^ 1];
+  };
+  EXPECT_EQ(fault_of({{1}, {64}}, [&] { kernel(true); }), "");
+  EXPECT_FAULT(fault_of({{1}, {64}}, [&] { kernel(false); }), "shared memory tile");
+}
+
+TEST_F(EmulationTest, NoticesABarrierThatNotAllReach) {
+  const std::string fault = fault_of(kBlock, [] {
+    if (threadIdx.x != 5) barrier();
+  });
+  EXPECT_FAULT(fault, "63 threads wait, 1 have returned");
+  EXPECT_FAULT(fault, "waits for the barrier");
+}
+
+TEST_F(EmulationTest, NoticesAStoreOneTooFar) {
+  const std::string fault = fault_of(kBlock, [&] { y[grid_thread() + 1] = 1; });
+  EXPECT_FAULT(fault, "out of bounds: store of element 128 of a tensor of 128");
+  EXPECT_FAULT(fault, "(thread (63, 0, 0) of block (1, 0, 0))");
+  EXPECT_FAULT(fault_of(kBlock, [&] { y[grid_thread()] = x[grid_thread() - 1]; }),
+               "out of bounds: load of element -1");
+  EXPECT_FAULT(fault_of({{1}, {32}},
+                        [&] {
+                          GATUN_SHARED(float, tile, 32);
+                          tile[static_cast<int>(threadIdx.x) + 1] = 0;
+                        }),
+               "element 32 of shared memory tile of 32");
+}
+
+TEST_F(EmulationTest, NoticesAPackThatIsNotAligned) {
+  EXPECT_FAULT(fault_of({{1}, {32}}, [&] { y.store<4>(1, x.load<4>(0)); }), "not aligned");
+}
+
+TEST_F(EmulationTest, NoticesAWrongShuffle) {
+  const auto sum = [&](uint32_t mask, int first) {
+    float value = x[threadIdx.x];
+    if (threadIdx.x < 24 || mask == kWholeWarp) {
+      for (int by = first; by > 0; by /= 2) value += shuffle_xor(value, by, mask);
+    }
+    y[threadIdx.x] = value;
+  };
+  EXPECT_EQ(fault_of({{1}, {32}}, [&] { sum(kWholeWarp, 16); }), "");
+  EXPECT_EQ(out[7], 496.0f);
+  // Lane 8 asks lane 24, which does not take part.
+  EXPECT_FAULT(fault_of({{1}, {32}}, [&] { sum(0x00ffffff, 16); }), "which does not take part");
+  // The mask names lanes that never come.
+  EXPECT_FAULT(fault_of({{1}, {32}},
+                        [&] {
+                          if (threadIdx.x < 16) y[threadIdx.x] = shuffle_down(1.0f, 1);
+                        }),
+               "waits for shuffle_down");
+  EXPECT_FAULT(fault_of({{1}, {32}}, [&] { shuffle(1.0f, 0, 0x7fffffff); }),
+               "the mask does not name the lane that calls");
+  EXPECT_FAULT(fault_of({{1}, {32}}, [&] { shuffle(1.0f, 32); }), "reads lane 32");
+}
+
+TEST_F(EmulationTest, KeepsACopyBackUntilItIsWaitedFor) {
+  alignas(16) float source[128] = {};
+  for (int i = 0; i < 128; ++i) source[i] = static_cast<float>(i);
+  const Global<const float> from{source, 128};
+  const auto kernel = [&](bool wait) {
+    GATUN_SHARED(float, tile, 128);
+    const int i = static_cast<int>(threadIdx.x) * 4;
+    copy_async(tile, i, from, i, i < 120);
+    copy_async_commit();
+    if (wait) copy_async_wait<0>();
+    barrier();
+    for (int k = 0; k < 4; ++k) y[i + k] = tile[(i + k + 4) % 128];
+  };
+  EXPECT_EQ(fault_of({{1}, {32}}, [&] { kernel(true); }), "");
+  EXPECT_EQ(out[0], 4.0f);
+  EXPECT_EQ(out[115], 119.0f);
+  EXPECT_EQ(out[116], 0.0f);  // not valid
+  EXPECT_EQ(fault_of({{1}, {32}}, [&] { kernel(false); }), "");
+  EXPECT_TRUE(std::isnan(out[0]));
+}
+
+// Products of small integers are exact, whatever the order.
+TEST_F(EmulationTest, MultipliesFragmentsAsPtxLaysThemOut) {
+  const auto element = [](int row, int column) {
+    return static_cast<float>((row * 7 + column * 3) % 11 - 5);
+  };
+  std::vector<float> d(128), d16(128);
+  Global<float> to{d.data(), 128}, to16{d16.data(), 128};
+  const auto pair = [](float low, float high) {
+    return to_bf16(low).bits | static_cast<uint32_t>(to_bf16(high).bits) << 16;
+  };
+  EXPECT_EQ(fault_of({{1}, {32}},
+                     [&] {
+                       const int g = lane() / 4, t = lane() % 4;
+                       float c[4] = {1, 1, 1, 1}, c16[4] = {};
+                       const uint32_t a[4] = {to_tf32(element(g, t)), to_tf32(element(g + 8, t)),
+                                              to_tf32(element(g, t + 4)),
+                                              to_tf32(element(g + 8, t + 4))};
+                       const uint32_t b[2] = {to_tf32(element(t, g)), to_tf32(element(t + 4, g))};
+                       mma_tf32(c, a, b);
+                       uint32_t a16[4], b16[2];
+                       for (int i = 0; i < 4; ++i) {
+                         const int row = g + i % 2 * 8, k = 2 * t + i / 2 * 8;
+                         a16[i] = pair(element(row, k), element(row, k + 1));
+                       }
+                       for (int i = 0; i < 2; ++i) {
+                         const int k = 2 * t + i * 8;
+                         b16[i] = pair(element(k, g), element(k + 1, g));
+                       }
+                       mma_bf16(c16, a16, b16);
+                       for (int i = 0; i < 4; ++i) {
+                         to[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = c[i];
+                         to16[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = c16[i];
+                       }
+                     }),
+            "");
+  for (int m = 0; m < 16; ++m) {
+    for (int n = 0; n < 8; ++n) {
+      float sum = 1, sum16 = 0;
+      for (int k = 0; k < 8; ++k) sum += element(m, k) * element(k, n);
+      for (int k = 0; k < 16; ++k) sum16 += element(m, k) * element(k, n);
+      EXPECT_EQ(d[m * 8 + n], sum) << m << ", " << n;
+      EXPECT_EQ(d16[m * 8 + n], sum16) << m << ", " << n;
+    }
+  }
+}
+
+TEST_F(EmulationTest, LoadsMatricesAsLdmatrixDoes) {
+  std::vector<float> straight(256), turned(256);
+  Global<float> to{straight.data(), 256}, to_turned{turned.data(), 256};
+  const auto kernel = [&] {
+    GATUN_SHARED(Bf16, tile, 4 * 64);
+    for (int i = lane(); i < 256; i += kWarp) tile[i] = to_bf16(static_cast<float>(i));
+    sync_warp();
+    uint32_t words[4], transposed[4];
+    load_matrix(words, tile.at(lane() * 8));
+    load_matrix_transposed(transposed, tile.at(lane() * 8));
+    for (int m = 0; m < 4; ++m) {
+      const int place = m * 64 + lane() / 4 * 8 + lane() % 4 * 2;
+      for (int half = 0; half < 2; ++half) {
+        to[place + half] = emulation::bf16_of(words[m], half);
+        to_turned[place + half] = emulation::bf16_of(transposed[m], half);
+      }
+    }
+  };
+  EXPECT_EQ(fault_of({{1}, {32}}, kernel), "");
+  for (int i = 0; i < 256; ++i) {
+    EXPECT_EQ(straight[i], static_cast<float>(i));
+    EXPECT_EQ(turned[i], static_cast<float>(i / 64 * 64 + i % 8 * 8 + i / 8 % 8));
+  }
+}
+
+}  // namespace
+}  // namespace gatun::cuda
