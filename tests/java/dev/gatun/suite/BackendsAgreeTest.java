@@ -56,7 +56,7 @@ class BackendsAgreeTest {
         });
   }
 
-  private static void compare(Case example, int output, double[] expected, double[] actual) {
+  static void compare(Case example, int output, double[] expected, double[] actual) {
     DType dtype = example.outputs().get(output).dtype();
     double unit =
         switch (dtype) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 import dev.gatun.spec.Case;
 import dev.gatun.spec.OpTable;
 import java.util.Arrays;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.opentest4j.AssertionFailedError;
@@ -33,7 +34,14 @@ final class Cases {
 
   /// One test for each case.
   static Stream<DynamicTest> each(Check check) {
-    return selected().map(example -> dynamicTest(example.id(), () -> run(example, check)));
+    return each(check, example -> true);
+  }
+
+  /// One test for each case that is `wanted`.
+  static Stream<DynamicTest> each(Check check, Predicate<Case> wanted) {
+    return selected()
+        .filter(wanted)
+        .map(example -> dynamicTest(example.id(), () -> run(example, check)));
   }
 
   /// One test for each case and backend.

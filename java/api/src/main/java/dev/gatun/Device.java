@@ -30,6 +30,15 @@ public final class Device implements AutoCloseable {
     return new Device(FfmBackend.cpu(threads));
   }
 
+  /// An NVIDIA GPU, by its number from 0. Not all instructions are there yet: the others throw an
+  /// [UnsupportedOperationException] that names them, which is why [#best] does not choose it.
+  ///
+  /// @throws DeviceUnavailableException if the native library, the one for CUDA, the driver or the
+  ///   GPU is missing; the message tells which
+  public static Device cuda(int index) {
+    return new Device(FfmBackend.cuda(index));
+  }
+
   /// The pure-Java backend: plain loops on one thread, for checking and for machines without a
   /// native library.
   public static Device reference() {
@@ -44,7 +53,7 @@ public final class Device implements AutoCloseable {
     return cpu();
   }
 
-  /// `cpu` or `reference`.
+  /// `cpu`, `cuda` or `reference`.
   public String name() {
     return backend.name();
   }

@@ -17,11 +17,13 @@ import java.util.function.Consumer;
 public final class FfmBackend extends Instructions {
   private final Session session;
   private final Cleanable cleanable;
+  private final String name;
   private final int threads;
 
-  private FfmBackend(Session session, int threads) {
+  private FfmBackend(Session session, String name, int threads) {
     super(session);
     this.session = session;
+    this.name = name;
     this.threads = threads;
     this.cleanable = Leaks.watch(this, session);
   }
@@ -35,13 +37,33 @@ public final class FfmBackend extends Instructions {
     if (threads < 0) {
       throw new IllegalArgumentException("threads must not be negative, found " + threads);
     }
+    load();
+    int workers = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+    return new FfmBackend(Session.open(gatun_h.GT_DEVICE_CPU(), 0, workers), "cpu", workers);
+  }
+
+  /// A GPU, by NVIDIA's numbers from 0.
+  ///
+  /// @throws DeviceUnavailableException if the native library, the one for CUDA, the driver or the
+  ///   GPU is missing; the message tells which
+  public static FfmBackend cuda(int index) {
+    if (index < 0) {
+      throw new IllegalArgumentException("the index must not be negative, found " + index);
+    }
+    load();
+    try {
+      return new FfmBackend(Session.open(gatun_h.GT_DEVICE_CUDA(), index, 0), "cuda", 1);
+    } catch (UnsupportedOperationException e) {
+      throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private static void load() {
     try {
       NativeLibrary.load();
     } catch (NativeLibraryException e) {
       throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);
     }
-    int workers = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
-    return new FfmBackend(Session.open(workers), workers);
   }
 
   /// Why [#cpu] cannot work in this process; empty if it can.
@@ -51,7 +73,7 @@ public final class FfmBackend extends Instructions {
 
   @Override
   public String name() {
-    return "cpu";
+    return name;
   }
 
   @Override
@@ -123,9 +145,9 @@ public final class FfmBackend extends Instructions {
       this.description = description;
     }
 
-    static Session open(int threads) {
+    static Session open(int kind, int index, int threads) {
       MemorySegment scratch = Scratch.segment();
-      Status.check(gatun_h.gt_device_create(scratch, gatun_h.GT_DEVICE_CPU(), 0, threads));
+      Status.check(gatun_h.gt_device_create(scratch, kind, index, threads));
       MemorySegment device = scratch.get(ValueLayout.ADDRESS, 0);
       try {
         Status.check(gatun_h.gt_device_describe(device, scratch, Scratch.BYTES));
