@@ -6,6 +6,7 @@ import dev.gatun.Device;
 import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
+import dev.gatun.Precision;
 import dev.gatun.ResNet;
 import dev.gatun.Trainer;
 import dev.gatun.backend.Backend;
@@ -14,6 +15,7 @@ import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
 import dev.gatun.backend.ffm.FfmBackend;
 import java.io.IOException;
+import java.util.Locale;
 import java.util.function.Supplier;
 
 /// Gatun's side: networks through [Trainer] and [Model], single kernels as recorded programs.
@@ -47,12 +49,8 @@ public final class GatunSide implements Side {
       case Work.Training training -> new TrainingTask(training, threads);
       case Work.Inference inference -> new InferenceTask(inference, threads);
       case Work.Adam adam -> adam(adam.parameters());
-      case Work.LayerNorm layerNorm -> throw missing(layerNorm);
+      case Work.LayerNorm layerNorm -> layerNorm(layerNorm);
     };
-  }
-
-  private static UnsupportedOperationException missing(Work work) {
-    return new UnsupportedOperationException("there is no instruction for " + work.name());
   }
 
   private Task sgemm(int n) {
@@ -178,6 +176,29 @@ public final class GatunSide implements Side {
         });
   }
 
+  private Task layerNorm(Work.LayerNorm l) {
+    GatunKernel kernel = new GatunKernel(backend);
+    long[] dims = {l.rows(), l.columns()};
+    View x = kernel.filled(1, dims);
+    View dy = kernel.filled(2, dims);
+    View gamma = kernel.filled(3, l.columns());
+    View beta = kernel.filled(4, l.columns());
+    View y = kernel.output(dims);
+    View mean = kernel.scratch(l.rows(), 1);
+    View invStd = kernel.scratch(l.rows(), 1);
+    if (!l.backward()) {
+      return kernel.record(on -> on.layerNorm(y, mean, invStd, x, gamma, beta, 1e-5));
+    }
+    View dx = kernel.output(dims);
+    View dgamma = kernel.output(l.columns());
+    View dbeta = kernel.scratch(l.columns());
+    return kernel.record(
+        on -> {
+          on.layerNorm(y, mean, invStd, x, gamma, beta, 1e-5);
+          on.layerNormBackward(dx, dgamma, dbeta, dy, x, mean, invStd, gamma);
+        });
+  }
+
   private Task loss(int rows, int classes) {
     GatunKernel kernel = new GatunKernel(backend);
     View logits = kernel.filled(1, rows, classes);
@@ -188,10 +209,8 @@ public final class GatunSide implements Side {
     View one = kernel.scratch();
     backend.fill(one, 1);
     return kernel.record(
-        on -> {
-          on.softmaxCrossEntropy(loss, correct, logits, labels, null, 0);
-          on.softmaxCrossEntropyBackward(dlogits, logits, labels, null, one, 0);
-        });
+        on ->
+            on.softmaxCrossEntropyTraining(loss, correct, dlogits, logits, labels, null, one, 0));
   }
 
   private static Net net(Network network) {
@@ -211,19 +230,17 @@ public final class GatunSide implements Side {
     private float loss;
 
     TrainingTask(Work.Training work, int threads) {
-      if (!work.precision().equals("f32")) {
-        throw new UnsupportedOperationException("there is no training in " + work.precision());
-      }
-      if (!work.freeAlgorithm()) {
-        throw new UnsupportedOperationException("networks cannot be told to convolve directly");
-      }
       Network network = work.network();
       images = Values.uniform((long) work.batch() * network.inputCount(), 1);
       labels = Values.labels(work.batch(), network.classes());
       device = Device.cpu(threads);
       trainer =
-          Trainer.of(net(network))
+          Trainer.of(
+                  net(network)
+                      .convAlgorithm(
+                          work.freeAlgorithm() ? ConvAlgorithm.AUTO : ConvAlgorithm.DIRECT))
               .on(device)
+              .precision(Precision.valueOf(work.precision().toUpperCase(Locale.ROOT)))
               .optimizer(
                   network == Network.MLP
                       ? Optimizer.sgd(0.01)
