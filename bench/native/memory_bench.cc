@@ -15,6 +15,7 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gatun.h"
@@ -200,13 +201,13 @@ void batch_norm(const Machine& m, const Bandwidth& bandwidth, std::vector<int64_
   const Array dgamma(m, GT_F32, c), dbeta(m, GT_F32, c);
   row(m, name + "/training", mb * (3 + residual), bandwidth.copy, [&](gt_stream s) {
     return gt_batch_norm_training(s, y, mean, inv_std, running_mean, running_variance, x, gamma,
-                                  beta, residual ? added : gt_tensor{}, running_mean,
+                                  beta, residual ? added : gt_tensor{}, nullptr, running_mean,
                                   running_variance, 0.1, 1e-5, activation);
   });
   row(m, name + "/backward", mb * (5 + residual + 2 * activation), bandwidth.copy,
       [&](gt_stream s) {
         return gt_batch_norm_backward(s, dx, dgamma, dbeta, residual ? passed : gt_tensor{}, dy, x,
-                                      activation ? y : gt_tensor{}, mean, inv_std, gamma,
+                                      activation ? y : gt_tensor{}, mean, inv_std, gamma, nullptr,
                                       activation);
       });
 }
@@ -225,7 +226,7 @@ void optimizer(const Machine& m, const Bandwidth& bandwidth) {
   }
   if (wanted("sgd")) {
     row(m, "sgd/25M", mb * 5, bandwidth.update,
-        [&](gt_stream s) { return gt_sgd_step(s, p, v, p, v, g, rate, 0.9, 0, 1e-4, 0); });
+        [&](gt_stream s) { return gt_sgd_step(s, p, v, p, v, g, rate, 0.9, 0, 1e-4, 0, 0); });
   }
   if (wanted("norm/")) {
     row(m, "norm/25M", mb, bandwidth.read, [&](gt_stream s) { return gt_norm(s, rate, g); });
@@ -298,6 +299,45 @@ void group_norm(const Machine& m, const Bandwidth& bandwidth) {
   row(m, "group_norm/64x56x56x64/backward", mb * 3, bandwidth.copy, [&](gt_stream s) {
     return gt_group_norm_backward(s, dx, dgamma, beta, y, x, mean, inv_std, gamma, kGroups);
   });
+}
+
+// GELU by the hyperbolic tangent and SiLU, op by op and in one pass.
+void chains(const Machine& m, const Bandwidth& far, const Bandwidth& near) {
+  const std::vector<gt_step> silu = {{GT_STEP_UNARY, GT_UNARY_SIGMOID, 0, 0, 0, 0},
+                                     {GT_STEP_BINARY, GT_BINARY_MULTIPLY, 0, 1, 0, 0}};
+  const std::vector<gt_step> gelu = {{GT_STEP_UNARY, GT_UNARY_SQUARE, 0, 0, 0, 0},
+                                     {GT_STEP_BINARY, GT_BINARY_MULTIPLY, 1, 0, 0, 0},
+                                     {GT_STEP_AFFINE, 0, 2, 0, 0.044715, 0},
+                                     {GT_STEP_BINARY, GT_BINARY_ADD, 3, 0, 0, 0},
+                                     {GT_STEP_AFFINE, 0, 4, 0, 0.7978845608, 0},
+                                     {GT_STEP_UNARY, GT_UNARY_TANH, 5, 0, 0, 0},
+                                     {GT_STEP_AFFINE, 0, 6, 0, 0.5, 0.5},
+                                     {GT_STEP_BINARY, GT_BINARY_MULTIPLY, 7, 0, 0, 0}};
+  for (const int64_t n : {int64_t{1} << 21, int64_t{32'000'000}}) {
+    const Bandwidth& bandwidth = n < 10'000'000 ? near : far;
+    const std::string size = n < 10'000'000 ? "2M" : "32M";
+    for (const auto& [name, steps] : {std::pair{"silu/" + size, silu}, {"gelu/" + size, gelu}}) {
+      if (!wanted(name)) continue;
+      const Array x(m, GT_F32, {n}), y(m, GT_F32, {n});
+      const double mb = static_cast<double>(n) * 8e-6;
+      const gt_tensor input = x;
+      const auto count = static_cast<int32_t>(steps.size());
+      row(m, name + "/one pass", mb, bandwidth.copy,
+          [&](gt_stream s) { return gt_elementwise(s, y, &input, 1, steps.data(), count); });
+      row(m, name + "/op by op", mb, bandwidth.copy, [&](gt_stream s) {
+        // Each step reads x and the value before it.
+        for (int32_t k = 0; k < count; ++k) {
+          const gt_step& step = steps[k];
+          const gt_tensor a = step.a == 0 ? gt_tensor(x) : gt_tensor(y);
+          const gt_tensor b = step.b == 0 ? gt_tensor(x) : gt_tensor(y);
+          if (step.kind == GT_STEP_UNARY) check(gt_unary(s, y, a, step.op));
+          if (step.kind == GT_STEP_BINARY) check(gt_binary(s, y, a, b, step.op));
+          if (step.kind == GT_STEP_AFFINE) check(gt_affine(s, y, a, step.scale, step.shift));
+        }
+        return GT_OK;
+      });
+    }
+  }
 }
 
 void layer_norm(const Machine& m, const Bandwidth& bandwidth) {
@@ -375,6 +415,7 @@ int main(int argc, char** argv) {
   elementwise(machine, far, near);
   activations(machine, far);
   group_norm(machine, far);
+  chains(machine, far, near);
   layer_norm(machine, far);
   loss(machine, near);
 }

@@ -175,6 +175,27 @@ GT_API gt_status gt_activate_backward(gt_stream stream, gt_tensor dx, gt_tensor 
 /* y = scale * x + shift, floating, equal shapes. In place. */
 GT_API gt_status gt_affine(gt_stream stream, gt_tensor y, gt_tensor x, double scale, double shift);
 
+#define GT_ELEMENTWISE_MAX_INPUTS 8
+#define GT_ELEMENTWISE_MAX_STEPS 16
+
+#define GT_STEP_UNARY 0
+#define GT_STEP_BINARY 1
+#define GT_STEP_AFFINE 2
+
+/* Values are numbered: the inputs first, then the result of each step. a and b name values that exist before the step. */
+typedef struct gt_step {
+  int32_t kind;
+  int32_t op;   /* GT_UNARY_... or GT_BINARY_...; 0 in an affine step */
+  int32_t a, b; /* b is 0 where there is one operand */
+  double scale, shift;
+} gt_step;
+
+/* y = the last step's value, floating, NumPy broadcasting of the inputs to y's shape: the very bits that gt_unary,
+ * gt_binary and gt_affine would give one after the other, each on y's shape, without storing what lies between. In place
+ * with inputs of y's shape. */
+GT_API gt_status gt_elementwise(gt_stream stream, gt_tensor y, const gt_tensor* inputs, int32_t input_count,
+                                const gt_step* steps, int32_t step_count);
+
 #define GT_REDUCE_SUM 0
 #define GT_REDUCE_MEAN 1
 #define GT_REDUCE_MAX 2

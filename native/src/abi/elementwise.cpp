@@ -1,6 +1,10 @@
 #include "kernels/elementwise.h"
 
+#include <string>
+#include <vector>
+
 #include "abi/handles.h"
+#include "kernels/elementwise_chain.h"
 
 using namespace gatun;
 
@@ -26,6 +30,28 @@ void check_map(const char* op, const Tensor& y, const Tensor& x) {
   check_floating(op, {{"y", y}, {"x", x}});
   check_same_shape(op, "y", y, "x", x);
   check_in_place_or_disjoint(op, "y", y, "x", x);
+}
+
+// Step number k of a chain on `inputs` inputs.
+void check_step(const char* op, const gt_step& step, int32_t k, int32_t inputs) {
+  const auto check_operand_number = [&](const char* name, int32_t value) {
+    require(value >= 0 && value < inputs + k, "[", op, "] ", name, " of step ", k, " must be 0..",
+            inputs + k - 1, ", a value that exists, but is ", value);
+  };
+  require(step.kind >= GT_STEP_UNARY && step.kind <= GT_STEP_AFFINE, "[", op, "] kind of step ", k,
+          " must be 0..", GT_STEP_AFFINE, ", but is ", step.kind);
+  check_operand_number("a", step.a);
+  if (step.kind == GT_STEP_UNARY) check_code(op, step.op, GT_UNARY_SIGN);
+  if (step.kind == GT_STEP_BINARY) {
+    check_code(op, step.op, GT_BINARY_GATE);
+    check_operand_number("b", step.b);
+  }
+}
+
+void check_count(const char* op, const char* name, int32_t count, int32_t most, const void* array) {
+  require(count >= 1 && count <= most, "[", op, "] there must be 1..", most, " ", name,
+          ", but are ", count);
+  require(array != nullptr, "[", op, "] ", name, " is NULL");
 }
 
 }  // namespace
@@ -62,5 +88,26 @@ gt_status gt_affine(gt_stream stream, gt_tensor y, gt_tensor x, double scale, do
     const Tensor& from = tensor(op, "x", x);
     check_map(op, to, from);
     launch::affine(launcher, to, from, scale, shift);
+  });
+}
+
+gt_status gt_elementwise(gt_stream stream, gt_tensor y, const gt_tensor* inputs,
+                         int32_t input_count, const gt_step* steps, int32_t step_count) {
+  constexpr auto op = "elementwise";
+  return guard([&] {
+    check_count(op, "inputs", input_count, GT_ELEMENTWISE_MAX_INPUTS, inputs);
+    check_count(op, "steps", step_count, GT_ELEMENTWISE_MAX_STEPS, steps);
+    issue(op, stream, {&y, 1}, {inputs, static_cast<size_t>(input_count)}, [&](Launcher& launcher) {
+      const Tensor& to = tensor(op, "y", y);
+      std::vector<Tensor> from;
+      for (int32_t i = 0; i < input_count; ++i) {
+        const std::string name = "inputs[" + std::to_string(i) + "]";
+        from.push_back(tensor(op, name.c_str(), inputs[i]));
+        check_floating(op, {{"y", to}, {name.c_str(), from.back()}});
+        check_operand(op, name.c_str(), from.back(), to);
+      }
+      for (int32_t k = 0; k < step_count; ++k) check_step(op, steps[k], k, input_count);
+      launch::elementwise(launcher, to, from, {steps, static_cast<size_t>(step_count)});
+    });
   });
 }

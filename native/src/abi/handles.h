@@ -4,6 +4,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 
 #include "abi/guard.h"
 #include "abi/launch.h"
@@ -98,8 +99,8 @@ inline const Tensor* nullable(gt_tensor handle) {
 // The non-template part of `instruction`: checks the stream, that all tensors given are on its
 // device and that outputs share no memory with each other; then runs the body with the stream's
 // launcher under the stream's lock.
-void issue(const char* op, gt_stream stream, std::initializer_list<gt_tensor> outputs,
-           std::initializer_list<gt_tensor> inputs, const std::function<void(Launcher&)>& body);
+void issue(const char* op, gt_stream stream, std::span<const gt_tensor> outputs,
+           std::span<const gt_tensor> inputs, const std::function<void(Launcher&)>& body);
 
 // A whole instruction. Handles may be NULL here: `body` says which argument must not be, by
 // `tensor`. While the stream records, the memory of all tensors named here lives as long as the
@@ -107,7 +108,10 @@ void issue(const char* op, gt_stream stream, std::initializer_list<gt_tensor> ou
 template <typename F>
 gt_status instruction(const char* op, gt_stream stream, std::initializer_list<gt_tensor> outputs,
                       std::initializer_list<gt_tensor> inputs, F&& body) noexcept {
-  return guard([&] { issue(op, stream, outputs, inputs, std::ref(body)); });
+  return guard([&] {
+    issue(op, stream, {outputs.begin(), outputs.size()}, {inputs.begin(), inputs.size()},
+          std::ref(body));
+  });
 }
 
 }  // namespace gatun

@@ -4,8 +4,8 @@
 #include "core/device.h"
 
 namespace gatun {
-void issue(const char* op, gt_stream stream, std::initializer_list<gt_tensor> outputs,
-           std::initializer_list<gt_tensor> inputs, const std::function<void(Launcher&)>& body) {
+void issue(const char* op, gt_stream stream, std::span<const gt_tensor> outputs,
+           std::span<const gt_tensor> inputs, const std::function<void(Launcher&)>& body) {
   Stream& to = *check_handle(op, "stream", stream)->stream;
   constexpr size_t kMostOperands = 64;
   std::array<Use, kMostOperands> uses;

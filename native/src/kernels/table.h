@@ -10,6 +10,7 @@
 #include "kernels/conv.h"
 #include "kernels/dropout.h"
 #include "kernels/elementwise.h"
+#include "kernels/elementwise_chain.h"
 #include "kernels/gather.h"
 #include "kernels/group_norm.h"
 #include "kernels/layer_norm.h"
@@ -31,6 +32,7 @@
   KERNEL(unary)                          \
   KERNEL(binary)                         \
   KERNEL(affine)                         \
+  KERNEL(elementwise)                    \
   KERNEL(activate)                       \
   KERNEL(activate_backward)              \
   KERNEL(reduce)                         \

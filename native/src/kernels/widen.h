@@ -14,5 +14,7 @@ constexpr int64_t kWidenBlock = 1024;
 
 void widen(float* to, const Bf16* from, int64_t count);
 void narrow(Bf16* to, const float* from, int64_t count);
+// What narrow and widen one after the other would give.
+void round_to_bf16(float* x, int64_t count);
 
 }  // namespace gatun::kernels

@@ -40,7 +40,7 @@ final class Nets {
   }
 
   Value leaf(DType dtype, long... dims) {
-    return leaf(dtype, () -> dtype.isReal() ? random.nextGaussian() : random.nextInt(3), dims);
+    return leaf(dtype, () -> dtype.isFloating() ? random.nextGaussian() : random.nextInt(3), dims);
   }
 
   /// A leaf of elements from 0.5 to 1.5.

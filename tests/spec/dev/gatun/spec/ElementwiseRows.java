@@ -11,13 +11,20 @@ import static dev.gatun.spec.Input.typed;
 
 import dev.gatun.DType;
 import dev.gatun.Shape;
+import dev.gatun.backend.Backend;
+import dev.gatun.backend.Backend.AffineStep;
 import dev.gatun.backend.Backend.Binary;
+import dev.gatun.backend.Backend.BinaryStep;
+import dev.gatun.backend.Backend.Step;
 import dev.gatun.backend.Backend.Unary;
+import dev.gatun.backend.Backend.UnaryStep;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.op.Affine;
 import dev.gatun.graph.op.BinaryOp;
+import dev.gatun.graph.op.Elementwise;
 import dev.gatun.graph.op.UnaryOp;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Functions of one and two operands, element by element.
@@ -60,7 +67,77 @@ final class ElementwiseRows {
             .bf16(1)
             .gradient()
             .refuses("real tensor (f32, f64 or bf16), found i32 (2)", integers(2))
-            .refuses("expected 1 inputs, found 2", real(2), real(2)));
+            .refuses("expected 1 inputs, found 2", real(2), real(2)),
+        chain());
+  }
+
+  private static OpRow chain() {
+    List<Step> silu =
+        List.of(new UnaryStep(Unary.SIGMOID, 0), new BinaryStep(Binary.MULTIPLY, 0, 1));
+    List<Step> gelu =
+        List.of(
+            new UnaryStep(Unary.SQUARE, 0),
+            new BinaryStep(Binary.MULTIPLY, 1, 0),
+            new AffineStep(2, 0.044715, 0),
+            new BinaryStep(Binary.ADD, 3, 0),
+            new AffineStep(4, 0.7978845608, 0),
+            new UnaryStep(Unary.TANH, 5),
+            new AffineStep(6, 0.5, 0.5),
+            new BinaryStep(Binary.MULTIPLY, 7, 0));
+    List<Step> gated =
+        List.of(
+            new BinaryStep(Binary.MULTIPLY, 0, 1),
+            new BinaryStep(Binary.ADD, 3, 2),
+            new BinaryStep(Binary.GATE, 4, 0));
+    List<Step> sum = new ArrayList<>(List.of(new BinaryStep(Binary.ADD, 0, 1)));
+    for (int i = 2; i < Backend.MAX_STEP_INPUTS; i++) {
+      sum.add(new BinaryStep(Binary.ADD, Backend.MAX_STEP_INPUTS + i - 2, i));
+    }
+    List<Step> long16 = new ArrayList<>(List.of(new AffineStep(0, 0.5, 1)));
+    while (long16.size() < Backend.MAX_STEPS) {
+      int k = long16.size();
+      long16.add(k % 2 == 0 ? new UnaryStep(Unary.TANH, k) : new BinaryStep(Binary.ADD, k, 0));
+    }
+    return OpRow.of(new Elementwise(1, silu))
+        .on(real(7, 13))
+        .on(real())
+        .on(real(0, 3))
+        .on(real(5, 7, 11, 13))
+        .on(real(97, 1031))
+        .on(new Elementwise(1, gelu), real(7, 13))
+        .on(new Elementwise(1, gelu), real(41, 1031))
+        .on(new Elementwise(3, gated), real(AWAY_FROM_ZERO, 5, 7, 11), real(11), real(5, 1, 1))
+        .on(new Elementwise(3, gated), real(AWAY_FROM_ZERO, 13), real(7, 13), real())
+        .on(new Elementwise(3, gated), real(AWAY_FROM_ZERO, 2, 1), real(3, 1, 4), real(0, 1, 2, 1))
+        .on(
+            new Elementwise(Backend.MAX_STEP_INPUTS, sum),
+            real(3, 5),
+            real(5),
+            real(3, 1),
+            real(),
+            real(3, 5),
+            real(1, 5),
+            real(1),
+            real(2, 3, 5))
+        .on(new Elementwise(1, long16), real(3, 700))
+        .values(real(SPECIAL, 33))
+        .ulps(32, "the errors of each step, which the next ones may enlarge")
+        .bf16(6)
+        .accepts(ElementwiseRows::broadcasts)
+        .refuses("shapes do not broadcast", () -> new Elementwise(2, product(1)), real(2), real(3))
+        .refuses("dtypes differ", () -> new Elementwise(2, product(1)), real(3), typed(DType.F64, NORMAL, 3))
+        .refuses("real tensor (f32, f64 or bf16), found i32 (2)", integers(2))
+        .refuses("expected 1 inputs, found 2", real(2), real(2))
+        .refuses("expected 1 to 8 inputs, found 9", () -> new Elementwise(9, silu), real(2))
+        .refuses("expected 1 to 16 steps, found 0", () -> new Elementwise(1, List.of()), real(2))
+        .refuses(
+            "expected operands of step 0 from 0 to 0, found 1",
+            () -> new Elementwise(1, product(1)),
+            real(2));
+  }
+
+  private static List<Step> product(int factor) {
+    return List.of(new BinaryStep(Binary.MULTIPLY, 0, factor));
   }
 
   private static OpRow unary(Unary op, Fill fill) {

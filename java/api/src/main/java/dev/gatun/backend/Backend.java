@@ -1,6 +1,7 @@
 package dev.gatun.backend;
 
 import dev.gatun.ConvAlgorithm;
+import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -135,6 +136,73 @@ public interface Backend extends AutoCloseable {
 
   /// y = scale x + shift.
   void affine(View y, View x, double scale, double shift);
+
+  /// The most inputs of [#elementwise].
+  int MAX_STEP_INPUTS = 8;
+
+  /// The most steps of [#elementwise].
+  int MAX_STEPS = 16;
+
+  /// y = the last step's value; inputs are broadcast to y's shape. The same bits as the steps'
+  /// instructions would give one after the other.
+  void elementwise(View y, List<View> inputs, List<Step> steps);
+
+  /// A step of [#elementwise]. Operands are numbers of values: the inputs first, then the result of
+  /// each step.
+  sealed interface Step {
+    /// The operands' numbers.
+    List<Integer> operands();
+  }
+
+  /// [#unary].
+  ///
+  /// @param op which
+  /// @param a the operand's number
+  record UnaryStep(Unary op, int a) implements Step {
+    @Override
+    public List<Integer> operands() {
+      return List.of(a);
+    }
+
+    @Override
+    public String toString() {
+      return "%s(%d)".formatted(op, a);
+    }
+  }
+
+  /// [#binary].
+  ///
+  /// @param op which
+  /// @param a the left operand's number
+  /// @param b the right operand's number
+  record BinaryStep(Binary op, int a, int b) implements Step {
+    @Override
+    public List<Integer> operands() {
+      return List.of(a, b);
+    }
+
+    @Override
+    public String toString() {
+      return "%s(%d,%d)".formatted(op, a, b);
+    }
+  }
+
+  /// [#affine].
+  ///
+  /// @param a the operand's number
+  /// @param scale the factor
+  /// @param shift the summand
+  record AffineStep(int a, double scale, double shift) implements Step {
+    @Override
+    public List<Integer> operands() {
+      return List.of(a);
+    }
+
+    @Override
+    public String toString() {
+      return "%s*(%d)+%s".formatted(scale, a, shift);
+    }
+  }
 
   /// Reduces the axes whose bits are set; they keep extent 1 in y.
   void reduce(View y, View x, Reduction op, int axes);

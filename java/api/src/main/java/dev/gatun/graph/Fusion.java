@@ -18,16 +18,22 @@ final class Fusion {
           new FuseBatchNormGate(),
           new FuseCrossEntropy());
 
+  // The last, when no other instruction can take these ops in.
+  private static final Rule LAST = new FuseElementwise();
+
   private Fusion() {}
 
   static void apply(Graph graph, List<Value> results) {
-    apply(graph, results, RULES);
+    List<Rule> rules = new ArrayList<>(RULES);
+    rules.add(LAST);
+    apply(graph, results, rules);
   }
 
   /// The same, and folds what depends on `constants` alone.
   static void apply(Graph graph, List<Value> results, Set<Value> constants) {
     List<Rule> rules = new ArrayList<>(RULES);
     rules.add(new FoldBatchNorm(constants));
+    rules.add(LAST);
     apply(graph, results, rules);
   }
 

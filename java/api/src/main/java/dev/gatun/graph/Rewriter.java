@@ -3,17 +3,20 @@ package dev.gatun.graph;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// What rules do to a graph: look up readers, and put one node in the place of others.
 final class Rewriter {
   private final Graph graph;
   private final List<Value> results;
+  private final Set<Value> stored;
   private final Map<Value, Integer> readers = new HashMap<>();
 
   Rewriter(Graph graph, List<Value> results) {
     this.graph = graph;
     this.results = results;
+    this.stored = Set.copyOf(results);
     count();
   }
 
@@ -49,6 +52,14 @@ final class Rewriter {
     int end = nodes().indexOf(to);
     return nodes().subList(start, end).stream()
         .anyMatch(node -> node.inputs().stream().anyMatch(from.outputs()::contains));
+  }
+
+  /// Whether any node between these two, themselves excepted, computes a result.
+  boolean resultBetween(Node from, Node to) {
+    int start = nodes().indexOf(from) + 1;
+    int end = nodes().indexOf(to);
+    return nodes().subList(start, end).stream()
+        .anyMatch(node -> node.outputs().stream().anyMatch(stored::contains));
   }
 
   /// Whether `value` is a leaf or comes from a node before `node`.

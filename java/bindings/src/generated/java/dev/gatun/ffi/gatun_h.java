@@ -392,6 +392,51 @@ public class gatun_h extends NativeSymbols {
     public static int GT_ACTIVATE_SOFTPLUS() {
         return GT_ACTIVATE_SOFTPLUS;
     }
+    private static final int GT_ELEMENTWISE_MAX_INPUTS = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ELEMENTWISE_MAX_INPUTS 8
+     * }
+     */
+    public static int GT_ELEMENTWISE_MAX_INPUTS() {
+        return GT_ELEMENTWISE_MAX_INPUTS;
+    }
+    private static final int GT_ELEMENTWISE_MAX_STEPS = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_ELEMENTWISE_MAX_STEPS 16
+     * }
+     */
+    public static int GT_ELEMENTWISE_MAX_STEPS() {
+        return GT_ELEMENTWISE_MAX_STEPS;
+    }
+    private static final int GT_STEP_UNARY = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_STEP_UNARY 0
+     * }
+     */
+    public static int GT_STEP_UNARY() {
+        return GT_STEP_UNARY;
+    }
+    private static final int GT_STEP_BINARY = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_STEP_BINARY 1
+     * }
+     */
+    public static int GT_STEP_BINARY() {
+        return GT_STEP_BINARY;
+    }
+    private static final int GT_STEP_AFFINE = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_STEP_AFFINE 2
+     * }
+     */
+    public static int GT_STEP_AFFINE() {
+        return GT_STEP_AFFINE;
+    }
     private static final int GT_REDUCE_SUM = (int)0L;
     /**
      * {@snippet lang=c :
@@ -2796,6 +2841,71 @@ public class gatun_h extends NativeSymbols {
                 traceDowncall("gt_affine", stream, y, x, scale, shift);
             }
             return (int)mh$.invokeExact(stream, y, x, scale, shift);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_elementwise {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_elementwise");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_elementwise(gt_stream stream, gt_tensor y, const gt_tensor *inputs, int32_t input_count, const gt_step *steps, int32_t step_count)
+     * }
+     */
+    public static FunctionDescriptor gt_elementwise$descriptor() {
+        return gt_elementwise.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_elementwise(gt_stream stream, gt_tensor y, const gt_tensor *inputs, int32_t input_count, const gt_step *steps, int32_t step_count)
+     * }
+     */
+    public static MethodHandle gt_elementwise$handle() {
+        return gt_elementwise.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_elementwise(gt_stream stream, gt_tensor y, const gt_tensor *inputs, int32_t input_count, const gt_step *steps, int32_t step_count)
+     * }
+     */
+    public static MemorySegment gt_elementwise$address() {
+        return gt_elementwise.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_elementwise(gt_stream stream, gt_tensor y, const gt_tensor *inputs, int32_t input_count, const gt_step *steps, int32_t step_count)
+     * }
+     */
+    public static int gt_elementwise(MemorySegment stream, MemorySegment y, MemorySegment inputs, int input_count, MemorySegment steps, int step_count) {
+        var mh$ = gt_elementwise.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_elementwise", stream, y, inputs, input_count, steps, step_count);
+            }
+            return (int)mh$.invokeExact(stream, y, inputs, input_count, steps, step_count);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

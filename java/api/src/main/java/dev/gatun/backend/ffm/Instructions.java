@@ -8,8 +8,10 @@ import dev.gatun.backend.Direction;
 import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
 import dev.gatun.ffi.gatun_h;
+import dev.gatun.ffi.gt_step;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Every instruction as one downcall on a stream, which runs it or, if it is recording, keeps it.
@@ -139,6 +141,58 @@ abstract class Instructions implements Backend {
   @Override
   public void affine(View y, View x, double scale, double shift) {
     issue("affine", s -> gatun_h.gt_affine(s, at(y), at(x), scale, shift), y, x);
+  }
+
+  @Override
+  public void elementwise(View y, List<View> inputs, List<Step> steps) {
+    // What is more than these has no room in the scratch memory.
+    if (inputs.size() > MAX_STEP_INPUTS || steps.size() > MAX_STEPS) {
+      throw new IllegalArgumentException(
+          "[elementwise] at most %d inputs and %d steps were expected, found %d and %d"
+              .formatted(MAX_STEP_INPUTS, MAX_STEPS, inputs.size(), steps.size()));
+    }
+    View[] operands = new View[1 + inputs.size()];
+    operands[0] = y;
+    for (int i = 0; i < inputs.size(); i++) {
+      operands[1 + i] = inputs.get(i);
+    }
+    MemorySegment handles = Scratch.segment();
+    MemorySegment chain = handles.asSlice(MAX_STEP_INPUTS * ValueLayout.ADDRESS.byteSize());
+    chain.fill((byte) 0);
+    for (int k = 0; k < steps.size(); k++) {
+      write(gt_step.asSlice(chain, k), steps.get(k));
+    }
+    issue(
+        "elementwise",
+        s -> {
+          for (int i = 0; i < inputs.size(); i++) {
+            handles.setAtIndex(ValueLayout.ADDRESS, i, at(inputs.get(i)));
+          }
+          return gatun_h.gt_elementwise(s, at(y), handles, inputs.size(), chain, steps.size());
+        },
+        operands);
+  }
+
+  private static void write(MemorySegment to, Step step) {
+    switch (step) {
+      case UnaryStep(Unary op, int a) -> {
+        gt_step.kind(to, gatun_h.GT_STEP_UNARY());
+        gt_step.op(to, Codes.code(op));
+        gt_step.a(to, a);
+      }
+      case BinaryStep(Binary op, int a, int b) -> {
+        gt_step.kind(to, gatun_h.GT_STEP_BINARY());
+        gt_step.op(to, Codes.code(op));
+        gt_step.a(to, a);
+        gt_step.b(to, b);
+      }
+      case AffineStep(int a, double scale, double shift) -> {
+        gt_step.kind(to, gatun_h.GT_STEP_AFFINE());
+        gt_step.a(to, a);
+        gt_step.scale(to, scale);
+        gt_step.shift(to, shift);
+      }
+    }
   }
 
   @Override

@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 /// spares each call an Arena. Downcalls do not call back, so a thread uses it for one call at a
 /// time.
 final class Scratch {
-  static final int BYTES = 512;
+  static final int BYTES = 1024;
 
   // An automatic arena: the memory goes when the thread has gone.
   private static final ThreadLocal<MemorySegment> SEGMENT =

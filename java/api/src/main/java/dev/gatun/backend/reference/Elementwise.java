@@ -26,7 +26,7 @@ final class Elementwise {
     }
   }
 
-  private static double apply(Unary op, double x) {
+  static double apply(Unary op, double x) {
     return switch (op) {
       case NEGATE -> -x;
       case ABS -> Math.abs(x);
@@ -81,7 +81,7 @@ final class Elementwise {
                 y.count()));
   }
 
-  private static Strided broadcast(Operands operands, Operand operand, Operand y) {
+  static Strided broadcast(Operands operands, Operand operand, Operand y) {
     Strided walk = Strided.broadcast(operand, y);
     if (walk == null) {
       throw operands.refusal(
@@ -105,7 +105,7 @@ final class Elementwise {
     }
   }
 
-  private static double apply(Binary op, double a, double b) {
+  static double apply(Binary op, double a, double b) {
     return switch (op) {
       case ADD -> a + b;
       case SUBTRACT -> a - b;

@@ -169,6 +169,11 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public void elementwise(View y, List<View> inputs, List<Step> steps) {
+    issue(ElementwiseChain.of(y, inputs, steps));
+  }
+
+  @Override
   public void reduce(View y, View x, Reduction op, int axes) {
     issue(Reductions.reduce(y, x, op, axes));
   }
