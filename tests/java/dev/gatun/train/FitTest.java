@@ -192,7 +192,7 @@ class FitTest {
     try (Trainer scaled =
             Trainer.of(Net.input(1, 1, 1).flatten())
                 .on(Backends.REFERENCE.device())
-                .standardize(Standardizer.scale(1))
+                .preprocess(Standardizer.scale(1))
                 .loss((outputs, labels) -> outputs.sum());
         Trainer standardised =
             Trainer.of(Net.input(1, 1, 1).flatten())
@@ -241,7 +241,7 @@ class FitTest {
         Trainer.of(net)
             .on(Backends.REFERENCE.device())
             .optimizer(STILL)
-            .standardize(Standardizer.of(new double[] {1}, new double[] {1}))) {
+            .preprocess(Standardizer.of(new double[] {1}, new double[] {1}))) {
       Set<Float> losses = new HashSet<>();
       for (int run = 0; run < 2; run++) {
         for (float loss : trainer.fit(data.batch(4), Span.epochs(5)).losses()) {

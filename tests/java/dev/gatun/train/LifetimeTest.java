@@ -40,7 +40,7 @@ class LifetimeTest {
   @EnumSource(Backends.class)
   void aClosedTrainer_refuses(Backends backend) {
     try (Device device = open(backend)) {
-      Trainer trainer = Trainer.of(NET).on(device).standardize(Standardizer.scale(1));
+      Trainer trainer = Trainer.of(NET).on(device).preprocess(Standardizer.scale(1));
       step(trainer);
       trainer.evaluate(DATA);
       Model model = trainer.model();
@@ -70,7 +70,7 @@ class LifetimeTest {
       model.close();
       model.close();
       illegalState(text, () -> model.read("dense0.bias"));
-      try (Trainer trainer = Trainer.of(NET).on(device).standardize(Standardizer.scale(1))) {
+      try (Trainer trainer = Trainer.of(NET).on(device).preprocess(Standardizer.scale(1))) {
         step(trainer);
         trainer.evaluate(DATA);
         trainer.model().close();

@@ -168,10 +168,10 @@ class TrainerTest {
           "[fit] the network tells 9 classes apart, noisy pictures has 10",
           () -> narrow.fit(data, Span.epochs(1)));
       illegalState(
-          "[evaluate] the pictures' standardisation is not known: call fit first, or"
-              + " standardize(...)",
+          "[evaluate] the pictures' preprocessing is not known: call fit first, or"
+              + " preprocess(...)",
           () -> trainer.evaluate(data));
-      trainer.standardize(Standardizer.scale(1));
+      trainer.preprocess(Standardizer.scale(1));
       shapeError(
           "[evaluate] the network expects inputs (4, 4, 1), the pictures of noisy pictures are"
               + " (5, 4, 1)",
@@ -197,7 +197,7 @@ class TrainerTest {
               () -> trainer.optimizer(Optimizer.sgd(1)),
               () -> trainer.clipNorm(1),
               () -> trainer.loss(Loss.softmaxCrossEntropy()),
-              () -> trainer.standardize(Standardizer.scale(1)))) {
+              () -> trainer.preprocess(Standardizer.scale(1)))) {
         illegalState("the trainer has made its model already; its configuration is fixed", change);
       }
     }

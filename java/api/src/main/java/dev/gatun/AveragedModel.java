@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.data.Preprocessing;
 import dev.gatun.graph.Executable;
 import dev.gatun.graph.Graph;
 import dev.gatun.graph.Placement;
@@ -23,6 +24,10 @@ final class AveragedModel implements AutoCloseable {
     this.averaging = averaging;
     try {
       model = holdings.add(Model.of(source.net(), source.device(), seed));
+      Preprocessing known = source.preprocessing();
+      if (known != null) {
+        model.preprocessing(known);
+      }
       Graph graph = new Graph();
       Value share = graph.leaf("weight", new TensorType(DType.F32, Shape.scalar()));
       Staging staging = holdings.add(new Staging());

@@ -1,7 +1,11 @@
 package dev.gatun;
 
+import dev.gatun.data.Preprocessing;
+import dev.gatun.file.SafeTensors;
 import dev.gatun.graph.Placement;
+import java.io.IOException;
 import java.lang.ref.Cleaner;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -9,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /// A network with its parameters on a device; owns their memory. Calls take turns; use after close
 /// is an [IllegalStateException]. Close the model before its device.
@@ -27,6 +32,7 @@ public final class Model implements AutoCloseable {
   private final Cleaner.Cleanable cleanable;
   private final Map<Integer, InferenceStep> predictors = new HashMap<>();
   private final AtomicLong version = new AtomicLong();
+  private @Nullable Preprocessing preprocessing;
 
   private Model(Net net, Device device, long seed) {
     this.net = net;
@@ -113,9 +119,56 @@ public final class Model implements AutoCloseable {
     changed();
   }
 
+  /// What inputs go through before they come here, or null if that is not known: training sets it,
+  /// and files keep it.
+  public synchronized @Nullable Preprocessing preprocessing() {
+    return preprocessing;
+  }
+
+  /// Says what inputs go through before they come here.
+  public synchronized void preprocessing(Preprocessing newPreprocessing) {
+    preprocessing = newPreprocessing;
+  }
+
+  /// Writes parameters, states and the preprocessing to `file` in the safetensors format, F32
+  /// under their names. The network itself is code, and the optimizer's state is not kept. An old
+  /// file is replaced when the new one is complete.
+  ///
+  /// @throws IOException when it cannot be written
+  public synchronized void save(Path file) throws IOException {
+    holdings.requireOpen();
+    ModelFile.write(this, file);
+  }
+
+  /// Takes parameters, states and the preprocessing from a file that [#save] or another program
+  /// wrote. Nothing changes if the file does not fit.
+  ///
+  /// @throws dev.gatun.data.DataFormatException when the file cannot be read, is damaged, or its
+  ///   tensors are not those of the network, F32 with the same names and shapes
+  public synchronized void restore(Path file) {
+    holdings.requireOpen();
+    try (SafeTensors tensors = SafeTensors.open(file)) {
+      ModelFile.read(this, tensors);
+    }
+  }
+
+  /// A model of `net` on `device` with the content of a file; see [#restore].
+  ///
+  /// @throws dev.gatun.data.DataFormatException see [#restore]
+  public static Model load(Net net, Device device, Path file) {
+    Model model = of(net, device, 0);
+    try {
+      model.restore(file);
+      return model;
+    } catch (RuntimeException | Error e) {
+      model.close();
+      throw e;
+    }
+  }
+
   /// The network's outputs in inference mode.
   ///
-  /// @param inputs any number of inputs one after the other, standardised as in training
+  /// @param inputs any number of inputs one after the other, preprocessed as in training
   /// @return as many outputs one after the other
   /// @throws ShapeException if the length is not a multiple of an input's
   public synchronized float[] predict(float[] inputs) {

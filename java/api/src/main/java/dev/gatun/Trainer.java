@@ -5,6 +5,7 @@ import dev.gatun.data.Batch;
 import dev.gatun.data.Batches;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Loader;
+import dev.gatun.data.Preprocessing;
 import dev.gatun.data.Standardizer;
 import java.lang.ref.Cleaner;
 import java.util.ArrayList;
@@ -39,7 +40,7 @@ public final class Trainer implements AutoCloseable {
   private ParameterGroups groups = ParameterGroups.of(Optimizer.sgd(0.1).momentum(0.9));
   private Schedule schedule = Schedule.constant();
   private Augmentation.Pipeline augmentation = Augmentation.Pipeline.none();
-  private @Nullable Standardizer standardizer;
+  private @Nullable Preprocessing preprocessing;
   private Clipping clipping = Clipping.none();
   private int accumulation = 1;
   private @Nullable Averaging averaging;
@@ -114,10 +115,10 @@ public final class Trainer implements AutoCloseable {
   }
 
   /// Turns bytes into numbers this way. By default each channel is standardised by the training
-  /// set's mean and deviation.
-  public Trainer standardize(Standardizer newStandardizer) {
+  /// set's mean and deviation. It becomes the model's ([Model#preprocessing]).
+  public Trainer preprocess(Preprocessing newPreprocessing) {
     requireFresh();
-    standardizer = newStandardizer;
+    preprocessing = newPreprocessing;
     return this;
   }
 
@@ -231,7 +232,7 @@ public final class Trainer implements AutoCloseable {
   /// gradients are accumulated, every n-th call changes the parameters. For averages of weights an
   /// epoch is a step.
   ///
-  /// @param images `[N, H, W, C]`, standardised
+  /// @param images `[N, H, W, C]`, preprocessed
   /// @param labels `[N]`, or `[N, ...]` for outputs `[N, ..., classes]`; below the number of
   ///   classes, negative to be ignored
   /// @param learningRate for this step
@@ -277,15 +278,15 @@ public final class Trainer implements AutoCloseable {
 
   /// Evaluates on all pictures of `test` in inference mode.
   ///
-  /// @throws IllegalStateException if nothing was trained and no standardizer was given
+  /// @throws IllegalStateException if nothing was trained and no preprocessing was given
   public Evaluation evaluate(Batches test) {
-    Standardizer standard = standardizer;
-    if (standard == null) {
+    Preprocessing fitted = preprocessing();
+    if (fitted == null) {
       throw new IllegalStateException(
-          "[evaluate] the pictures' standardisation is not known: call fit first, or"
-              + " standardize(...)");
+          "[evaluate] the pictures' preprocessing is not known: call fit first, or"
+              + " preprocess(...)");
     }
-    requireFits("evaluate", test, test.dataset().image());
+    requireFits("evaluate", test, fitted.output(test.dataset().image()));
     AveragedModel average = averaged;
     Model present = average != null && average.hasBegun() ? average.model() : model();
     present.requireOpen();
@@ -298,7 +299,7 @@ public final class Trainer implements AutoCloseable {
     long correct = 0;
     long images = 0;
     try (Loader loader =
-        new Loader(test, standard, Augmentation.Pipeline.none(), seed, loaderThreads)) {
+        new Loader(test, fitted, Augmentation.Pipeline.none(), seed, loaderThreads)) {
       loader.start(0);
       for (Batch batch = loader.next(); batch != null; batch = loader.next()) {
         judge.setLabels(batch.labels());
@@ -330,21 +331,21 @@ public final class Trainer implements AutoCloseable {
               .formatted(batches.count(), accumulation));
     }
     long totalSteps = length.toSteps(stepsPerEpoch);
-    requireFits("fit", train, augmentation.output(train.dataset().image()));
+    requireFits("fit", train, preprocessed(augmentation.output(train.dataset().image())));
     if (test != null) {
-      requireFits("fit", test, test.dataset().image());
+      requireFits("fit", test, preprocessed(test.dataset().image()));
     }
-    Standardizer standard = standardizer;
-    if (standard == null) {
-      standard = Standardizer.fit(train.dataset());
-      standardizer = standard;
+    Preprocessing fitted = preprocessing();
+    if (fitted == null) {
+      fitted = Standardizer.fit(train.dataset());
     }
+    model().preprocessing(fitted);
     Watcher.Start begin =
         new Watcher.Start(net.parameterCount(), train.size(), stepsPerEpoch, totalSteps);
     watchers.forEach(watcher -> watcher.start(begin));
 
     History history = new History((int) Math.min(totalSteps, 1 << 20));
-    try (Loader loader = new Loader(batches, standard, augmentation, seed, loaderThreads)) {
+    try (Loader loader = new Loader(batches, fitted, augmentation, seed, loaderThreads)) {
       TrainingStep compiled =
           step(
               "fit",
@@ -519,6 +520,16 @@ public final class Trainer implements AutoCloseable {
                 .formatted(classes, labels[i], i));
       }
     }
+  }
+
+  /// What was given, or else what the model has.
+  private @Nullable Preprocessing preprocessing() {
+    return preprocessing != null || model == null ? preprocessing : model.preprocessing();
+  }
+
+  private ImageShape preprocessed(ImageShape image) {
+    Preprocessing known = preprocessing();
+    return known == null ? image : known.output(image);
   }
 
   private void requireFits(String caller, Batches batches, ImageShape image) {

@@ -7,10 +7,10 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// Makes batches in background threads, ahead of the training step, so that reading, augmenting and
-/// standardising images overlap it.
+/// preprocessing images overlap it.
 ///
 /// ```
-/// try (var loader = new Loader(batches, standardizer, augmentation, seed, 1)) {
+/// try (var loader = new Loader(batches, preprocessing, augmentation, seed, 1)) {
 ///   for (int epoch = 0; epoch < epochs; epoch++) {
 ///     loader.start(epoch);
 ///     for (Batch batch = loader.next(); batch != null; batch = loader.next()) {
@@ -36,7 +36,7 @@ public final class Loader implements AutoCloseable {
   }
 
   private final Batches batches;
-  private final Standardizer standardizer;
+  private final Preprocessing preprocessing;
   private final ImageShape image;
   private final RandomStream shuffling;
   private final int[] order;
@@ -60,14 +60,14 @@ public final class Loader implements AutoCloseable {
   /// A loader with its threads waiting for the first [#start(int)].
   ///
   /// @param batches what to load
-  /// @param standardizer from bytes to floats, with as many channels as the images have
+  /// @param preprocessing from bytes to floats, fitted on images of this size or of as many channels
   /// @param augmentation what to do to each image before that; `none()` for evaluation
   /// @param seed of the order and of the augmentation
   /// @param threads how many batches to prepare at once, at least 1
   /// @throws IllegalArgumentException when the parts do not fit each other or there is no batch
   public Loader(
       Batches batches,
-      Standardizer standardizer,
+      Preprocessing preprocessing,
       Augmentation.Pipeline augmentation,
       long seed,
       int threads) {
@@ -85,18 +85,9 @@ public final class Loader implements AutoCloseable {
               + batches.size()
               + ", and incomplete batches are dropped");
     }
-    if (standardizer.channels() != dataset.channels()) {
-      throw new IllegalArgumentException(
-          "[loader] images of "
-              + dataset.name()
-              + " have "
-              + dataset.channels()
-              + " channels, the standardizer has "
-              + standardizer.channels());
-    }
     this.batches = batches;
-    this.standardizer = standardizer;
-    this.image = augmentation.output(dataset.image());
+    this.preprocessing = preprocessing;
+    this.image = preprocessing.output(augmentation.output(dataset.image()));
     this.shuffling = new RandomStream(Philox.derive(seed, PURPOSE), 0);
     this.order = new int[dataset.size()];
     // One batch with the consumer, one ready for it, one in the hands of each thread.
@@ -272,7 +263,7 @@ public final class Loader implements AutoCloseable {
     Dataset dataset = batches.dataset();
     dataset.read(item, bound.input(), 0);
     byte[] bytes = bound.apply(epoch, item);
-    standardizer.apply(bytes, batch.images(), place * image.elements());
+    preprocessing.apply(bytes, batch.images(), place * image.elements());
     batch.labels()[place] = dataset.label(item);
   }
 

@@ -1,9 +1,13 @@
 package dev.gatun.data;
 
 import java.util.Arrays;
+import java.util.Map;
 
-/// Turns unsigned bytes into floats, per channel: `(value / 255 - mean) / standardDeviation`.
-public final class Standardizer {
+/// Turns unsigned bytes into floats, per channel: `(value / 255 - mean) / standardDeviation`, as
+/// ResNets do it; with [#center] only the mean is subtracted, as VGG does it.
+public final class Standardizer implements Preprocessing {
+  static final String KIND = "standardizer";
+
   private static final int LEVELS = 256;
   // Below this a channel is constant: it is centred only.
   private static final double SMALLEST_DEVIATION = 1e-8;
@@ -56,6 +60,13 @@ public final class Standardizer {
       deviation[c] = found < SMALLEST_DEVIATION ? 1 : found;
     }
     return new Standardizer(mean, deviation);
+  }
+
+  /// The mean of each channel of `dataset`, subtracted; deviations stay as they are.
+  public static Standardizer center(Dataset dataset) {
+    Standardizer fitted = fit(dataset);
+    Arrays.fill(fitted.deviation, 1);
+    return of(fitted.mean, fitted.deviation);
   }
 
   /// Given means and standard deviations of values in `[0, 1]`, one of each per channel.
@@ -113,10 +124,23 @@ public final class Standardizer {
     return deviation.clone();
   }
 
+  @Override
+  public ImageShape output(ImageShape input) {
+    if (input.channels() != mean.length) {
+      throw new IllegalArgumentException(
+          "[standardize] images have "
+              + input.channels()
+              + " channels, the standardizer has "
+              + mean.length);
+    }
+    return input;
+  }
+
   /// Writes the whole of `image`, channels-last, to `target[offset ..]`. Allocates nothing.
   ///
   /// @throws IllegalArgumentException when the length is no multiple of the channels
   /// @throws IndexOutOfBoundsException when the target is too short
+  @Override
   public void apply(byte[] image, float[] target, int offset) {
     int channels = mean.length;
     if (image.length % channels != 0) {
@@ -133,6 +157,28 @@ public final class Standardizer {
         target[offset + p] = table[row + (image[p] & 0xFF)];
       }
     }
+  }
+
+  /// What becomes of values that bytes stand for, in [0, 1]; channels-last.
+  @Override
+  public float[] apply(float[] inputs) {
+    FeatureScaler.requireWhole("standardize", inputs.length, mean.length);
+    float[] outputs = new float[inputs.length];
+    for (int i = 0, c = 0; i < inputs.length; i++) {
+      outputs[i] = (float) ((inputs[i] - mean[c]) / deviation[c]);
+      c = c + 1 == mean.length ? 0 : c + 1;
+    }
+    return outputs;
+  }
+
+  @Override
+  public String kind() {
+    return KIND;
+  }
+
+  @Override
+  public Map<String, double[]> values() {
+    return Map.of("mean", mean(), "deviation", deviation());
   }
 
   @Override
