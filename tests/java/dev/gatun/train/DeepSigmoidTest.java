@@ -40,7 +40,7 @@ class DeepSigmoidTest {
     try (Trainer trainer =
         Trainer.of(net.dense(Pictures.CLASSES))
             .on(Backends.CPU.device())
-            .standardize(Standardizer.fit(train))
+            .preprocess(Standardizer.fit(train))
             .optimizer(Optimizer.adam(0.002))) {
       return Objects.requireNonNull(
               trainer.fit(train.batch(50), test.batch(100), Span.epochs(15)).test())

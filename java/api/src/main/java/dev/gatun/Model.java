@@ -1,6 +1,8 @@
 package dev.gatun;
 
+import dev.gatun.data.ImageShape;
 import dev.gatun.data.Preprocessing;
+import dev.gatun.data.TestViews;
 import dev.gatun.file.SafeTensors;
 import dev.gatun.graph.Placement;
 import java.io.IOException;
@@ -192,6 +194,41 @@ public final class Model implements AutoCloseable {
       step.readOutputs(outputs, first * out, size * out);
     }
     return outputs;
+  }
+
+  /// The mean of the network's outputs (logits, as a rule) over the views of an image.
+  ///
+  /// @param image unsigned bytes of shape `shape`, channels-last
+  /// @throws IllegalStateException if the preprocessing is not known
+  /// @throws ShapeException if a view is not an input of the network
+  public synchronized float[] predict(byte[] image, ImageShape shape, TestViews views) {
+    Preprocessing known = preprocessing;
+    if (known == null) {
+      throw new IllegalStateException(
+          "[predict] the images' preprocessing is not known: train, load, or set it");
+    }
+    byte[] view = new byte[views.output(shape).elements()];
+    int elements = known.output(views.output(shape)).elements();
+    if (elements != net.inputShape().count()) {
+      throw new ShapeException(
+          "[predict] the network expects inputs %s, the views are %s"
+              .formatted(net.inputShape(), known.output(views.output(shape))));
+    }
+    float[] input = new float[elements];
+    double[] sums = new double[Math.toIntExact(net.outputShape().count())];
+    for (int k = 0; k < views.count(); k++) {
+      views.read(k, image, shape, view);
+      known.apply(view, input, 0);
+      float[] outputs = predict(input);
+      for (int i = 0; i < sums.length; i++) {
+        sums[i] += outputs[i];
+      }
+    }
+    float[] mean = new float[sums.length];
+    for (int i = 0; i < mean.length; i++) {
+      mean[i] = (float) (sums[i] / views.count());
+    }
+    return mean;
   }
 
   /// Gives the memory back; a second call does nothing.

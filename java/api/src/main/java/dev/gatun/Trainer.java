@@ -5,6 +5,7 @@ import dev.gatun.data.Batch;
 import dev.gatun.data.Batches;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Loader;
+import dev.gatun.data.Mixing;
 import dev.gatun.data.Preprocessing;
 import dev.gatun.data.Standardizer;
 import java.lang.ref.Cleaner;
@@ -40,6 +41,7 @@ public final class Trainer implements AutoCloseable {
   private ParameterGroups groups = ParameterGroups.of(Optimizer.sgd(0.1).momentum(0.9));
   private Schedule schedule = Schedule.constant();
   private Augmentation.Pipeline augmentation = Augmentation.Pipeline.none();
+  private Mixing mixing = Mixing.none();
   private @Nullable Preprocessing preprocessing;
   private Clipping clipping = Clipping.none();
   private int accumulation = 1;
@@ -111,6 +113,14 @@ public final class Trainer implements AutoCloseable {
   public Trainer augment(Augmentation... steps) {
     requireFresh();
     augmentation = Augmentation.Pipeline.of(steps);
+    return this;
+  }
+
+  /// Mixes training pictures in pairs, and their targets: mixup, CutMix. The loss then has
+  /// distributions over the classes for targets.
+  public Trainer mix(Mixing newMixing) {
+    requireFresh();
+    mixing = newMixing;
     return this;
   }
 
@@ -335,6 +345,14 @@ public final class Trainer implements AutoCloseable {
     if (test != null) {
       requireFits("fit", test, preprocessed(test.dataset().image()));
     }
+    if (!(mixing instanceof Mixing.None)
+        && !net.outputShape().equals(Shape.of(train.dataset().classes()))) {
+      throw new ShapeException(
+          "[fit] mixed pictures need a network with as many outputs as there are classes, found %s"
+              .formatted(net.outputShape())
+              + " and "
+              + train.dataset().classes());
+    }
     Preprocessing fitted = preprocessing();
     if (fitted == null) {
       fitted = Standardizer.fit(train.dataset());
@@ -345,7 +363,7 @@ public final class Trainer implements AutoCloseable {
     watchers.forEach(watcher -> watcher.start(begin));
 
     History history = new History((int) Math.min(totalSteps, 1 << 20));
-    try (Loader loader = new Loader(batches, fitted, augmentation, seed, loaderThreads)) {
+    try (Loader loader = new Loader(batches, fitted, augmentation, mixing, seed, loaderThreads)) {
       TrainingStep compiled =
           step(
               "fit",

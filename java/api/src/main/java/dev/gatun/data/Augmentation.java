@@ -5,10 +5,25 @@ import dev.gatun.random.RandomStream;
 import java.util.Arrays;
 import java.util.List;
 
-/// A random change of a training image that keeps its class.
+/// A random change of a training image that keeps its class; [Mixing] is for those that do not.
+///
+/// For pictures of any kind: [#flipHorizontal], [#pad] and [#randomCrop] for small ones,
+/// [#scaledCrop] or [#randomResizedCrop] for large ones; [#brightness], [#contrast],
+/// [#saturation], [ColorOffset], [#rotate], [#shear], [#translate], [#stretch], [#distort],
+/// [#cutout]. Everything is drawn from a stream of its own for each seed, epoch and image, so the
+/// number of threads does not matter.
 ///
 /// Descriptions only; [Pipeline#bind] checks them against a shape and makes them runnable.
-public sealed interface Augmentation {
+public sealed interface Augmentation
+    permits Augmentation.Pad,
+        Augmentation.RandomCrop,
+        Augmentation.FlipHorizontal,
+        Augmentation.FlipVertical,
+        Augmentation.Cutout,
+        ScaledCrop,
+        Warp,
+        ColorJitter,
+        ColorOffset {
   /// The shape that an image of shape `input` becomes.
   ///
   /// @throws IllegalArgumentException when the augmentation does not fit the shape
@@ -31,6 +46,73 @@ public sealed interface Augmentation {
   /// Left and right exchanged for half of the images.
   static Augmentation flipHorizontal() {
     return new FlipHorizontal();
+  }
+
+  /// Top and bottom exchanged for half of the images.
+  static Augmentation flipVertical() {
+    return new FlipVertical();
+  }
+
+  /// The crop that residual networks were trained on: [ScaledCrop.ShortSide] with a short side of
+  /// 256 to 480 and a window of 224.
+  static Augmentation scaledCrop() {
+    return scaledCrop(256, 480, 224);
+  }
+
+  /// A window of an image whose short side is made `low` to `high`: [ScaledCrop.ShortSide].
+  static Augmentation scaledCrop(int low, int high, int size) {
+    return new ScaledCrop.ShortSide(low, high, size);
+  }
+
+  /// A window with a random share of the area, 0.08 to 1, and aspect, 3/4 to 4/3:
+  /// [ScaledCrop.Area].
+  static Augmentation randomResizedCrop(int height, int width) {
+    return new ScaledCrop.Area(height, width, 0.08, 4.0 / 3);
+  }
+
+  /// Brighter or darker by up to this share: [ColorJitter].
+  static Augmentation brightness(double limit) {
+    return new ColorJitter(ColorJitter.Kind.BRIGHTNESS, limit);
+  }
+
+  /// With more or less contrast by up to this share: [ColorJitter].
+  static Augmentation contrast(double limit) {
+    return new ColorJitter(ColorJitter.Kind.CONTRAST, limit);
+  }
+
+  /// More or less colourful by up to this share: [ColorJitter].
+  static Augmentation saturation(double limit) {
+    return new ColorJitter(ColorJitter.Kind.SATURATION, limit);
+  }
+
+  /// Turned by up to this many degrees, either way: [Warp].
+  static Augmentation rotate(double degrees) {
+    return new Warp(Warp.Kind.ROTATE, degrees);
+  }
+
+  /// Slanted by up to this many degrees, either way: [Warp].
+  static Augmentation shear(double degrees) {
+    return new Warp(Warp.Kind.SHEAR, degrees);
+  }
+
+  /// Moved by up to this share of its sides: [Warp].
+  static Augmentation translate(double share) {
+    return new Warp(Warp.Kind.TRANSLATE, share);
+  }
+
+  /// Wider and higher, or less so, by factors of up to e^`limit`: [Warp].
+  static Augmentation stretch(double limit) {
+    return new Warp(Warp.Kind.STRETCH, limit);
+  }
+
+  /// Seen through a lens that moves the corners by up to this share: [Warp].
+  static Augmentation distort(double limit) {
+    return new Warp(Warp.Kind.DISTORT, limit);
+  }
+
+  /// A black square with its centre anywhere (DeVries and Taylor 2017).
+  static Augmentation cutout(int size) {
+    return new Cutout(size, 0);
   }
 
   /// Black pixels on all sides.
@@ -135,6 +217,67 @@ public sealed interface Augmentation {
             target[to + c] = source[from + c];
           }
         }
+      }
+    }
+  }
+
+  /// Top and bottom exchanged with probability 1/2.
+  record FlipVertical() implements Augmentation {
+    @Override
+    public ImageShape output(ImageShape input) {
+      return input;
+    }
+
+    @Override
+    public void apply(byte[] source, ImageShape input, byte[] target, RandomStream random) {
+      if (random.nextInt() < 0) {
+        System.arraycopy(source, 0, target, 0, input.elements());
+      } else {
+        turn(source, input, target);
+      }
+    }
+
+    static void turn(byte[] source, ImageShape shape, byte[] target) {
+      int row = shape.width() * shape.channels();
+      for (int start = 0; start < shape.elements(); start += row) {
+        System.arraycopy(source, start, target, shape.elements() - start - row, row);
+      }
+    }
+  }
+
+  /// A square of one grey whose centre is anywhere in the image, each pixel equally likely; what
+  /// lies outside is cut off. Helps on small images, less on large ones.
+  ///
+  /// @param size of the square
+  /// @param grey that it is filled with, 0 to 255
+  record Cutout(int size, int grey) implements Augmentation {
+    /// @throws IllegalArgumentException when the size is below 1 or the grey not a byte
+    public Cutout {
+      if (size < 1 || grey < 0 || grey > 255) {
+        throw new IllegalArgumentException(
+            "[cutout] a size of at least 1 and a grey of 0 to 255 expected, found "
+                + size
+                + " and "
+                + grey);
+      }
+    }
+
+    @Override
+    public ImageShape output(ImageShape input) {
+      return input;
+    }
+
+    @Override
+    public void apply(byte[] source, ImageShape input, byte[] target, RandomStream random) {
+      System.arraycopy(source, 0, target, 0, input.elements());
+      int top = random.nextInt(input.height()) - size / 2;
+      int left = random.nextInt(input.width()) - size / 2;
+      int from = Math.max(0, left);
+      int to = (int) Math.min(input.width(), (long) left + size);
+      for (int y = Math.max(0, top); y < Math.min(input.height(), (long) top + size); y++) {
+        int row = y * input.width();
+        Arrays.fill(
+            target, (row + from) * input.channels(), (row + to) * input.channels(), (byte) grey);
       }
     }
   }

@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// thread consumes; taking and releasing batches allocates nothing.
 public final class Loader implements AutoCloseable {
   private static final long PURPOSE = 0x73687566666c65L; // "shuffle"
+  private static final long MIXING = 0x6d6978696e67L; // "mixing"
   private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
 
   private enum State {
@@ -37,7 +38,9 @@ public final class Loader implements AutoCloseable {
 
   private final Batches batches;
   private final Preprocessing preprocessing;
+  private final Mixing mixing;
   private final ImageShape image;
+  private final Mixing.Extents extents;
   private final RandomStream shuffling;
   private final int[] order;
   private final Thread[] threads;
@@ -71,6 +74,19 @@ public final class Loader implements AutoCloseable {
       Augmentation.Pipeline augmentation,
       long seed,
       int threads) {
+    this(batches, preprocessing, augmentation, Mixing.none(), seed, threads);
+  }
+
+  /// The same with images mixed in pairs; then batches have targets.
+  ///
+  /// @throws IllegalArgumentException when the parts do not fit each other or there is no batch
+  public Loader(
+      Batches batches,
+      Preprocessing preprocessing,
+      Augmentation.Pipeline augmentation,
+      Mixing mixing,
+      long seed,
+      int threads) {
     if (threads < 1) {
       throw new IllegalArgumentException("[loader] threads must be at least 1, found " + threads);
     }
@@ -86,9 +102,12 @@ public final class Loader implements AutoCloseable {
               + ", and incomplete batches are dropped");
     }
     this.batches = batches;
+    this.mixing = mixing;
+    int classes = mixing instanceof Mixing.None ? 0 : dataset.classes();
     this.preprocessing = preprocessing;
     this.image = preprocessing.output(augmentation.output(dataset.image()));
     this.shuffling = new RandomStream(Philox.derive(seed, PURPOSE), 0);
+    this.extents = new Mixing.Extents(image, classes);
     this.order = new int[dataset.size()];
     // One batch with the consumer, one ready for it, one in the hands of each thread.
     this.slots = new Batch[threads + 2];
@@ -96,14 +115,15 @@ public final class Loader implements AutoCloseable {
     this.failures = new Throwable[slots.length];
     this.failedItems = new int[slots.length];
     for (int i = 0; i < slots.length; i++) {
-      slots[i] = new Batch(batches.size(), image, 0);
+      slots[i] = new Batch(batches.size(), image, classes);
     }
     Arrays.fill(states, State.FREE);
     this.threads = new Thread[threads];
     for (int i = 0; i < threads; i++) {
       Augmentation.Bound bound = augmentation.bind(dataset.image(), seed);
+      RandomStream mixes = new RandomStream(Philox.derive(seed, MIXING), 0);
       this.threads[i] =
-          Thread.ofPlatform().daemon().name("gatun-loader-" + i).start(() -> work(bound));
+          Thread.ofPlatform().daemon().name("gatun-loader-" + i).start(() -> work(bound, mixes));
     }
   }
 
@@ -237,7 +257,7 @@ public final class Loader implements AutoCloseable {
     }
   }
 
-  private void work(Augmentation.Bound bound) {
+  private void work(Augmentation.Bound bound, RandomStream mixes) {
     while (true) {
       int slot = claim();
       if (slot < 0) {
@@ -252,6 +272,7 @@ public final class Loader implements AutoCloseable {
           item = order[first + i];
           load(item, i, batch, bound);
         }
+        mix(batch, mixes);
       } catch (Throwable e) { // whatever it is, the consumer must not wait for ever
         failure = e;
       }
@@ -265,6 +286,19 @@ public final class Loader implements AutoCloseable {
     byte[] bytes = bound.apply(epoch, item);
     preprocessing.apply(bytes, batch.images(), place * image.elements());
     batch.labels()[place] = dataset.label(item);
+  }
+
+  private void mix(Batch batch, RandomStream mixes) {
+    float[] targets = batch.targets();
+    if (targets != null && !cancelled) {
+      int classes = extents.classes();
+      Arrays.fill(targets, 0, batch.count() * classes, 0);
+      for (int i = 0; i < batch.count(); i++) {
+        targets[i * classes + batch.labels()[i]] = 1;
+      }
+      mixes.restart(((long) epoch << 32) | batch.number());
+      mixing.apply(batch.images(), targets, batch.count(), extents, mixes);
+    }
   }
 
   /// Waits for a batch to fill; the slot it goes to, or -1 when the loader is closed.

@@ -34,7 +34,8 @@ final class Json {
   /// `text` in quotes, with what JSON does not allow in strings escaped.
   static String quote(String text) {
     StringBuilder quoted = new StringBuilder("\"");
-    for (char c : text.toCharArray()) {
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
       if (c == '"' || c == '\\') {
         quoted.append('\\').append(c);
       } else if (c < ' ') {
@@ -135,34 +136,28 @@ final class Json {
 
   private char escaped() {
     char c = next();
-    switch (c) {
-      case '"', '\\', '/':
-        return c;
-      case 'b':
-        return '\b';
-      case 'f':
-        return '\f';
-      case 'n':
-        return '\n';
-      case 'r':
-        return '\r';
-      case 't':
-        return '\t';
-      case 'u':
-        int code = 0;
-        for (int i = 0; i < 4; i++) {
-          int digit = Character.digit(next(), 16);
-          if (digit < 0) {
-            at--;
-            throw unexpected("a hexadecimal digit");
-          }
-          code = 16 * code + digit;
-        }
-        return (char) code;
-      default:
+    return switch (c) {
+      case '"', '\\', '/' -> c;
+      case 'b' -> '\b';
+      case 'f' -> '\f';
+      case 'n' -> '\n';
+      case 'r' -> '\r';
+      case 't' -> '\t';
+      case 'u' -> (char) (16 * (16 * (16 * digit() + digit()) + digit()) + digit());
+      default -> {
         at--;
         throw unexpected("an escape");
+      }
+    };
+  }
+
+  private int digit() {
+    int digit = Character.digit(next(), 16);
+    if (digit < 0) {
+      at--;
+      throw unexpected("a hexadecimal digit");
     }
+    return digit;
   }
 
   private boolean follows(char c) {

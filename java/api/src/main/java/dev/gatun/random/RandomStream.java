@@ -42,6 +42,11 @@ public final class RandomStream {
     }
   }
 
+  /// The number of the next 32-bit word, for [#skipTo].
+  public long position() {
+    return 4 * nextBlock - (4 - used);
+  }
+
   /// The next 32 random bits.
   public int nextInt() {
     if (used == 4) {
@@ -98,6 +103,38 @@ public final class RandomStream {
     double angle = 2 * StrictMath.PI * nextDouble();
     spareGaussian = radius * StrictMath.sin(angle);
     return radius * StrictMath.cos(angle);
+  }
+
+  /// A number in [0, 1] from the beta distribution with both parameters `alpha`: near 0 or 1 for a
+  /// small one, uniform for 1, near 1/2 for a large one.
+  ///
+  /// @throws IllegalArgumentException when `alpha` is not greater than 0
+  public double nextBeta(double alpha) {
+    if (!(alpha > 0 && Double.isFinite(alpha))) {
+      throw new IllegalArgumentException(
+          "[random] an alpha greater than 0 expected, found " + alpha);
+    }
+    double a = nextGamma(alpha);
+    double b = nextGamma(alpha);
+    return a + b > 0 ? a / (a + b) : nextInt() & 1; // tiny alphas: both vanish
+  }
+
+  /// A number from the gamma distribution of scale 1 (Marsaglia and Tsang 2000).
+  private double nextGamma(double shape) {
+    if (shape < 1) {
+      return nextGamma(shape + 1) * StrictMath.pow(1 - nextDouble(), 1 / shape);
+    }
+    double d = shape - 1.0 / 3;
+    double c = 1 / StrictMath.sqrt(9 * d);
+    while (true) {
+      double x = nextGaussian();
+      double t = 1 + c * x;
+      double v = t * t * t;
+      if (v > 0
+          && StrictMath.log(1 - nextDouble()) < 0.5 * x * x + d - d * v + d * StrictMath.log(v)) {
+        return d * v;
+      }
+    }
   }
 
   /// Puts `values` into a random order, each order equally likely (Fisher-Yates).

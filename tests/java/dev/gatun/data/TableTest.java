@@ -1,0 +1,100 @@
+package dev.gatun.data;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.gatun.data.Table.Format;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TableTest {
+  @TempDir Path folder;
+
+  @Test
+  void quotes_lineEnds_andEmptyFields() throws IOException {
+    Table table =
+        read("name,size\r\n\"a, \"\"b\"\"\nc\",1\r\n,-2.5e1\r\n\r\nd,3", Format.csv().header());
+    assertEquals(List.of("name", "size"), table.columns());
+    assertEquals(3, table.size());
+    assertEquals("a, \"b\"\nc", table.text(0, "name"));
+    assertEquals("", table.text(1, "name"));
+    assertArrayEquals(new float[] {1, -25, 3}, table.numbers("size"));
+    assertEquals(2, table.withoutMissing().size());
+    assertArrayEquals(new float[] {3, 1}, table.rows(2, 0).numbers("size"));
+    assertEquals(List.of("", "a, \"b\"\nc", "d"), table.distinct("name"));
+    assertArrayEquals(
+        new int[] {1, 0}, table.rows(2, 1).labels("name", List.of("", "d")));
+  }
+
+  @Test
+  void blanks_separateOnce() throws IOException {
+    Table table = read("  1 \t 2\n3   4  \n", Format.blanks());
+    assertArrayEquals(new float[] {1, 2, 3, 4}, table.numbers("0", "1"));
+    assertArrayEquals(
+        new float[] {5, 6}, read("5;6", Format.csv().separator(';')).numbers("0", "1"));
+  }
+
+  @Test
+  void errors_sayWhere() throws IOException {
+    fails("line 3: 2 fields expected as in line 1, found 3", "a,b\n1,2\n1,2,3\n", Format.csv());
+    fails("line 2: the quotes that are opened here are not closed", "1,2\n3,\"4\n5", Format.csv());
+    fails("line 1: quotes around the whole field", "1,a\"b\"\n", Format.csv());
+    fails("line 1: a separator expected behind quotes, found x", "\"1\"x,2\n", Format.csv());
+    fails("at least one row expected, found none", "a,b\n", Format.csv().header());
+    fails("at least one row expected, found none", "", Format.csv());
+    fails("the column a stands twice", "a,a\n1,2\n", Format.csv().header());
+    Table table = read("a,b\n1,x\n,3\n", Format.csv().header());
+    says("line 2, column b: a finite number expected, found x", () -> table.numbers("b"));
+    says("line 3, column a: a finite number expected, found an empty field", () -> table.numbers("a"));
+    says("line 2, column b: one of [3] expected, found x", () -> table.labels("b", List.of("3")));
+    says("a label of at least 0 expected, found 1.5", () -> read("1.5", Format.csv()).labels("0"));
+    PreprocessingTest.refused("a column of [a, b] expected, found c", () -> table.numbers("c"));
+    PreprocessingTest.refused("at least one column", table::numbers);
+    PreprocessingTest.refused("found -1", () -> Format.csv().skip(-1));
+    Path binary = Files.write(folder.resolve("binary"), new byte[] {(byte) 0xff, (byte) 0xfe, 1});
+    says("text in UTF-8 expected", () -> Table.read(binary, Format.csv()));
+    says("cannot be read", () -> Table.read(folder.resolve("none.csv"), Format.csv()));
+  }
+
+  @Test
+  void realTables() {
+    Path tabular = TestData.folder("tabular");
+    Table iris = Table.read(tabular.resolve("iris.csv"), Format.csv().skip(1));
+    assertEquals(150, iris.size());
+    assertEquals(50, java.util.stream.IntStream.of(iris.labels("4")).filter(l -> l == 2).count());
+    Table housing = Table.read(tabular.resolve("california_housing.csv"), Format.csv().header());
+    assertEquals(20640, housing.size());
+    assertEquals(20640 - 207, housing.withoutMissing("total_bedrooms").size());
+    assertEquals(5, housing.distinct("ocean_proximity").size());
+    Table target = Table.read(tabular.resolve("diabetes_target.csv.gz"), Format.blanks());
+    double sum = 0;
+    for (float value : target.numbers("0")) {
+      sum += value;
+    }
+    assertEquals(152.1335, sum / 442, 1e-4);
+    Table diabetes = Table.read(tabular.resolve("diabetes_data.csv.gz"), Format.blanks());
+    assertEquals(List.of(442, 10), List.of(diabetes.size(), diabetes.columns().size()));
+  }
+
+  private Table read(String text, Format format) {
+    try {
+      return Table.read(Files.write(folder.resolve("table.csv"), text.getBytes(UTF_8)), format);
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  private void fails(String part, String text, Format format) {
+    says(part, () -> read(text, format));
+  }
+
+  private static void says(String part, Runnable action) {
+    Messages.assertSays(assertThrows(DataFormatException.class, action::run), part);
+  }
+}

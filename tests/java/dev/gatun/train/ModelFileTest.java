@@ -1,0 +1,219 @@
+package dev.gatun.train;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.gatun.Device;
+import dev.gatun.Evaluation;
+import dev.gatun.Model;
+import dev.gatun.Net;
+import dev.gatun.Optimizer;
+import dev.gatun.Span;
+import dev.gatun.Trainer;
+import dev.gatun.data.DataFormatException;
+import dev.gatun.data.Dataset;
+import dev.gatun.data.FeatureScaler;
+import dev.gatun.data.ImageShape;
+import dev.gatun.data.Preprocessing;
+import dev.gatun.data.Projection;
+import dev.gatun.data.Samples;
+import dev.gatun.suite.Backends;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/// A model comes back from its file with its preprocessing; a bad file changes nothing.
+class ModelFileTest {
+  private static final Net NET =
+      Net.input(4, 4, 1).conv(3, 3).batchNorm().relu().flatten().dense(Pictures.CLASSES);
+  private static final Net SMALL = Net.input(2).dense(1);
+
+  @TempDir Path folder;
+
+  @ParameterizedTest
+  @EnumSource
+  void whatIsLoaded_predictsTheSame(Backends backend) throws IOException {
+    Dataset train = Pictures.noisy(100, new ImageShape(4, 4, 1), 0.3, 1);
+    Preprocessing zca = Projection.zca(Samples.of(train), 0.01);
+    Path file = folder.resolve("model.safetensors");
+    float[] inputs = zca.apply(Pictures.normal(16 * 5, 3));
+    float[] outputs;
+    Evaluation evaluation;
+    Device device = backend.device();
+    try (Trainer trainer =
+        Trainer.of(NET).on(device).preprocess(zca).optimizer(Optimizer.adam(0.01))) {
+      trainer.fit(train.batch(20), Span.epochs(2));
+      trainer.model().save(file);
+      outputs = trainer.model().predict(inputs);
+      evaluation = trainer.evaluate(train.batch(50));
+    }
+    try (Model loaded = Model.load(NET, device, file)) {
+      assertArrayEquals(outputs, loaded.predict(inputs));
+      Preprocessing again = Objects.requireNonNull(loaded.preprocessing());
+      assertArrayEquals(zca.apply(inputs), again.apply(inputs));
+    }
+    try (Trainer other = Trainer.of(NET).on(device)) {
+      other.model().restore(file);
+      Evaluation same = other.evaluate(train.batch(50));
+      assertEquals(evaluation.loss(), same.loss());
+      assertEquals(evaluation.accuracy(), same.accuracy());
+    }
+    assertFalse(Files.exists(folder.resolve("model.safetensors.part")));
+  }
+
+  /// Fitted means are what training used and what evaluation uses.
+  @Test
+  void fit_keepsThePreprocessing() {
+    Dataset train = Pictures.noisy(40, new ImageShape(4, 4, 1), 0.3, 1);
+    FeatureScaler meanImage = FeatureScaler.center(Samples.of(train));
+    try (Trainer trainer = Trainer.of(NET).on(Backends.REFERENCE.device()).preprocess(meanImage)) {
+      trainer.fit(train.batch(20), Span.epochs(1));
+      assertEquals(meanImage, trainer.model().preprocessing());
+    }
+    try (Trainer trainer = Trainer.of(NET).on(Backends.REFERENCE.device())) {
+      trainer.fit(train.batch(20), Span.epochs(1));
+      assertEquals("standardizer", Objects.requireNonNull(trainer.model().preprocessing()).kind());
+    }
+  }
+
+  @Test
+  void theFile_isSafetensors() throws IOException {
+    try (Model model = Model.of(SMALL, Backends.REFERENCE.device(), 1)) {
+      model.write("dense0.weight", new float[] {1, -2});
+      model.write("dense0.bias", new float[] {0.5f});
+      Path file = folder.resolve("small");
+      model.save(file);
+      ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+      int length = (int) bytes.getLong();
+      assertEquals(0, length % 8);
+      byte[] header = new byte[length];
+      bytes.get(header);
+      assertEquals(
+          "{\"__metadata__\":{\"format\":\"gatun\"},"
+              + "\"dense0.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
+              + "\"dense0.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}",
+          new String(header, UTF_8).strip());
+      assertEquals(1, bytes.getFloat());
+      assertEquals(-2, bytes.getFloat());
+      assertEquals(0.5f, bytes.getFloat());
+      assertEquals(0, bytes.remaining());
+    }
+  }
+
+  @Test
+  void badFiles_areRefused_andChangeNothing() throws IOException {
+    String weight = "\"dense0.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}";
+    String bias = "\"dense0.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}";
+    try (Model model = Model.of(SMALL, Backends.REFERENCE.device(), 1)) {
+      float[] before = model.read("dense0.weight");
+      says(model, "found nothing", folder.resolve("none"));
+      says(model, "at least 8 bytes expected, found 3", write(new byte[3]));
+      says(model, "the file says 99", write(header(99, "{}", 0)));
+      says(model, "the file says 18446744073709551615", write(header(-1, "{}", 0)));
+      says(model, "the header is not the JSON expected", write(header(2, "{x", 0)));
+      says(model, "stands twice", file("{" + weight + "," + weight + "}", 8));
+      says(model, "truncated: 12 bytes of data expected, found 11", file(json(weight, bias), 11));
+      says(model, "too long: 12 bytes of data expected, found 13", file(json(weight, bias), 13));
+      says(model, "a tensor dense0.bias expected", file(json(weight), 8));
+      says(
+          model,
+          "found also [more]",
+          file(
+              json(weight, bias, bias.replace("dense0.bias", "more").replace("8,12", "12,16")),
+              16));
+      says(
+          model,
+          "tensor dense0.weight: F32 (1, 2) expected, found F32 (2, 1)",
+          file(json(weight.replace("1,2", "2,1"), bias), 12));
+      says(
+          model,
+          "tensor dense0.bias: F32 (1) expected, found I32 (1)",
+          file(json(weight, bias.replace("F32", "I32")), 12));
+      says(model, "a known dtype expected, found F12", file(json(weight.replace("F32", "F12")), 8));
+      says(model, "data_offsets 8 bytes apart", file(json(weight.replace("0,8", "8,0")), 8));
+      says(model, "whole numbers of at least 0", file(json(weight.replace("1,2", "-1,-2")), 8));
+      says(
+          model,
+          "too many elements",
+          file(json(weight.replace("1,2", "4611686018427387904,4611686018427387904")), 8));
+      says(
+          model,
+          "tensor dense0.bias: a beginning at byte 8 of the data expected, found 4",
+          file(json(weight, bias.replace("8,12", "4,8")), 8));
+      says(model, "dtype, shape and data_offsets expected", file("{\"a\":[]}", 0));
+      says(
+          model,
+          "found brightness",
+          file(json("\"__metadata__\":{\"preprocessing\":\"brightness\"}", weight, bias), 12));
+      says(
+          model,
+          "values called mean are missing",
+          file(json("\"__metadata__\":{\"preprocessing\":\"standardizer\"}", weight, bias), 12));
+      assertArrayEquals(before, model.read("dense0.weight"));
+      model.restore(file(json(weight, bias), 12));
+      assertArrayEquals(new float[2], model.read("dense0.weight"));
+    }
+  }
+
+  /// Any prefix of a good file, and any byte of it changed, is read or refused, never a crash.
+  @Test
+  void damagedFiles_areReadOrRefused() throws IOException {
+    try (Model model = Model.of(SMALL, Backends.REFERENCE.device(), 1)) {
+      Path good = folder.resolve("good");
+      model.save(good);
+      byte[] bytes = Files.readAllBytes(good);
+      int refused = 0;
+      for (int i = 0; i < bytes.length; i++) {
+        Path prefix = write(java.util.Arrays.copyOf(bytes, i));
+        assertThrows(DataFormatException.class, () -> model.restore(prefix));
+        byte[] changed = bytes.clone();
+        changed[i] ^= 0x11;
+        Path damaged = write(changed);
+        try {
+          model.restore(damaged);
+        } catch (DataFormatException e) {
+          refused++;
+        }
+      }
+      assertTrue(refused > bytes.length / 2, refused + " refused");
+    }
+  }
+
+  private static String json(String... members) {
+    return "{" + String.join(",", members) + "}";
+  }
+
+  private Path file(String header, int dataBytes) throws IOException {
+    return write(header(header.length(), header, dataBytes));
+  }
+
+  private static byte[] header(long length, String header, int dataBytes) {
+    return ByteBuffer.allocate(8 + header.length() + dataBytes)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putLong(length)
+        .put(header.getBytes(UTF_8))
+        .array();
+  }
+
+  private Path write(byte[] content) throws IOException {
+    return Files.write(folder.resolve("file"), content);
+  }
+
+  private static void says(Model model, String part, Path file) {
+    String message =
+        String.valueOf(
+            assertThrows(DataFormatException.class, () -> model.restore(file)).getMessage());
+    assertTrue(message.contains(part), message);
+  }
+}
