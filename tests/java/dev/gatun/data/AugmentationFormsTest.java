@@ -120,8 +120,7 @@ class AugmentationFormsTest {
     Resampling.window(two, new ImageShape(1, 2, 1), 0, 0, 1, 2, four, 1, 4);
     assertArrayEquals(new byte[] {0, 25, 75, 100}, four);
     byte[] back = new byte[2];
-    Resampling.window(
-        new byte[] {0, 40, 80, 120}, new ImageShape(1, 4, 1), 0, 0, 1, 4, back, 1, 2);
+    Resampling.window(new byte[] {0, 40, 80, 120}, new ImageShape(1, 4, 1), 0, 0, 1, 4, back, 1, 2);
     // Weights .25 .75 .75 .25 around 0.5: (0·.75 + 40·.75 + 80·.25) / 1.75.
     assertArrayEquals(new byte[] {29, 91}, back);
     byte[] constant = new byte[30];
@@ -282,9 +281,11 @@ class AugmentationFormsTest {
     }
     assertNear(smooth, straight, 16, 16);
     for (double kappa : new double[] {-0.3, -0.1, 0.3}) {
-      double r = Warp.undistorted(0.8, kappa);
-      assertEquals(0.8, r * (1 + kappa * r * r), 1e-9);
+      for (double r : new double[] {0.2, 0.6, 0.95}) {
+        assertEquals(r, Warp.undistorted(r * (1 + kappa * r * r), kappa), 1e-9);
+      }
     }
+    assertTrue(Warp.undistorted(0.8, -0.3) > 1); // where the edge comes no further than 0.7
   }
 
   private static void assertNear(byte[] expected, byte[] found, int border, int most) {
@@ -375,7 +376,8 @@ class AugmentationFormsTest {
     PreprocessingTest.refused("[rotate] a limit in (0, 180.0]", () -> Augmentation.rotate(-1));
     PreprocessingTest.refused("found NaN", () -> Augmentation.distort(Double.NaN));
     PreprocessingTest.refused(
-        "a colour image expected", () -> Augmentation.saturation(1).output(new ImageShape(2, 2, 1)));
+        "a colour image expected",
+        () -> Augmentation.saturation(1).output(new ImageShape(2, 2, 1)));
     PreprocessingTest.refused("sides of at least the size", () -> new TestViews(4, 5, 3));
     PreprocessingTest.refused("sides of at least the size", () -> new TestViews(4));
   }

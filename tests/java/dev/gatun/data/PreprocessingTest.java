@@ -15,7 +15,8 @@ import org.junit.jupiter.api.Test;
 class PreprocessingTest {
   @Test
   void standardize_isScikitLearns() {
-    FeatureScaler scaler = FeatureScaler.standardize(Samples.of(new float[] {0, 0, 0, 0, 1, 1, 1, 1}, 2));
+    FeatureScaler scaler =
+        FeatureScaler.standardize(Samples.of(new float[] {0, 0, 0, 0, 1, 1, 1, 1}, 2));
     assertArrayEquals(new double[] {0.5, 0.5}, scaler.offset());
     assertArrayEquals(new double[] {0.5, 0.5}, scaler.divisor());
     assertArrayEquals(new float[] {3, 3, -1, 1}, scaler.apply(new float[] {2, 2, 0, 1}));
@@ -39,8 +40,7 @@ class PreprocessingTest {
   void robust_isScikitLearns() {
     float[] rows = {1, -2, 2, -2, 1, 3, 4, 1, -2};
     FeatureScaler scaler = FeatureScaler.robust(Samples.of(rows, 3));
-    assertArrayEquals(
-        new float[] {0, -2, 0, -1, 0, 0.4f, 1, 0, -1.6f}, scaler.apply(rows), 1e-6f);
+    assertArrayEquals(new float[] {0, -2, 0, -1, 0, 0.4f, 1, 0, -1.6f}, scaler.apply(rows), 1e-6f);
   }
 
   @Test
@@ -64,7 +64,9 @@ class PreprocessingTest {
     Samples samples = Samples.of(rows, 3);
     for (FeatureScaler scaler :
         new FeatureScaler[] {
-          FeatureScaler.standardize(samples), FeatureScaler.minMax(samples), FeatureScaler.robust(samples)
+          FeatureScaler.standardize(samples),
+          FeatureScaler.minMax(samples),
+          FeatureScaler.robust(samples)
         }) {
       assertEquals(1, scaler.divisor()[0]);
       assertEquals(1, scaler.divisor()[1]);
@@ -78,7 +80,8 @@ class PreprocessingTest {
   /// Fitted on the first rows only, and applied to the others.
   @Test
   void aTableIsStandardized_byItsTrainingRows() {
-    Table wine = Table.read(TestData.folder("tabular").resolve("wine_data.csv"), Format.csv().skip(1));
+    Table wine =
+        Table.read(TestData.folder("tabular").resolve("wine_data.csv"), Format.csv().skip(1));
     float[] all = wine.numbers(wine.columnsExcept("13"));
     FeatureScaler scaler = FeatureScaler.standardize(Samples.of(all, 13));
     // The set's documented means and deviations (there 1/(N-1)).
@@ -107,7 +110,8 @@ class PreprocessingTest {
     assertEquals(6.30061232 * 6.30061232 / 6, pca.eigenvalues()[0], 1e-6);
     assertEquals(0.54980396 * 0.54980396 / 6, pca.eigenvalues()[1], 1e-6);
     Table iris = Table.read(TestData.folder("tabular").resolve("iris.csv"), Format.csv().skip(1));
-    double[] found = Projection.pca(Samples.of(iris.numbers("0", "1", "2", "3"), 4), 4).eigenvalues();
+    double[] found =
+        Projection.pca(Samples.of(iris.numbers("0", "1", "2", "3"), 4), 4).eigenvalues();
     double total = found[0] + found[1] + found[2] + found[3];
     double[] documented = {0.92461872, 0.05306648, 0.01710261, 0.00521218};
     for (int i = 0; i < 4; i++) {
@@ -145,7 +149,7 @@ class PreprocessingTest {
     float[] rows = mixed(500, 8);
     Samples samples = Samples.of(rows, 8);
     for (Projection projection :
-        new Projection[] {Projection.whitening(samples), Projection.zca(samples)}) {
+        new Projection[] {Projection.whitening(samples, 8, 1e-6), Projection.zca(samples, 1e-6)}) {
       float[] white = projection.apply(rows);
       double[][] covariance = covariance(white, 8);
       for (int i = 0; i < 8; i++) {
@@ -192,8 +196,7 @@ class PreprocessingTest {
     assertEquals(sum / 40, meanImage.offset()[17], 1e-12);
     float[] out = new float[45];
     meanImage.apply(SampleData.image(dataset, 3), out, 0);
-    assertEquals(
-        (SampleData.image(dataset, 3)[17] & 0xFF) / 255.0 - sum / 40, out[17], 1e-6);
+    assertEquals((SampleData.image(dataset, 3)[17] & 0xFF) / 255.0 - sum / 40, out[17], 1e-6);
     Standardizer channels = Standardizer.center(dataset);
     assertArrayEquals(Standardizer.fit(dataset).mean(), channels.mean());
     assertArrayEquals(new double[] {1, 1, 1}, channels.deviation());
@@ -239,7 +242,8 @@ class PreprocessingTest {
     refused("found -1", () -> Projection.zca(two, -1));
     refused("do not vary in component 1", () -> Projection.whitening(two, 2, 0));
     refused("found 3 elements", () -> FeatureScaler.minMax(two).apply(new float[3]));
-    refused("inputs of 2 elements", () -> FeatureScaler.minMax(two).output(new ImageShape(1, 3, 1)));
+    refused(
+        "inputs of 2 elements", () -> FeatureScaler.minMax(two).output(new ImageShape(1, 3, 1)));
     refused("inputs of 2 elements", () -> Projection.zca(two).apply(new byte[3], new float[3], 0));
     refused("an interval expected", () -> FeatureScaler.minMax(two, 1, 1));
     refused("feature 1", () -> FeatureScaler.of(new double[2], new double[] {1, 0}));
@@ -256,7 +260,8 @@ class PreprocessingTest {
         () ->
             Preprocessing.of(
                 "standardizer",
-                Map.of("mean", new double[1], "deviation", new double[] {1}, "hue", new double[1])));
+                Map.of(
+                    "mean", new double[1], "deviation", new double[] {1}, "hue", new double[1])));
     refused(
         "found 2, 2, 3 and 1 values",
         () ->

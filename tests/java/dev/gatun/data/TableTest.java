@@ -28,8 +28,7 @@ class TableTest {
     assertEquals(2, table.withoutMissing().size());
     assertArrayEquals(new float[] {3, 1}, table.rows(2, 0).numbers("size"));
     assertEquals(List.of("", "a, \"b\"\nc", "d"), table.distinct("name"));
-    assertArrayEquals(
-        new int[] {1, 0}, table.rows(2, 1).labels("name", List.of("", "d")));
+    assertArrayEquals(new int[] {1, 0}, table.rows(2, 1).labels("name", List.of("", "d")));
   }
 
   @Test
@@ -51,7 +50,9 @@ class TableTest {
     fails("the column a stands twice", "a,a\n1,2\n", Format.csv().header());
     Table table = read("a,b\n1,x\n,3\n", Format.csv().header());
     says("line 2, column b: a finite number expected, found x", () -> table.numbers("b"));
-    says("line 3, column a: a finite number expected, found an empty field", () -> table.numbers("a"));
+    says(
+        "line 3, column a: a finite number expected, found an empty field",
+        () -> table.numbers("a"));
     says("line 2, column b: one of [3] expected, found x", () -> table.labels("b", List.of("3")));
     says("a label of at least 0 expected, found 1.5", () -> read("1.5", Format.csv()).labels("0"));
     PreprocessingTest.refused("a column of [a, b] expected, found c", () -> table.numbers("c"));

@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.gatun.random.RandomStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.junit.jupiter.api.Test;
 
 class SymmetricEigenTest {
   @ParameterizedTest
@@ -58,7 +58,6 @@ class SymmetricEigenTest {
   @Test
   void whatIsNotFinite_isRefused() {
     assertThrows(
-        IllegalArgumentException.class,
-        () -> SymmetricEigen.of(new double[][] {{Double.NaN}}));
+        IllegalArgumentException.class, () -> SymmetricEigen.of(new double[][] {{Double.NaN}}));
   }
 }

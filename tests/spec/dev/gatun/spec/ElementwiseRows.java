@@ -125,7 +125,11 @@ final class ElementwiseRows {
         .bf16(6)
         .accepts(ElementwiseRows::broadcasts)
         .refuses("shapes do not broadcast", () -> new Elementwise(2, product(1)), real(2), real(3))
-        .refuses("dtypes differ", () -> new Elementwise(2, product(1)), real(3), typed(DType.F64, NORMAL, 3))
+        .refuses(
+            "dtypes differ",
+            () -> new Elementwise(2, product(1)),
+            real(3),
+            typed(DType.F64, NORMAL, 3))
         .refuses("real tensor (f32, f64 or bf16), found i32 (2)", integers(2))
         .refuses("expected 1 inputs, found 2", real(2), real(2))
         .refuses("expected 1 to 8 inputs, found 9", () -> new Elementwise(9, silu), real(2))

@@ -132,9 +132,9 @@ public final class Model implements AutoCloseable {
     preprocessing = newPreprocessing;
   }
 
-  /// Writes parameters, states and the preprocessing to `file` in the safetensors format, F32
-  /// under their names. The network itself is code, and the optimizer's state is not kept. An old
-  /// file is replaced when the new one is complete.
+  /// Writes parameters, states and the preprocessing to `file` in the safetensors format, F32 under
+  /// their names. The network itself is code, and the optimizer's state is not kept. An old file is
+  /// replaced when the new one is complete.
   ///
   /// @throws IOException when it cannot be written
   public synchronized void save(Path file) throws IOException {

@@ -1,6 +1,5 @@
 package dev.gatun;
 
-import dev.gatun.data.DataFormatException;
 import dev.gatun.data.Preprocessing;
 import dev.gatun.file.SafeTensors;
 import dev.gatun.file.SafeTensorsWriter;
@@ -36,8 +35,7 @@ final class ModelFile {
           .forEach(
               (name, values) ->
                   sources.add(
-                      new Source(
-                          PREFIX + name, DType.F64, Shape.of(values.length), () -> values)));
+                      new Source(PREFIX + name, DType.F64, Shape.of(values.length), () -> values)));
     }
     SafeTensorsWriter.write(file, metadata, sources);
   }
@@ -82,9 +80,7 @@ final class ModelFile {
     try {
       return Preprocessing.of(kind, values);
     } catch (IllegalArgumentException e) {
-      DataFormatException bad = tensors.bad(String.valueOf(e.getMessage()));
-      bad.initCause(e);
-      throw bad;
+      throw tensors.bad(String.valueOf(e.getMessage()), e);
     }
   }
 

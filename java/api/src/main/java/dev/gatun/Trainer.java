@@ -349,7 +349,7 @@ public final class Trainer implements AutoCloseable {
         && !net.outputShape().equals(Shape.of(train.dataset().classes()))) {
       throw new ShapeException(
           "[fit] mixed pictures need a network with as many outputs as there are classes, found %s"
-              .formatted(net.outputShape())
+                  .formatted(net.outputShape())
               + " and "
               + train.dataset().classes());
     }

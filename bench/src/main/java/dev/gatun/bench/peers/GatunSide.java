@@ -209,8 +209,7 @@ public final class GatunSide implements Side {
     View one = kernel.scratch();
     backend.fill(one, 1);
     return kernel.record(
-        on ->
-            on.softmaxCrossEntropyTraining(loss, correct, dlogits, logits, labels, null, one, 0));
+        on -> on.softmaxCrossEntropyTraining(loss, correct, dlogits, logits, labels, null, one, 0));
   }
 
   private static Net net(Network network) {

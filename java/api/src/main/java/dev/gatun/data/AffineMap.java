@@ -51,12 +51,7 @@ public record AffineMap(double a, double b, double c, double d, double e, double
       throw new ArithmeticException("[affine] the map has no inverse: " + this);
     }
     return new AffineMap(
-        e / area,
-        -b / area,
-        (b * f - c * e) / area,
-        -d / area,
-        a / area,
-        (c * d - a * f) / area);
+        e / area, -b / area, (b * f - c * e) / area, -d / area, a / area, (c * d - a * f) / area);
   }
 
   /// Where x of a point goes.

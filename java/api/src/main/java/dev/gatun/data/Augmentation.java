@@ -8,10 +8,10 @@ import java.util.List;
 /// A random change of a training image that keeps its class; [Mixing] is for those that do not.
 ///
 /// For pictures of any kind: [#flipHorizontal], [#pad] and [#randomCrop] for small ones,
-/// [#scaledCrop] or [#randomResizedCrop] for large ones; [#brightness], [#contrast],
-/// [#saturation], [ColorOffset], [#rotate], [#shear], [#translate], [#stretch], [#distort],
-/// [#cutout]. Everything is drawn from a stream of its own for each seed, epoch and image, so the
-/// number of threads does not matter.
+/// [#scaledCrop] or [#randomResizedCrop] for large ones; [#brightness], [#contrast], [#saturation],
+/// [ColorOffset], [#rotate], [#shear], [#translate], [#stretch], [#distort], [#cutout]. Everything
+/// is drawn from a stream of its own for each seed, epoch and image, so the number of threads does
+/// not matter.
 ///
 /// Descriptions only; [Pipeline#bind] checks them against a shape and makes them runnable.
 public sealed interface Augmentation

@@ -63,7 +63,8 @@ public final class Loader implements AutoCloseable {
   /// A loader with its threads waiting for the first [#start(int)].
   ///
   /// @param batches what to load
-  /// @param preprocessing from bytes to floats, fitted on images of this size or of as many channels
+  /// @param preprocessing from bytes to floats, fitted on images of this size or of as many
+  ///   channels
   /// @param augmentation what to do to each image before that; `none()` for evaluation
   /// @param seed of the order and of the augmentation
   /// @param threads how many batches to prepare at once, at least 1

@@ -2,8 +2,8 @@ package dev.gatun.data;
 
 import dev.gatun.random.RandomStream;
 
-/// Images of a batch mixed in pairs, and their targets with them: image i of n with image n - 1 - i,
-/// which a shuffled order makes a random one. Both images of a pair go on, each mostly itself or
+/// Images of a batch mixed in pairs, and their targets with them: image i of n with image n - 1 -
+/// i, which a shuffled order makes a random one. Both images of a pair go on, each mostly itself or
 /// mostly the other. One λ is drawn for a batch. Evaluation never mixes.
 public sealed interface Mixing {
   /// Nothing is mixed, and batches have labels alone.
@@ -86,8 +86,7 @@ public sealed interface Mixing {
       int right = Math.min(shape.width(), left + wide);
       top = Math.max(0, top);
       left = Math.max(0, left);
-      double exchanged =
-          (double) Math.max(0, bottom - top) * Math.max(0, right - left);
+      double exchanged = (double) Math.max(0, bottom - top) * Math.max(0, right - left);
       double share = 1 - exchanged / ((double) shape.height() * shape.width());
       for (int i = 0, j = count - 1; i < j; i++, j--) {
         for (int y = top; y < bottom; y++) {

@@ -52,8 +52,7 @@ public sealed interface Preprocessing permits Standardizer, FeatureScaler, Proje
     Map<String, double[]> rest = new LinkedHashMap<>(values);
     Preprocessing made =
         switch (kind) {
-          case Standardizer.KIND ->
-              Standardizer.of(taken(rest, "mean"), taken(rest, "deviation"));
+          case Standardizer.KIND -> Standardizer.of(taken(rest, "mean"), taken(rest, "deviation"));
           case FeatureScaler.KIND ->
               FeatureScaler.of(taken(rest, "offset"), taken(rest, "divisor"));
           case "pca", "whitening", "zca" ->

@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 
-/// Inputs in the directions in which the training samples vary: with the mean μ and the eigenvectors
-/// V (columns, by descending eigenvalues λ) of the covariance `1/N Σ (x - μ)(x - μ)ᵀ`,
+/// Inputs in the directions in which the training samples vary: with the mean μ and the
+/// eigenvectors V (columns, by descending eigenvalues λ) of the covariance `1/N Σ (x - μ)(x - μ)ᵀ`,
 ///
 /// | | formula | the training samples become |
 /// |---|---|---|
@@ -59,8 +59,7 @@ public final class Projection implements Preprocessing {
     for (double[] values : new double[][] {mean, eigenvalues, components, epsilon}) {
       for (double value : values) {
         if (!Double.isFinite(value)) {
-          throw new IllegalArgumentException(
-              "[projection] finite values expected, found " + value);
+          throw new IllegalArgumentException("[projection] finite values expected, found " + value);
         }
       }
     }
@@ -128,7 +127,8 @@ public final class Projection implements Preprocessing {
       values[i] = Math.max(0, eigen.values()[i]); // below 0 by rounding only
       System.arraycopy(eigen.vectors()[i], 0, vectors, i * inputs, inputs);
     }
-    if (kind != Kind.PCA && values[count - 1] + epsilon == 0) {
+    double rounding = inputs * Math.ulp(values[0]);
+    if (kind != Kind.PCA && epsilon == 0 && values[count - 1] <= rounding) {
       throw new IllegalArgumentException(
           "[%s] an epsilon greater than 0 expected: the samples do not vary in component %d"
               .formatted(caller, count - 1));

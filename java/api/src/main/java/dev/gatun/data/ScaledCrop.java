@@ -51,8 +51,7 @@ public sealed interface ScaledCrop extends Augmentation {
       int columns = (int) Math.round(input.width() / pixel);
       double top = random.nextInt(rows - size + 1) * pixel;
       double left = random.nextInt(columns - size + 1) * pixel;
-      Resampling.window(
-          source, input, top, left, size * pixel, size * pixel, target, size, size);
+      Resampling.window(source, input, top, left, size * pixel, size * pixel, target, size, size);
     }
   }
 

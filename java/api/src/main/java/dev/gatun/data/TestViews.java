@@ -4,8 +4,8 @@ import java.util.Arrays;
 
 /// The parts of a test image whose outputs are averaged: at each scale ten windows, at the four
 /// corners and in the middle, each also mirrored (Krizhevsky et al. 2012; He et al. 2015). View k
-/// of a scale is, for k = 0 … 4, upper left, upper right, lower left, lower right, middle, and k + 5
-/// its mirror image.
+/// of a scale is, for k = 0 … 4, upper left, upper right, lower left, lower right, middle, and k +
+/// 5 its mirror image.
 ///
 /// @param size height and width of a view
 /// @param sides the short sides that an image is given, each at least `size`

@@ -99,11 +99,15 @@ public record Warp(Kind kind, double limit) implements Augmentation {
     }
   }
 
-  /// The r with r (1 + κ r²) = `radius`, by Newton's method.
+  /// The r with r (1 + κ r²) = `radius`, by Newton's method; more than 1, which no pixel has, where
+  /// even r = 1 falls short of it. Below that the steps approach r from one side.
   static double undistorted(double radius, double kappa) {
+    if (radius > 1 + kappa) {
+      return radius / (1 + kappa);
+    }
     double r = radius;
     for (int i = 0; i < NEWTON_STEPS; i++) {
-      r -= (r * (1 + kappa * r * r) - radius) / Math.max(0.1, 1 + 3 * kappa * r * r);
+      r -= (r * (1 + kappa * r * r) - radius) / (1 + 3 * kappa * r * r);
     }
     return r;
   }

@@ -77,8 +77,7 @@ public final class SafeTensors implements AutoCloseable {
       throw bad(
           "a safetensors header of 2 to %d bytes expected, the file says %s"
               .formatted(
-                  Math.min(MAX_HEADER, size - LENGTH_BYTES),
-                  Long.toUnsignedString(headerBytes)));
+                  Math.min(MAX_HEADER, size - LENGTH_BYTES), Long.toUnsignedString(headerBytes)));
     }
     dataStart = LENGTH_BYTES + headerBytes;
     ByteBuffer header = ByteBuffer.allocate((int) headerBytes);
@@ -170,6 +169,11 @@ public final class SafeTensors implements AutoCloseable {
   /// A problem with this file.
   public DataFormatException bad(String problem) {
     return new DataFormatException(file, problem);
+  }
+
+  /// A problem of the file that `cause` has shown.
+  public DataFormatException bad(String problem, Throwable cause) {
+    return new DataFormatException(file, problem, cause);
   }
 
   private void parse(ByteBuffer bytes) {

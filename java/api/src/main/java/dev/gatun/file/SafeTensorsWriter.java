@@ -29,8 +29,7 @@ public final class SafeTensorsWriter {
   /// @param dtype F32 or F64
   /// @param shape its extents
   /// @param elements called when its turn has come; a `float[]` or a `double[]`
-  public record Source(
-      String name, DType dtype, Shape shape, Supplier<Object> elements) {}
+  public record Source(String name, DType dtype, Shape shape, Supplier<Object> elements) {}
 
   /// Writes a file with `tensors` in this order. An old file of this name is replaced when the new
   /// one is complete.
@@ -56,8 +55,7 @@ public final class SafeTensorsWriter {
         }
         channel.force(true);
       }
-      Files.move(
-          part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } finally {
       Files.deleteIfExists(part);
     }
@@ -65,7 +63,8 @@ public final class SafeTensorsWriter {
 
   /// Padded with blanks to a multiple of 8, so that elements are aligned in the file.
   private static String header(Map<String, String> metadata, List<Source> tensors) {
-    StringBuilder json = new StringBuilder("{").append(Json.quote(SafeTensors.METADATA)).append(":{");
+    StringBuilder json =
+        new StringBuilder("{").append(Json.quote(SafeTensors.METADATA)).append(":{");
     String comma = "";
     for (Map.Entry<String, String> text : new TreeMap<>(metadata).entrySet()) {
       json.append(comma).append(Json.quote(text.getKey())).append(':');

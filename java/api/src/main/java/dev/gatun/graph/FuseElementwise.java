@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /// An elementwise op and one before it whose result nobody else reads become one instruction, which
 /// passes over memory once. Repeated, this gathers whole chains and trees. The op before is
-/// computed later than it was, so no result may be stored in between: it could lie in the memory
-/// of what is read.
+/// computed later than it was, so no result may be stored in between: it could lie in the memory of
+/// what is read.
 final class FuseElementwise implements Rule {
   @Override
   public boolean apply(Rewriter graph, int index) {
