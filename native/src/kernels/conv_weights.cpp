@@ -240,10 +240,10 @@ void choose_tasks(Plan& plan, int workers) {
   plan.pack_x = d.C * kFloat > kMaxPixelOfX || d.C % plan.kernels->lanes != 0;
   plan.pack_dy = d.K * kFloat > kMaxPixelOfDy;
 
-  plan.panels_per_task =
-      std::clamp<int64_t>(kChannelsPerTask / plan.panels.width(0), 1, plan.panels.count());
-  plan.filters_per_task =
-      std::clamp<int64_t>(kChannelsPerTask / plan.filters.end(0), 1, plan.filters.count());
+  plan.panels_per_task = std::clamp<int64_t>(kChannelsPerTask / plan.panels.width(0), 1,
+                                             std::min(plan.panels.count(), kMaxParts));
+  plan.filters_per_task = std::clamp<int64_t>(kChannelsPerTask / plan.filters.end(0), 1,
+                                              std::min(plan.filters.count(), kMaxParts));
   // A small gradient is cheap to load and store again, and leaves L1 to the pixels.
   const int64_t chunk_bytes = plan.size() * kFloat <= (16 << 10) ? 24 << 10 : kChunkBytes;
   const int64_t x_pixels =

@@ -10,6 +10,7 @@ import dev.gatun.backend.Window;
 import dev.gatun.ffi.Downcalls;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.util.List;
 import java.util.Map;
 
 /// Calls every instruction once, with operands that most of them refuse, and prints which native
@@ -66,6 +67,8 @@ final class DowncallProbe {
         operands[i] = new Backend.Adam(0, 0, 1, 0, false);
       } else if (type == Backend.Adaptive.class) {
         operands[i] = new Backend.Adaptive(Backend.AdaptiveRule.LION, 0, 0, 1, 0, false);
+      } else if (type == List.class) {
+        operands[i] = List.of();
       } else if (type.isEnum()) {
         operands[i] = type.getEnumConstants()[0];
       } else {
