@@ -134,13 +134,14 @@ void conv(benchmark::State& state, Pass pass, int64_t batch, Layer l, int thread
     switch (pass) {
       case FORWARD:
         return gt_conv2d(s, y.tensor, nullptr, x.tensor, w.tensor, nullptr, nullptr, stride, stride,
-                         pad, pad, 0, 0);
+                         pad, pad, pad, pad, 1, 1, 1, 0, 0);
       case DATA:
         return gt_conv2d_backward_data(s, x.tensor, nullptr, y.tensor, w.tensor, nullptr, nullptr,
-                                       nullptr, nullptr, stride, stride, pad, pad, 0);
+                                       nullptr, nullptr, stride, stride, pad, pad, pad, pad, 1, 1,
+                                       1, 0);
       default:
         return gt_conv2d_backward_weights(s, w.tensor, x.tensor, y.tensor, stride, stride, pad, pad,
-                                          0);
+                                          pad, pad, 1, 1, 1, 0);
     }
   });
   const auto nominal = static_cast<double>(out * out * l.kernel * l.kernel);

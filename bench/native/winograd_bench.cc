@@ -104,13 +104,14 @@ int main(int argc, char** argv) {
           switch (pass) {
             case 0:
               return gt_conv2d(stream, y.tensor, nullptr, x.tensor, w.tensor, nullptr, nullptr, 1,
-                               1, 1, 1, 0, algorithm);
+                               1, 1, 1, 1, 1, 1, 1, 1, 0, algorithm);
             case 1:
               return gt_conv2d_backward_data(stream, x.tensor, nullptr, y.tensor, w.tensor, nullptr,
-                                             nullptr, nullptr, nullptr, 1, 1, 1, 1, algorithm);
+                                             nullptr, nullptr, nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                             algorithm);
             default:
-              return gt_conv2d_backward_weights(stream, w.tensor, x.tensor, y.tensor, 1, 1, 1, 1,
-                                                algorithm);
+              return gt_conv2d_backward_weights(stream, w.tensor, x.tensor, y.tensor, 1, 1, 1, 1, 1,
+                                                1, 1, 1, 1, algorithm);
           }
         });
       }

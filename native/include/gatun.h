@@ -219,27 +219,33 @@ GT_API gt_status gt_matmul(gt_stream stream, gt_tensor y, gt_tensor a, gt_tensor
 /* How a convolution is computed. */
 #define GT_CONV_AUTO 0   /* as is fastest for the shape */
 #define GT_CONV_DIRECT 1 /* by the sum of products that defines it */
-/* By minimal filtering of 4x4 tiles, F(4x4,3x3): f32, 3x3 kernels at stride 1 only. Rounding errors are some seven times
+/* By minimal filtering of 4x4 tiles, F(4x4,3x3): f32, 3x3 kernels at stride 1, no dilation, no groups. Rounding errors are some seven times
  * those of the sum of products: in units of the result's root mean square the worst element is off by about 3e-5 with 16
  * channels, 1e-4 with 512; weight gradients by 4e-5. */
 #define GT_CONV_WINOGRAD 2
 
-/* Cross-correlation, floating; real with moments or residual. y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K] + residual [N,P,Q,K]), bias and
- * residual nullable, P = (H + 2 pad_h - R) / stride_h + 1 (floor), Q alike.
+/* Cross-correlation, floating; real with moments or residual. y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C/groups] +
+ * bias [K] + residual [N,P,Q,K]), bias and residual nullable. Window (p, q) sees the rows p stride_h - pad_top +
+ * r dilation_h of x, zeros outside it: P = (H + pad_top + pad_bottom - (R - 1) dilation_h - 1) / stride_h + 1 (floor),
+ * columns alike. groups >= 1 divides C and K; filter k sees the channels of group k / (K / groups). Dilation, strides >= 1.
  * moments [2,K] nullable: mean and variance (divided by the count N P Q >= 1) of y per channel. */
 GT_API gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias,
-                           gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
+                           gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left,
+                           int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups,
                            int32_t activation, int32_t algorithm);
-/* dx [N,H,W,C] = gate > 0 ? g + addend : 0, g from dy [N,P,Q,K] and w [K,R,S,C]; addend, gate [N,H,W,C] nullable, real.
- * sums [2,C] nullable: sum dx and sum dx (norm_x - norm_mean) per channel, norm_x [N,H,W,C] and norm_mean [C], which are NULL
- * without sums. */
+/* dx [N,H,W,C] = gate > 0 ? g + addend : 0, g from dy [N,P,Q,K] and w [K,R,S,C/groups]; addend, gate [N,H,W,C] nullable,
+ * real. sums [2,C] nullable: sum dx and sum dx (norm_x - norm_mean) per channel, norm_x [N,H,W,C] and norm_mean [C], which
+ * are NULL without sums. */
 GT_API gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w,
                                          gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean,
-                                         int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w,
-                                         int32_t algorithm);
-/* dw [K,R,S,C] (wide) from x [N,H,W,C] and dy [N,P,Q,K]. */
+                                         int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left,
+                                         int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w,
+                                         int32_t groups, int32_t algorithm);
+/* dw [K,R,S,C/groups] (wide) from x [N,H,W,C] and dy [N,P,Q,K]. */
 GT_API gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h,
-                                            int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm);
+                                            int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom,
+                                            int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups,
+                                            int32_t algorithm);
 
 /* ---- Instructions: normalisation --------------------------------------------------------------------------------- */
 
@@ -338,17 +344,21 @@ GT_API gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor
 
 /* ---- Instructions: pooling --------------------------------------------------------------------------------------- */
 
-/* x [N,H,W,C], y [N,P,Q,C], floating; sizes as for convolution, pad < window. Padding never wins. taps (u8) [N,P,Q,C] is the
- * place r * window_w + s of the first greatest element, window_h * window_w <= 255. NaN wins. */
+/* x [N,H,W,C], y [N,P,Q,C], floating; sizes as for convolution, each pad < window. Padding never wins. taps (u8) [N,P,Q,C]
+ * is the place r * window_w + s of the first greatest element, window_h * window_w <= 255. NaN wins. */
 GT_API gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w,
-                             int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
+                             int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom,
+                             int32_t pad_right);
 GT_API gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h,
-                                      int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
-/* The mean over the window's elements that lie inside x (padding is not counted). */
+                                      int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top,
+                                      int32_t pad_left, int32_t pad_bottom, int32_t pad_right);
+/* The mean over the window's elements that lie inside x; with count_padding over all of them, zeros in the padding. */
 GT_API gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w,
-                                 int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
+                                 int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom,
+                                 int32_t pad_right, int32_t count_padding);
 GT_API gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w,
-                                          int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w);
+                                          int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left,
+                                          int32_t pad_bottom, int32_t pad_right, int32_t count_padding);
 
 /* ---- Instructions: regularisation and loss ----------------------------------------------------------------------- */
 

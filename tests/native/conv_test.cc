@@ -206,11 +206,12 @@ TEST(Conv, RunsOnThreadsAndFromPrograms) {
     const TestTensor<float> x(device, inputs.x), w(device, inputs.w), dy(device, inputs.dy),
         bias(device, inputs.bias), y(device, c.y()), dx(device, c.x()), dw(device, c.w());
     EXPECT_OK(gt_stream_begin_recording(device.stream()));
-    EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1,
+    EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                         GT_ACTIVATION_RELU, GT_CONV_DIRECT));
     EXPECT_OK(gt_conv2d_backward_data(device.stream(), dx, nullptr, dy, w, nullptr, nullptr,
-                                      nullptr, nullptr, 1, 1, 1, 1, GT_CONV_DIRECT));
-    EXPECT_OK(gt_conv2d_backward_weights(device.stream(), dw, x, dy, 1, 1, 1, 1, GT_CONV_DIRECT));
+                                      nullptr, nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1, GT_CONV_DIRECT));
+    EXPECT_OK(gt_conv2d_backward_weights(device.stream(), dw, x, dy, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                         GT_CONV_DIRECT));
     gt_program program = nullptr;
     ASSERT_OK(gt_stream_end_recording(&program, device.stream()));
     for (int i = 0; i < 3; ++i) EXPECT_OK(gt_program_run(program));
@@ -231,11 +232,11 @@ TEST(Conv, RunsInDouble) {
       w(device, convert<double>(inputs.w)), dy(device, convert<double>(inputs.dy)),
       bias(device, convert<double>(inputs.bias)), y(device, c.y()), dx(device, c.x()),
       dw(device, c.w());
-  EXPECT_OK(gt_conv2d(stream, y, nullptr, x, w, bias, nullptr, 2, 1, 1, 1, GT_ACTIVATION_RELU,
-                      GT_CONV_AUTO));
+  EXPECT_OK(gt_conv2d(stream, y, nullptr, x, w, bias, nullptr, 2, 1, 1, 1, 1, 1, 1, 1, 1,
+                      GT_ACTIVATION_RELU, GT_CONV_AUTO));
   EXPECT_OK(gt_conv2d_backward_data(stream, dx, nullptr, dy, w, nullptr, nullptr, nullptr, nullptr,
-                                    2, 1, 1, 1, 0));
-  EXPECT_OK(gt_conv2d_backward_weights(stream, dw, x, dy, 2, 1, 1, 1, 0));
+                                    2, 1, 1, 1, 1, 1, 1, 1, 1, 0));
+  EXPECT_OK(gt_conv2d_backward_weights(stream, dw, x, dy, 2, 1, 1, 1, 1, 1, 1, 1, 1, 0));
   expect_same_bits(y.read(), expected.y);
   expect_same_bits(dx.read(), expected.dx);
   expect_same_bits(dw.read(), expected.dw);
@@ -250,7 +251,8 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   const TestTensor<double> real(device, {4, 3, 3, 3});
   const auto conv = [&](gt_tensor to, gt_tensor from, gt_tensor weights, gt_tensor b, int stride_h,
                         int pad_w) {
-    return gt_conv2d(s, to, nullptr, from, weights, b, nullptr, stride_h, 1, 1, pad_w, 0, 0);
+    return gt_conv2d(s, to, nullptr, from, weights, b, nullptr, stride_h, 1, 1, pad_w, 1, pad_w, 1,
+                     1, 1, 0, 0);
   };
   EXPECT_OK(conv(y, x, w, bias, 1, 1));
   EXPECT_REFUSED(conv(nullptr, x, w, bias, 1, 1), GT_INVALID_ARGUMENT, "y is NULL");
@@ -261,46 +263,50 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(conv(y, x, w, bias, 1, -1), GT_INVALID_ARGUMENT,
                  "padding along width must be at least 0, but is -1");
   EXPECT_REFUSED(conv(y, x, w, bias, 2, 1), GT_INVALID_ARGUMENT, "y must be f32 (2, 3, 5, 4)");
-  EXPECT_REFUSED(conv(y, x, big, bias, 1, 1), GT_INVALID_ARGUMENT, "w has 9 taps along height");
+  EXPECT_REFUSED(conv(y, x, big, bias, 1, 1), GT_INVALID_ARGUMENT,
+                 "w covers 9 pixels along height");
   EXPECT_REFUSED(conv(y, x, w, flat, 1, 1), GT_INVALID_ARGUMENT, "bias must be f32 (4)");
   EXPECT_REFUSED(conv(y, x, real, bias, 1, 1), GT_INVALID_ARGUMENT, "dtypes differ");
-  EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 7, 0),
+  EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1, 7, 0),
                  GT_INVALID_ARGUMENT, "activation");
-  EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 0, -1),
+  EXPECT_REFUSED(gt_conv2d(s, y, nullptr, x, w, bias, nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, -1),
                  GT_INVALID_ARGUMENT,
                  "algorithm must be 0 (auto), 1 (direct) or 2 (Winograd), but is -1");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, w, nullptr, nullptr, nullptr, nullptr, 1,
-                                         1, 1, 1, 9),
+                                         1, 1, 1, 1, 1, 1, 1, 1, 9),
                  GT_INVALID_ARGUMENT, "algorithm must be 0");
-  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 1, 1, 9), GT_INVALID_ARGUMENT,
-                 "algorithm must be 0");
+  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9),
+                 GT_INVALID_ARGUMENT, "algorithm must be 0");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, deep, nullptr, nullptr, nullptr, nullptr,
-                                         1, 1, 1, 1, 0),
+                                         1, 1, 1, 1, 1, 1, 1, 1, 1, 0),
                  GT_INVALID_ARGUMENT, "channels differ: dx is");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, w, nullptr, nullptr, nullptr, nullptr, 1,
-                                         2, 1, 1, 0),
+                                         2, 1, 1, 1, 1, 1, 1, 1, 0),
                  GT_INVALID_ARGUMENT, "dy must be f32 (2, 6, 3, 4)");
-  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 0, 1, 0), GT_INVALID_ARGUMENT,
-                 "dy must be f32 (2, 4, 5, 4)");
-  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 2, 1, 1, 1, GT_CONV_WINOGRAD),
-                 GT_INVALID_ARGUMENT, "dy must be");
-  const TestTensor<float> strided(device, {2, 3, 5, 4}), wide(device, {4, 5, 3, 3});
+  EXPECT_REFUSED(gt_conv2d_backward_weights(s, w, x, y, 1, 1, 0, 1, 0, 1, 1, 1, 1, 0),
+                 GT_INVALID_ARGUMENT, "dy must be f32 (2, 4, 5, 4)");
   EXPECT_REFUSED(
-      gt_conv2d(s, strided, nullptr, x, w, bias, nullptr, 2, 1, 1, 1, 0, GT_CONV_WINOGRAD),
-      GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
+      gt_conv2d_backward_weights(s, w, x, y, 2, 1, 1, 1, 1, 1, 1, 1, 1, GT_CONV_WINOGRAD),
+      GT_INVALID_ARGUMENT, "dy must be");
+  const TestTensor<float> strided(device, {2, 3, 5, 4}), wide(device, {4, 5, 3, 3});
+  EXPECT_REFUSED(gt_conv2d(s, strided, nullptr, x, w, bias, nullptr, 2, 1, 1, 1, 1, 1, 1, 1, 1, 0,
+                           GT_CONV_WINOGRAD),
+                 GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, x, nullptr, y, wide, nullptr, nullptr, nullptr, nullptr,
-                                         1, 1, 2, 1, GT_CONV_WINOGRAD),
+                                         1, 1, 2, 1, 2, 1, 1, 1, 1, GT_CONV_WINOGRAD),
                  GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
   const TestTensor<double> x64(device, {2, 6, 5, 3}), y64(device, {2, 6, 5, 4});
-  EXPECT_REFUSED(gt_conv2d_backward_weights(s, real, x64, y64, 1, 1, 1, 1, GT_CONV_WINOGRAD),
-                 GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
+  EXPECT_REFUSED(
+      gt_conv2d_backward_weights(s, real, x64, y64, 1, 1, 1, 1, 1, 1, 1, 1, 1, GT_CONV_WINOGRAD),
+      GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
   const TestTensor<float> square(device, {4, 3, 3, 4}), kernel(device, {4, 3, 3, 4});
   EXPECT_REFUSED(conv(square, square, kernel, nullptr, 1, 1), GT_INVALID_ARGUMENT, "share memory");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, square, nullptr, square, kernel, nullptr, nullptr,
-                                         nullptr, nullptr, 1, 1, 1, 1, 0),
+                                         nullptr, nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0),
                  GT_INVALID_ARGUMENT, "share memory");
-  EXPECT_REFUSED(gt_conv2d_backward_weights(s, kernel, square, kernel, 1, 1, 1, 1, 0),
-                 GT_INVALID_ARGUMENT, "share memory");
+  EXPECT_REFUSED(
+      gt_conv2d_backward_weights(s, kernel, square, kernel, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0),
+      GT_INVALID_ARGUMENT, "share memory");
 }
 
 }  // namespace

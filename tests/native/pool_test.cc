@@ -123,26 +123,26 @@ TEST(Pool, KnownAnswers) {
   x[2 * 4 + 1] = std::numeric_limits<float>::quiet_NaN();
   TestTensor<float> in(device, x), out(device, Dims{1, 2, 2, 2});
   TestTensor<uint8_t> taps(device, Dims{1, 2, 2, 2});
-  ASSERT_OK(gt_max_pool(s, out, taps, in, 2, 2, 1, 1, 0, 0));
+  ASSERT_OK(gt_max_pool(s, out, taps, in, 2, 2, 1, 1, 0, 0, 0, 0));
   const float nan = std::numeric_limits<float>::quiet_NaN();
   expect_close(out.read(), Array<float>({1, 2, 2, 2}, {5, nan, 6, nan, 8, nan, 9, nan}), 0, 0);
   EXPECT_EQ(taps.read().to_vector(), (std::vector<uint8_t>{3, 3, 3, 2, 3, 1, 3, 0}));
 
   TestTensor<float> dy(device, Array<float>({1, 2, 2, 2}, {1, 10, 2, 20, 3, 30, 4, 40}));
   TestTensor<float> dx(device, x.dims());
-  ASSERT_OK(gt_max_pool_backward(s, dx, dy, taps, 2, 2, 1, 1, 0, 0));
+  ASSERT_OK(gt_max_pool_backward(s, dx, dy, taps, 2, 2, 1, 1, 0, 0, 0, 0));
   EXPECT_EQ(dx.read().to_vector(),
             (std::vector<float>{0, 0, 0, 0, 0, 0, 0, 0, 1, 100, 2, 0, 0, 0, 3, 0, 4, 0}));
 
   // The corner windows hold 4 elements, those at the sides 6, whatever the padding.
   TestTensor<float> mean(device, Dims{1, 3, 3, 1}), picture(device, Dims{1, 3, 3, 1});
   picture.write(Array<float>({1, 3, 3, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9}));
-  ASSERT_OK(gt_average_pool(s, mean, picture, 3, 3, 1, 1, 1, 1));
+  ASSERT_OK(gt_average_pool(s, mean, picture, 3, 3, 1, 1, 1, 1, 1, 1, 0));
   EXPECT_EQ(mean.read().to_vector(), (std::vector<float>{3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7}));
 
   // The middle pixel is in all nine windows, a corner in four.
   mean.write(Array<float>({1, 3, 3, 1}, {36, 36, 36, 36, 36, 36, 36, 36, 36}));
-  ASSERT_OK(gt_average_pool_backward(s, picture, mean, 3, 3, 1, 1, 1, 1));
+  ASSERT_OK(gt_average_pool_backward(s, picture, mean, 3, 3, 1, 1, 1, 1, 1, 1, 0));
   expect_close(picture.read(), Array<float>({1, 3, 3, 1}, {25, 40, 25, 40, 64, 40, 25, 40, 25}),
                1e-6, 0);
 }
@@ -152,7 +152,7 @@ TEST(Pool, PaddingNeverWins) {
   TestTensor<float> x(device, Array<float>({1, 2, 2, 1}, {-4, -3, -2, -5}));
   TestTensor<float> y(device, Dims{1, 2, 2, 1});
   TestTensor<uint8_t> taps(device, Dims{1, 2, 2, 1});
-  ASSERT_OK(gt_max_pool(device.stream(), y, taps, x, 3, 3, 1, 1, 1, 1));
+  ASSERT_OK(gt_max_pool(device.stream(), y, taps, x, 3, 3, 1, 1, 1, 1, 1, 1));
   EXPECT_EQ(y.read().to_vector(), (std::vector<float>{-2, -2, -2, -2}));
   EXPECT_EQ(taps.read().to_vector(), (std::vector<uint8_t>{7, 6, 4, 3}));
 }
@@ -168,13 +168,13 @@ TEST(Pool, SameBitsForEveryNumberOfThreads) {
     TestTensor<float> dy(device, random_array<float>(pooled(g))), dx(device, dims);
     TestTensor<uint8_t> taps(device, pooled(g));
     std::vector<Array<float>> all;
-    ASSERT_OK(gt_max_pool(s, y, taps, x, 3, 3, 2, 2, 1, 1));
+    ASSERT_OK(gt_max_pool(s, y, taps, x, 3, 3, 2, 2, 1, 1, 1, 1));
     all.push_back(y.read());
-    ASSERT_OK(gt_max_pool_backward(s, dx, dy, taps, 3, 3, 2, 2, 1, 1));
+    ASSERT_OK(gt_max_pool_backward(s, dx, dy, taps, 3, 3, 2, 2, 1, 1, 1, 1));
     all.push_back(dx.read());
-    ASSERT_OK(gt_average_pool(s, y, x, 3, 3, 2, 2, 1, 1));
+    ASSERT_OK(gt_average_pool(s, y, x, 3, 3, 2, 2, 1, 1, 1, 1, 0));
     all.push_back(y.read());
-    ASSERT_OK(gt_average_pool_backward(s, dx, dy, 3, 3, 2, 2, 1, 1));
+    ASSERT_OK(gt_average_pool_backward(s, dx, dy, 3, 3, 2, 2, 1, 1, 1, 1, 0));
     all.push_back(dx.read());
     if (first.empty()) first = all;
     for (size_t i = 0; i < all.size(); ++i) expect_same_bits(all[i], first[i]);
@@ -195,14 +195,16 @@ TEST(Pool, GradientsAgreeWithFiniteDifferences) {
   for (const bool max : {true, false}) {
     SCOPED_TRACE(max ? "max" : "average");
     const auto forward = [&] {
-      return max ? gt_max_pool(s, y, taps, x, k.h, k.w, k.stride_h, k.stride_w, k.pad_h, k.pad_w)
-                 : gt_average_pool(s, y, x, k.h, k.w, k.stride_h, k.stride_w, k.pad_h, k.pad_w);
+      return max ? gt_max_pool(s, y, taps, x, k.h, k.w, k.stride_h, k.stride_w, k.pad_h, k.pad_w,
+                               k.pad_h, k.pad_w)
+                 : gt_average_pool(s, y, x, k.h, k.w, k.stride_h, k.stride_w, k.pad_h, k.pad_w,
+                                   k.pad_h, k.pad_w, 0);
     };
     ASSERT_OK(forward());
     ASSERT_OK(max ? gt_max_pool_backward(s, dx, up, taps, k.h, k.w, k.stride_h, k.stride_w, k.pad_h,
-                                         k.pad_w)
+                                         k.pad_w, k.pad_h, k.pad_w)
                   : gt_average_pool_backward(s, dx, up, k.h, k.w, k.stride_h, k.stride_w, k.pad_h,
-                                             k.pad_w));
+                                             k.pad_w, k.pad_h, k.pad_w, 0));
     const Array<double> gradient = dx.read();
     constexpr double h = 1e-5;
     for (int64_t i = 0; i < values.count(); ++i) {
@@ -232,28 +234,30 @@ TEST(Pool, RefusesWhatItsContractDoesNotAllow) {
   const auto refused = [](gt_status status, const char* part) {
     EXPECT_REFUSED(status, GT_INVALID_ARGUMENT, part);
   };
-  refused(gt_max_pool(s, y, taps, nullptr, 2, 2, 2, 2, 0, 0), "[max_pool] x is NULL");
-  refused(gt_max_pool(s, y, taps, flat, 2, 2, 2, 2, 0, 0), "x must have rank 4");
-  refused(gt_max_pool(s, y, taps, x, 0, 2, 2, 2, 0, 0), "window_h must be at least 1");
-  refused(gt_max_pool(s, y, taps, x, 2, 2, 2, 0, 0, 0), "stride_w must be at least 1");
-  refused(gt_max_pool(s, y, taps, x, 2, 2, 2, 2, 2, 0), "pad_h must be in 0..1");
-  refused(gt_max_pool(s, y, taps, x, 2, 2, 2, 2, 0, -1), "pad_w must be in 0..1");
-  refused(gt_max_pool(s, y, taps, x, 7, 2, 2, 2, 0, 0), "window_h = 7 with padding 0 does not fit");
-  refused(gt_max_pool(s, y, taps, x, 2, 2, 1, 1, 0, 0), "y must be f32 (2, 5, 5, 3)");
-  refused(gt_max_pool(s, wide, taps, x, 2, 2, 2, 2, 0, 0), "dtypes differ");
-  refused(gt_max_pool(s, y, few_taps, x, 2, 2, 2, 2, 0, 0), "shapes differ: taps is u8");
-  refused(gt_max_pool(s, y, integers, x, 2, 2, 2, 2, 0, 0), "taps must be u8");
-  refused(gt_max_pool_backward(s, x, y, integers, 2, 2, 2, 2, 0, 0),
+  refused(gt_max_pool(s, y, taps, nullptr, 2, 2, 2, 2, 0, 0, 0, 0), "[max_pool] x is NULL");
+  refused(gt_max_pool(s, y, taps, flat, 2, 2, 2, 2, 0, 0, 0, 0), "x must have rank 4");
+  refused(gt_max_pool(s, y, taps, x, 0, 2, 2, 2, 0, 0, 0, 0), "window_h must be at least 1");
+  refused(gt_max_pool(s, y, taps, x, 2, 2, 2, 0, 0, 0, 0, 0), "stride_w must be at least 1");
+  refused(gt_max_pool(s, y, taps, x, 2, 2, 2, 2, 2, 0, 2, 0), "padding along h must be in 0..1");
+  refused(gt_max_pool(s, y, taps, x, 2, 2, 2, 2, 0, -1, 0, -1), "padding along w must be in 0..1");
+  refused(gt_max_pool(s, y, taps, x, 7, 2, 2, 2, 0, 0, 0, 0),
+          "window_h = 7 with padding 0 and 0 does not fit");
+  refused(gt_max_pool(s, y, taps, x, 2, 2, 1, 1, 0, 0, 0, 0), "y must be f32 (2, 5, 5, 3)");
+  refused(gt_max_pool(s, wide, taps, x, 2, 2, 2, 2, 0, 0, 0, 0), "dtypes differ");
+  refused(gt_max_pool(s, y, few_taps, x, 2, 2, 2, 2, 0, 0, 0, 0), "shapes differ: taps is u8");
+  refused(gt_max_pool(s, y, integers, x, 2, 2, 2, 2, 0, 0, 0, 0), "taps must be u8");
+  refused(gt_max_pool_backward(s, x, y, integers, 2, 2, 2, 2, 0, 0, 0, 0),
           "[max_pool_backward] taps must be u8");
-  refused(gt_average_pool(s, integers, x, 2, 2, 2, 2, 0, 0),
+  refused(gt_average_pool(s, integers, x, 2, 2, 2, 2, 0, 0, 0, 0, 0),
           "[average_pool] y must be f32, f64 or bf16");
-  refused(gt_average_pool_backward(s, x, x, 1, 1, 2, 2, 0, 0),
+  refused(gt_average_pool_backward(s, x, x, 1, 1, 2, 2, 0, 0, 0, 0, 0),
           "[average_pool_backward] dy must be f32 (2, 3, 3, 3)");
-  refused(gt_average_pool(s, x, x, 1, 1, 1, 1, 0, 0), "y and x share memory");
+  refused(gt_average_pool(s, x, x, 1, 1, 1, 1, 0, 0, 0, 0, 0), "y and x share memory");
 
   TestTensor<float> large(device, Dims{1, 16, 16, 1}), one(device, Dims{1, 1, 1, 1});
   TestTensor<uint8_t> tap(device, Dims{1, 1, 1, 1});
-  refused(gt_max_pool(s, one, tap, large, 16, 16, 1, 1, 0, 0), "a window may have 255 places");
+  refused(gt_max_pool(s, one, tap, large, 16, 16, 1, 1, 0, 0, 0, 0),
+          "a window may have 255 places");
 }
 
 }  // namespace

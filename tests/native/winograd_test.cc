@@ -178,10 +178,12 @@ TEST(Winograd, RunsOnThreadsAndFromPrograms) {
         y(device, c.y()), dx(device, c.x()), dw(device, c.w());
     const gt_stream s = device.stream();
     EXPECT_OK(gt_stream_begin_recording(s));
-    EXPECT_OK(gt_conv2d(s, y, nullptr, x, w, nullptr, nullptr, 1, 1, 1, 1, 0, GT_CONV_WINOGRAD));
+    EXPECT_OK(gt_conv2d(s, y, nullptr, x, w, nullptr, nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0,
+                        GT_CONV_WINOGRAD));
     EXPECT_OK(gt_conv2d_backward_data(s, dx, nullptr, dy, w, nullptr, nullptr, nullptr, nullptr, 1,
-                                      1, 1, 1, GT_CONV_WINOGRAD));
-    EXPECT_OK(gt_conv2d_backward_weights(s, dw, x, dy, 1, 1, 1, 1, GT_CONV_WINOGRAD));
+                                      1, 1, 1, 1, 1, 1, 1, 1, GT_CONV_WINOGRAD));
+    EXPECT_OK(
+        gt_conv2d_backward_weights(s, dw, x, dy, 1, 1, 1, 1, 1, 1, 1, 1, 1, GT_CONV_WINOGRAD));
     gt_program program = nullptr;
     ASSERT_OK(gt_stream_end_recording(&program, s));
     for (int i = 0; i < 3; ++i) EXPECT_OK(gt_program_run(program));
@@ -199,7 +201,8 @@ TEST(Winograd, IsTakenWhereItPays) {
     const TestTensor<float> x(device, inputs.x), w(device, inputs.w), y(device, c.y());
     const auto run = [&](int32_t algorithm) {
       EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, nullptr, nullptr, 1, 1,
-                          static_cast<int32_t>(c.pad_h), static_cast<int32_t>(c.pad_w), 0,
+                          static_cast<int32_t>(c.pad_h), static_cast<int32_t>(c.pad_w),
+                          static_cast<int32_t>(c.pad_h), static_cast<int32_t>(c.pad_w), 1, 1, 1, 0,
                           algorithm));
       return y.read().to_vector();
     };
@@ -220,10 +223,10 @@ TEST(Winograd, LeavesEmptyTensorsToTheDefinition) {
   const TestTensor<float> x(device, {2, 5, 5, 0}), w(device, {3, 3, 3, 0}),
       none(device, {0, 5, 5, 3}), dw(device, random_array<float>({3, 3, 3, 3})),
       y(device, random_array<float>({2, 5, 5, 3}));
-  EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, nullptr, nullptr, 1, 1, 1, 1, 0,
-                      GT_CONV_WINOGRAD));
-  EXPECT_OK(
-      gt_conv2d_backward_weights(device.stream(), dw, none, none, 1, 1, 1, 1, GT_CONV_WINOGRAD));
+  EXPECT_OK(gt_conv2d(device.stream(), y, nullptr, x, w, nullptr, nullptr, 1, 1, 1, 1, 1, 1, 1, 1,
+                      1, 0, GT_CONV_WINOGRAD));
+  EXPECT_OK(gt_conv2d_backward_weights(device.stream(), dw, none, none, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                       GT_CONV_WINOGRAD));
   expect_same_bits(y.read(), Array<float>({2, 5, 5, 3}));
   expect_same_bits(dw.read(), Array<float>({3, 3, 3, 3}));
 }

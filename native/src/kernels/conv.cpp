@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/conv_bf16.h"
+#include "kernels/conv_grouped.h"
 #include "kernels/conv_naive.h"
 #include "kernels/conv_simd.h"
 
@@ -331,6 +332,7 @@ naive::ConvDims dims_of(const Tensor& x, const Tensor& w, const Tensor& y, const
 void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
                     const Tensor* bias, const ConvGeometry& g, Activation activation) {
   if (y.count == 0) return;
+  if (!g.is_plain()) return conv2d_grouped(launcher, y, x, w, bias, g, activation);
   if (y.dtype == DType::BF16) return conv2d_bf16(launcher, y, x, w, bias, g, activation);
   if (y.dtype == DType::F64) {
     return naive::conv2d<double>(launcher, y, x, w, bias, g, activation);
@@ -388,6 +390,7 @@ struct Residue {
 void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy,
                                   const Tensor& w, const ConvGeometry& g) {
   if (dx.count == 0) return;
+  if (!g.is_plain()) return conv2d_backward_data_grouped(launcher, dx, dy, w, g);
   if (dx.dtype == DType::BF16) return conv2d_backward_data_bf16(launcher, dx, dy, w, g);
   if (dx.dtype == DType::F64) {
     return naive::conv2d_backward_data<double>(launcher, dx, dy, w, g);

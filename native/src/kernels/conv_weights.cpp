@@ -5,6 +5,7 @@
 #include "kernels/conv_weights.h"
 
 #include "kernels/conv_bf16.h"
+#include "kernels/conv_grouped.h"
 #include "kernels/conv_naive.h"
 #include "kernels/conv_weights_simd.h"
 #include "kernels/gemm.h"
@@ -283,6 +284,7 @@ bool is_narrow(const naive::ConvDims& d, int64_t lanes) {
 void direct::conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
                                      const Tensor& dy, const ConvGeometry& g) {
   if (dw.count == 0) return;
+  if (!g.is_plain()) return conv2d_backward_weights_grouped(launcher, dw, x, dy, g);
   if (x.dtype == DType::BF16) return conv2d_backward_weights_bf16(launcher, dw, x, dy, g);
   if (dw.dtype == DType::F64) {
     return naive::conv2d_backward_weights<double>(launcher, dw, x, dy, g);

@@ -39,6 +39,12 @@ struct PoolGeometry {
   int64_t images = 0;
   int64_t channels = 0;
   PoolAxis h, w;
+  bool count_padding = false;  // a mean is over the whole window
+
+  // How many elements the mean at (p, q) is taken over.
+  int64_t counted(int64_t p, int64_t q) const {
+    return count_padding ? h.window * w.window : h.taps(p).count() * w.taps(q).count();
+  }
 };
 
 void max_pool(Launcher& launcher, const Tensor& y, const Tensor& taps, const Tensor& x,

@@ -63,8 +63,7 @@ void max_pool_backward(T* dx, const T* dy, const uint8_t* taps, const PoolGeomet
 // How many elements the mean at `out` is taken over.
 inline double window_count(const PoolGeometry& g, int64_t out) {
   const int64_t place = out / g.channels;
-  return static_cast<double>(g.h.taps(place / g.w.places % g.h.places).count() *
-                             g.w.taps(place % g.w.places).count());
+  return static_cast<double>(g.counted(place / g.w.places % g.h.places, place % g.w.places));
 }
 
 template <typename T>

@@ -69,7 +69,7 @@ void max_backward_row(float* dx, const float* dy, const uint8_t* taps, const Poo
 // own, which keeps chains of additions short where the window is the whole picture.
 template <int kVectors, typename D>
 HWY_INLINE void average(D d, float* y, const float* x, PoolAxis::Range rows,
-                        PoolAxis::Range columns, int64_t row_step, int64_t step) {
+                        PoolAxis::Range columns, int64_t counted, int64_t row_step, int64_t step) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   hn::Vec<D> sum[kVectors];
 #pragma GCC unroll 4
@@ -87,7 +87,7 @@ HWY_INLINE void average(D d, float* y, const float* x, PoolAxis::Range rows,
 #pragma GCC unroll 4
     for (int k = 0; k < kVectors; ++k) sum[k] = hn::Add(sum[k], row[k]);
   }
-  const auto count = hn::Set(d, static_cast<float>(rows.count() * columns.count()));
+  const auto count = hn::Set(d, static_cast<float>(counted));
 #pragma GCC unroll 4
   for (int k = 0; k < kVectors; ++k) hn::StoreU(hn::Div(sum[k], count), d, y + k * lanes);
 }
@@ -99,15 +99,16 @@ void average_row(float* y, const float* x, const PoolGeometry& g, int64_t p) {
   const auto four = 4 * static_cast<int64_t>(hn::Lanes(d));
   for (int64_t q = 0; q < g.w.places; ++q) {
     const auto columns = g.w.taps(q);
+    const int64_t counted = g.counted(p, q);
     const int64_t corner =
         (p * g.h.stride - g.h.pad) * row_step + (q * g.w.stride - g.w.pad) * step;
     float* to = y + q * step;
     int64_t c = 0;
     for (; c + four <= g.channels; c += four) {
-      average<4>(d, to + c, x + corner + c, rows, columns, row_step, step);
+      average<4>(d, to + c, x + corner + c, rows, columns, counted, row_step, step);
     }
     for_lanes(g.channels - c, [=](auto tag, int64_t i) HWY_ATTR {
-      average<1>(tag, to + c + i, x + corner + c + i, rows, columns, row_step, step);
+      average<1>(tag, to + c + i, x + corner + c + i, rows, columns, counted, row_step, step);
     });
   }
 }
@@ -121,7 +122,7 @@ void average_backward_row(float* dx, const float* dy, const PoolGeometry& g, int
     for (int64_t p = rows.begin; p < rows.end; ++p) {
       for (int64_t q = columns.begin; q < columns.end; ++q) {
         const bool first = p == rows.begin && q == columns.begin;
-        const float share = 1 / static_cast<float>(g.h.taps(p).count() * g.w.taps(q).count());
+        const float share = 1 / static_cast<float>(g.counted(p, q));
         const float* from = dy + (p * g.w.places + q) * g.channels;
         for_lanes(g.channels, [=](auto d, int64_t c) HWY_ATTR {
           const auto part = hn::Mul(hn::LoadU(d, from + c), hn::Set(d, share));

@@ -153,7 +153,7 @@ void run(Launcher& launcher, Plan plan) {
 
 bool fits(const Tensor& x, const Tensor& w, const ConvGeometry& g) {
   return x.dtype == DType::F32 && w.dtype == DType::F32 && w.dims[1] == 3 && w.dims[2] == 3 &&
-         g.stride_h == 1 && g.stride_w == 1;
+         g.stride_h == 1 && g.stride_w == 1 && g.is_plain();
 }
 
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,

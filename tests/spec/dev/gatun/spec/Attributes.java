@@ -40,16 +40,21 @@ final class Attributes {
     }
   }
 
-  /// Such as `3x3/2x2+1x1`: size, stride, padding.
+  /// Such as `3x3/2x2+1x1`: size, stride, padding, and dilation and groups where there are such.
   private static String describe(Window window) {
-    return "%dx%d/%dx%d+%dx%d"
-        .formatted(
-            window.height(),
-            window.width(),
-            window.strideHeight(),
-            window.strideWidth(),
-            window.padHeight(),
-            window.padWidth());
+    String plain =
+        "%dx%d/%dx%d+%s"
+            .formatted(
+                window.height(),
+                window.width(),
+                window.strideHeight(),
+                window.strideWidth(),
+                window.padding());
+    String dilation =
+        window.isDilated()
+            ? ",dilation=%dx%d".formatted(window.dilationHeight(), window.dilationWidth())
+            : "";
+    return plain + dilation + (window.groups() > 1 ? ",groups=" + window.groups() : "");
   }
 
   private static Object value(Record attributes, RecordComponent component) {

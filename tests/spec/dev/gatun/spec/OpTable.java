@@ -13,6 +13,7 @@ public final class OpTable {
               ActivationRows.rows(),
               ReductionRows.rows(),
               ProductRows.rows(),
+              GroupedConvolutionRows.rows(),
               NormalisationRows.rows(),
               RecurrentRows.rows(),
               PoolingRows.rows(),

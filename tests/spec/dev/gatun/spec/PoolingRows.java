@@ -16,6 +16,7 @@ import java.util.List;
 /// The greatest element and the mean of windows.
 final class PoolingRows {
   private static final Window ODD = new Window(3, 2, 1, 2, 1, 0);
+  private static final Window UNEVEN = Window.square(3, 2, 0).padded(0, 1, 2, 1);
   private static final String MEAN = "a sum of up to 150 terms and a division";
 
   private PoolingRows() {}
@@ -31,6 +32,7 @@ final class PoolingRows {
             .on(max(3, 2, 1), real(DISTINCT, 4, 24, 24, 32))
             .on(max(1, 1, 0), real(DISTINCT, 1, 1, 1, 1))
             .on(new MaxPool(ODD), real(DISTINCT, 2, 5, 7, 3))
+            .on(new MaxPool(UNEVEN), real(DISTINCT, 2, 6, 7, 3))
             .on(new MaxPool(new Window(15, 17, 1, 1, 0, 0)), real(DISTINCT, 1, 16, 17, 2))
             .values(max(3, 2, 1), real(TIES, 2, 7, 9, 5))
             .values(max(3, 2, 1), real(SPECIAL, 2, 7, 9, 3))
@@ -47,6 +49,14 @@ final class PoolingRows {
                 () -> max(16, 1, 0),
                 real(1, 16, 16, 1))
             .refuses("the window 3x3 does not fit into 2x2", () -> max(3, 1, 0), real(1, 2, 2, 1))
+            .refuses(
+                "expected padding less than the window 2x2, found 0+2x0+0",
+                () -> new MaxPool(Window.square(2, 2, 0).padded(0, 0, 2, 0)),
+                real(2, 6, 8, 5))
+            .refuses(
+                "expected neither dilation nor groups, found the window 2x2 (dilation 2x1)",
+                () -> new MaxPool(Window.square(2, 2, 0).dilated(2, 1)),
+                real(2, 6, 8, 5))
             .refuses("real tensor", typed(DType.U8, Fill.integers(0, 9), 2, 6, 8, 5)),
         OpRow.of(maxBackward(2, 2, 0, 2, 6, 8, 5))
             .on(real(2, 3, 4, 5), taps(0, 3, 2, 3, 4, 5))
@@ -82,6 +92,9 @@ final class PoolingRows {
             .on(average(8, 1, 0), real(16, 8, 8, 64))
             .on(average(1, 1, 0), real(1, 1, 1, 1))
             .on(new AveragePool(ODD), real(2, 5, 7, 3))
+            .on(new AveragePool(UNEVEN), real(2, 6, 7, 3))
+            .on(new AveragePool(UNEVEN, true), real(2, 6, 7, 18))
+            .on(new AveragePool(Window.square(3, 1, 1), true), real(1, 5, 5, 3))
             .on(new AveragePool(new Window(11, 13, 1, 1, 0, 0)), real(3, 11, 13, 7))
             .ulps(32, MEAN)
             .bf16(1)
@@ -101,11 +114,16 @@ final class PoolingRows {
             .on(averageBackward(3, 1, 1, 1, 5, 5, 3), real(1, 5, 5, 3))
             .on(averageBackward(8, 1, 0, 16, 8, 8, 64), real(16, 1, 1, 64))
             .on(new AveragePool.Backward(ODD, Shape.of(2, 5, 7, 3)), real(2, 5, 3, 3))
+            .on(new AveragePool.Backward(UNEVEN, Shape.of(2, 6, 7, 3)), real(2, 3, 4, 3))
+            .on(new AveragePool.Backward(UNEVEN, Shape.of(2, 6, 7, 18), true), real(2, 3, 4, 18))
             .ulps(32, MEAN)
             .bf16(1)
             .gradient()
             .shapedBy(
-                (op, dx) -> new AveragePool.Backward(((AveragePool.Backward) op).window(), dx))
+                (op, dx) -> {
+                  var backward = (AveragePool.Backward) op;
+                  return new AveragePool.Backward(backward.window(), dx, backward.countPadding());
+                })
             .refuses("expected dy (2, 3, 4, 5), found f32 (2, 3, 4, 4)", real(2, 3, 4, 4)));
   }
 

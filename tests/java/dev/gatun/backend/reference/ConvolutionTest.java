@@ -94,8 +94,8 @@ class ConvolutionTest {
           for (int k = 0; k < s.k(); k++) {
             for (int r = 0; r < o.height(); r++) {
               for (int c = 0; c < o.width() * s.c(); c++) {
-                int h = p * o.strideHeight() - o.padHeight() + r;
-                int v = q * o.strideWidth() - o.padWidth() + c / s.c();
+                int h = p * o.strideHeight() - o.padTop() + r;
+                int v = q * o.strideWidth() - o.padLeft() + c / s.c();
                 if (h >= 0 && h < s.h() && v >= 0 && v < s.w()) {
                   expected[i] +=
                       x[((n * s.h() + h) * s.w() + v) * s.c() + c % s.c()]

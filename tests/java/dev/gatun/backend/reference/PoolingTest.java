@@ -26,7 +26,7 @@ class PoolingTest {
     t.backend.maxPool(y, taps, x, window);
     t.assertElements(y, 5, 8, 9, 8);
     t.assertElements(taps, 1, 2, 3, 0);
-    t.backend.averagePool(y, x, window);
+    t.backend.averagePool(y, x, window, false);
     t.assertElements(y, 13 / 4.0, 17 / 4.0, 22 / 4.0, 17 / 4.0);
   }
 
@@ -51,10 +51,10 @@ class PoolingTest {
     t.backend.maxPool(y, taps, x, window);
     t.assertElements(y, -1, -2, -3, -4);
     t.assertElements(taps, 3, 2, 1, 0);
-    t.backend.averagePool(y, x, window);
+    t.backend.averagePool(y, x, window, false);
     t.assertElements(y, -1, -2, -3, -4);
     View edges = t.zeros(1, 1, 1, 1);
-    t.backend.averagePool(edges, x, Window.square(3, 9, 1));
+    t.backend.averagePool(edges, x, Window.square(3, 9, 1), false);
     t.assertElements(edges, -10 / 4.0);
   }
 
@@ -154,14 +154,14 @@ class PoolingTest {
           t.backend.maxPool(y, taps, x, window);
           return y;
         });
-    t.backend.averagePoolBackward(dx, dy, window);
+    t.backend.averagePoolBackward(dx, dy, window, false);
     assertGradient(
         t,
         x,
         t.read(dx),
         weights,
         () -> {
-          t.backend.averagePool(y, x, window);
+          t.backend.averagePool(y, x, window, false);
           return y;
         });
   }
@@ -172,7 +172,7 @@ class PoolingTest {
     Window window = Window.square(2, 2, 0);
     t.backend.maxPool(
         t.zeros(0, 2, 2, 3), t.zeros(DType.U8, 0, 2, 2, 3), t.zeros(0, 4, 4, 3), window);
-    t.backend.averagePool(t.zeros(2, 2, 2, 0), t.zeros(2, 4, 4, 0), window);
-    t.backend.averagePoolBackward(t.zeros(2, 4, 4, 0), t.zeros(2, 2, 2, 0), window);
+    t.backend.averagePool(t.zeros(2, 2, 2, 0), t.zeros(2, 4, 4, 0), window, false);
+    t.backend.averagePoolBackward(t.zeros(2, 4, 4, 0), t.zeros(2, 2, 2, 0), window, false);
   }
 }

@@ -214,14 +214,14 @@ class RefusalTest {
                   t.zeros(1, 2, 2, 1), t.zeros(1, 2, 2, 1), t.zeros(DType.U8, 1, 2, 2, 1), TWO)),
       new Case(
           "[average_pool] x has no pixels: f32 (1, 0, 2, 1)",
-          t -> t.backend.averagePool(t.zeros(1, 1, 1, 1), t.zeros(1, 0, 2, 1), TWO)),
+          t -> t.backend.averagePool(t.zeros(1, 1, 1, 1), t.zeros(1, 0, 2, 1), TWO, false)),
       new Case(
           "[average_pool] y must be f32 (1, 1, 1, 3), but is f32 (1, 1, 1, 1)",
-          t -> t.backend.averagePool(t.zeros(1, 1, 1, 1), t.zeros(1, 2, 2, 3), TWO)),
+          t -> t.backend.averagePool(t.zeros(1, 1, 1, 1), t.zeros(1, 2, 2, 3), TWO, false)),
       new Case(
           "[average_pool_backward] the window 2x2 does not fit into 1x1 with padding 0x0: dx is f32"
               + " (1, 1, 1, 1)",
-          t -> t.backend.averagePoolBackward(t.zeros(1, 1, 1, 1), t.zeros(1, 0, 0, 1), TWO)),
+          t -> t.backend.averagePoolBackward(t.zeros(1, 1, 1, 1), t.zeros(1, 0, 0, 1), TWO, false)),
       new Case(
           "[dropout] step must be i64, but is i32 ()",
           t -> t.backend.dropout(t.zeros(2), t.zeros(2), t.zeros(DType.I32), 0.5, 1, 1)),
@@ -357,7 +357,7 @@ class RefusalTest {
           "[average_pool] padding must be less than the window 2x2, but is 0x2",
           t ->
               t.backend.averagePool(
-                  t.zeros(1, 2, 2, 3), t.zeros(1, 2, 2, 3), new Window(2, 2, 1, 1, 0, 2))),
+                  t.zeros(1, 2, 2, 3), t.zeros(1, 2, 2, 3), new Window(2, 2, 1, 1, 0, 2), false)),
       new Case(
           "[max_pool] the window may have at most 255 elements, but is 16x16",
           t ->

@@ -21,13 +21,18 @@ public final class Layers {
     WITHOUT
   }
 
-  /// A square convolution. Weights `[filters, size, size, channels]`, bias `[filters]`; `x
-  /// [N,H,W,C]` becomes `[N,P,Q,filters]` with `P = ⌊(H + 2 pad - size) / stride⌋ + 1`.
+  /// A square convolution. Weights `[filters, size, size, channels / groups]`, bias `[filters]`; `x
+  /// [N,H,W,C]` becomes `[N,P,Q,filters]` with `P = ⌊(H + 2 pad - dilation (size - 1) - 1) /
+  /// stride⌋
+  /// + 1`.
   ///
   /// @param filters output channels
   /// @param size of the window
   /// @param stride of the window
   /// @param pad rows and columns of zeros on each side
+  /// @param dilation distance between neighbouring elements of the window (Yu and Koltun 2016)
+  /// @param groups parts of the channels; each part of the output sees one part of the input. With
+  ///   as many groups as channels it is a depthwise convolution
   /// @param bias whether an offset is learned
   /// @param initializer of the weights
   /// @param algorithm how it is computed; AUTO leaves the choice to the network
@@ -36,6 +41,8 @@ public final class Layers {
       int size,
       int stride,
       int pad,
+      int dilation,
+      int groups,
       Bias bias,
       Initializer initializer,
       ConvAlgorithm algorithm)
@@ -46,44 +53,84 @@ public final class Layers {
       positive("conv", "size", size);
       positive("conv", "stride", stride);
       notNegative("conv", "pad", pad);
+      positive("conv", "dilation", dilation);
+      positive("conv", "groups", groups);
+      if (filters % groups != 0) {
+        throw new IllegalArgumentException(
+            "[conv] expected filters that divide into the groups, found %d filters and %d groups"
+                .formatted(filters, groups));
+      }
     }
 
     /// Stride 1, padded so that an odd size keeps height and width, with bias, Kaiming normal.
     public Conv(int filters, int size) {
-      this(filters, size, 1, size / 2, Bias.WITH, Initializer.kaimingNormal(), ConvAlgorithm.AUTO);
+      this(
+          filters,
+          size,
+          1,
+          size / 2,
+          1,
+          1,
+          Bias.WITH,
+          Initializer.kaimingNormal(),
+          ConvAlgorithm.AUTO);
     }
 
     /// The same with another stride.
     public Conv stride(int newStride) {
-      return new Conv(filters, size, newStride, pad, bias, initializer, algorithm);
+      return new Conv(
+          filters, size, newStride, pad, dilation, groups, bias, initializer, algorithm);
     }
 
     /// The same with another padding.
     public Conv pad(int newPad) {
-      return new Conv(filters, size, stride, newPad, bias, initializer, algorithm);
+      return new Conv(
+          filters, size, stride, newPad, dilation, groups, bias, initializer, algorithm);
+    }
+
+    /// The same with another dilation, and padded so that an odd size keeps height and width.
+    public Conv dilation(int newDilation) {
+      int newPad = Math.multiplyExact(size / 2, newDilation);
+      return new Conv(
+          filters, size, stride, newPad, newDilation, groups, bias, initializer, algorithm);
+    }
+
+    /// The same with the channels in another number of groups.
+    public Conv groups(int newGroups) {
+      return new Conv(
+          filters, size, stride, pad, dilation, newGroups, bias, initializer, algorithm);
     }
 
     /// The same without a learned offset.
     public Conv withoutBias() {
-      return new Conv(filters, size, stride, pad, Bias.WITHOUT, initializer, algorithm);
+      return new Conv(
+          filters, size, stride, pad, dilation, groups, Bias.WITHOUT, initializer, algorithm);
     }
 
     /// The same with another initializer of the weights.
     public Conv initializer(Initializer newInitializer) {
-      return new Conv(filters, size, stride, pad, bias, newInitializer, algorithm);
+      return new Conv(
+          filters, size, stride, pad, dilation, groups, bias, newInitializer, algorithm);
     }
 
     /// The same computed in another way.
     public Conv algorithm(ConvAlgorithm newAlgorithm) {
-      return new Conv(filters, size, stride, pad, bias, initializer, newAlgorithm);
+      return new Conv(
+          filters, size, stride, pad, dilation, groups, bias, initializer, newAlgorithm);
     }
 
     @Override
     public Tensor apply(LayerContext context, Tensor x) {
       expect("conv", x, 4, "[N,H,W,C]");
+      long channels = x.shape().dim(3);
+      if (channels % groups != 0) {
+        throw new ShapeException(
+            "[conv] expected channels that divide into %d groups, found %s"
+                .formatted(groups, x.shape()));
+      }
       Tensor weights =
-          context.parameter("weight", initializer, filters, size, size, x.shape().dim(3));
-      Tensor y = x.conv2d(weights, stride, pad, algorithm(context));
+          context.parameter("weight", initializer, filters, size, size, channels / groups);
+      Tensor y = x.conv2d(weights, stride, pad, dilation, groups, algorithm(context));
       return bias == Bias.WITH
           ? y.plus(context.parameter("bias", Initializer.zeros(), filters))
           : y;
@@ -92,8 +139,8 @@ public final class Layers {
     /// The layer's own choice, or else the network's where that is possible.
     private ConvAlgorithm algorithm(LayerContext context) {
       ConvAlgorithm general = context.convAlgorithm();
-      return algorithm == ConvAlgorithm.AUTO
-              && Window.square(size, stride, pad).allows(general, DType.F32)
+      Window window = Window.square(size, stride, pad).dilated(dilation, dilation).grouped(groups);
+      return algorithm == ConvAlgorithm.AUTO && window.allows(general, DType.F32)
           ? general
           : algorithm;
     }

@@ -86,6 +86,18 @@ public final class Net {
     return layer("conv", conv);
   }
 
+  /// A convolution of every channel alone, by a window of its own, that keeps height and width (for
+  /// an odd `size`), with bias.
+  public Net depthwiseConv(int size) {
+    return depthwiseConv(size, 1);
+  }
+
+  /// The same with another stride.
+  public Net depthwiseConv(int size, int stride) {
+    int channels = Math.toIntExact(outputShape().dim(-1));
+    return layer("depthwiseConv", new Conv(channels, size).groups(channels).stride(stride));
+  }
+
   /// A fully connected layer with bias.
   public Net dense(int units) {
     return dense(new Dense(units));

@@ -380,7 +380,40 @@ public abstract class Tensor implements AutoCloseable {
 
   /// The same, computed by `algorithm`.
   public final Tensor conv2d(Tensor weights, int stride, int pad, ConvAlgorithm algorithm) {
-    return apply(Conv2d.of(weights, stride, pad, algorithm), this, weights);
+    return conv2d(weights, stride, pad, 1, 1, algorithm);
+  }
+
+  /// The same with the window's elements `dilation` apart, so that it covers `dilation (R - 1) + 1`
+  /// rows, and with channels in `groups`: `weights [K,R,S,C/groups]`, output channels of one part
+  /// see input channels of one part.
+  ///
+  /// @throws ShapeException if the channels do not divide, or `algorithm` has no form for it
+  public final Tensor conv2d(
+      Tensor weights, int stride, int pad, int dilation, int groups, ConvAlgorithm algorithm) {
+    return apply(Conv2d.of(weights, stride, pad, dilation, groups, algorithm), this, weights);
+  }
+
+  /// The transposed convolution of this `[N,P,Q,K]` with `weights [K,R,S,C]`, to `[N,H,W,C]` with
+  /// `H = (P - 1) stride - 2 pad + R + outputPad`: the linear map that takes gradients through
+  /// [#conv2d(Tensor, int, int)]. `outputPad`, less than the stride, chooses among the heights that
+  /// a convolution would bring to P.
+  ///
+  /// @throws ShapeException if the shapes do not fit
+  public final Tensor conv2dTransposed(Tensor weights, int stride, int pad, int outputPad) {
+    Window window = Conv2d.window(weights, stride, pad);
+    if (shape.rank() != 4 || outputPad < 0 || outputPad >= stride) {
+      throw new ShapeException(
+          "[conv2d_transposed] expected x [N,P,Q,K] and an output padding of 0 to %d, found %s and %d"
+              .formatted(stride - 1, shape, outputPad));
+    }
+    long height = (shape.dim(1) - 1) * stride - 2L * pad + window.height() + outputPad;
+    long width = (shape.dim(2) - 1) * stride - 2L * pad + window.width() + outputPad;
+    if (height < 1 || width < 1) {
+      throw new ShapeException(
+          "[conv2d_transposed] nothing is left of %s with padding %d".formatted(shape, pad));
+    }
+    Shape output = Shape.of(shape.dim(0), height, width, weights.shape().dim(3));
+    return apply(new Conv2d.BackwardData(window, output, ConvAlgorithm.AUTO), this, weights);
   }
 
   /// The greatest element of each `size` x `size` window; padding never wins.

@@ -222,8 +222,8 @@ public interface Backend extends AutoCloseable {
       boolean transposeB,
       Activation activation);
 
-  /// y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C] + bias [K] + residual [N,P,Q,K]); the
-  /// window's size is that of w. Moments [2,K] are the mean and the variance of y per channel.
+  /// y [N,P,Q,K] = activation(x [N,H,W,C] * w [K,R,S,C/groups] + bias [K] + residual [N,P,Q,K]);
+  /// the window's size is that of w. Moments [2,K] are the mean and the variance of y per channel.
   void conv2d(
       View y,
       @Nullable View moments,
@@ -235,8 +235,8 @@ public interface Backend extends AutoCloseable {
       Activation activation,
       ConvAlgorithm algorithm);
 
-  /// dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C], plus an addend, where gate > 0. Sums [2,C] are
-  /// those of dx and of dx (normX - normMean); the three come together.
+  /// dx [N,H,W,C] from dy [N,P,Q,K] and w [K,R,S,C/groups], plus an addend, where gate > 0. Sums
+  /// [2,C] are those of dx and of dx (normX - normMean); the three come together.
   void conv2dBackwardData(
       View dx,
       @Nullable View sums,
@@ -249,7 +249,7 @@ public interface Backend extends AutoCloseable {
       Window window,
       ConvAlgorithm algorithm);
 
-  /// dw [K,R,S,C] from x [N,H,W,C] and dy [N,P,Q,K].
+  /// dw [K,R,S,C/groups] from x [N,H,W,C] and dy [N,P,Q,K].
   void conv2dBackwardWeights(View dw, View x, View dy, Window window, ConvAlgorithm algorithm);
 
   // Normalisation; x, y, residual [...,C], the rest [C].
@@ -401,11 +401,11 @@ public interface Backend extends AutoCloseable {
   /// The gradient of [#maxPool].
   void maxPoolBackward(View dx, View dy, View taps, Window window);
 
-  /// The mean of each window's elements inside x.
-  void averagePool(View y, View x, Window window);
+  /// The mean of each window's elements inside x, or of all with zeros in the padding.
+  void averagePool(View y, View x, Window window, boolean countPadding);
 
   /// The gradient of [#averagePool].
-  void averagePoolBackward(View dx, View dy, Window window);
+  void averagePoolBackward(View dx, View dy, Window window, boolean countPadding);
 
   // Regularisation and loss.
 

@@ -3121,6 +3121,11 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -3132,7 +3137,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t activation, int32_t algorithm)
      * }
      */
     public static FunctionDescriptor gt_conv2d$descriptor() {
@@ -3142,7 +3147,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t activation, int32_t algorithm)
      * }
      */
     public static MethodHandle gt_conv2d$handle() {
@@ -3152,7 +3157,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t activation, int32_t algorithm)
      * }
      */
     public static MemorySegment gt_conv2d$address() {
@@ -3161,16 +3166,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t activation, int32_t algorithm)
+     * gt_status gt_conv2d(gt_stream stream, gt_tensor y, gt_tensor moments, gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t activation, int32_t algorithm)
      * }
      */
-    public static int gt_conv2d(MemorySegment stream, MemorySegment y, MemorySegment moments, MemorySegment x, MemorySegment w, MemorySegment bias, MemorySegment residual, int stride_h, int stride_w, int pad_h, int pad_w, int activation, int algorithm) {
+    public static int gt_conv2d(MemorySegment stream, MemorySegment y, MemorySegment moments, MemorySegment x, MemorySegment w, MemorySegment bias, MemorySegment residual, int stride_h, int stride_w, int pad_top, int pad_left, int pad_bottom, int pad_right, int dilation_h, int dilation_w, int groups, int activation, int algorithm) {
         var mh$ = gt_conv2d.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_conv2d", stream, y, moments, x, w, bias, residual, stride_h, stride_w, pad_h, pad_w, activation, algorithm);
+                traceDowncall("gt_conv2d", stream, y, moments, x, w, bias, residual, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, dilation_h, dilation_w, groups, activation, algorithm);
             }
-            return (int)mh$.invokeExact(stream, y, moments, x, w, bias, residual, stride_h, stride_w, pad_h, pad_w, activation, algorithm);
+            return (int)mh$.invokeExact(stream, y, moments, x, w, bias, residual, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, dilation_h, dilation_w, groups, activation, algorithm);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3194,6 +3199,11 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -3205,7 +3215,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t algorithm)
      * }
      */
     public static FunctionDescriptor gt_conv2d_backward_data$descriptor() {
@@ -3215,7 +3225,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t algorithm)
      * }
      */
     public static MethodHandle gt_conv2d_backward_data$handle() {
@@ -3225,7 +3235,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t algorithm)
      * }
      */
     public static MemorySegment gt_conv2d_backward_data$address() {
@@ -3234,16 +3244,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_data(gt_stream stream, gt_tensor dx, gt_tensor sums, gt_tensor dy, gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x, gt_tensor norm_mean, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t algorithm)
      * }
      */
-    public static int gt_conv2d_backward_data(MemorySegment stream, MemorySegment dx, MemorySegment sums, MemorySegment dy, MemorySegment w, MemorySegment addend, MemorySegment gate, MemorySegment norm_x, MemorySegment norm_mean, int stride_h, int stride_w, int pad_h, int pad_w, int algorithm) {
+    public static int gt_conv2d_backward_data(MemorySegment stream, MemorySegment dx, MemorySegment sums, MemorySegment dy, MemorySegment w, MemorySegment addend, MemorySegment gate, MemorySegment norm_x, MemorySegment norm_mean, int stride_h, int stride_w, int pad_top, int pad_left, int pad_bottom, int pad_right, int dilation_h, int dilation_w, int groups, int algorithm) {
         var mh$ = gt_conv2d_backward_data.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_conv2d_backward_data", stream, dx, sums, dy, w, addend, gate, norm_x, norm_mean, stride_h, stride_w, pad_h, pad_w, algorithm);
+                traceDowncall("gt_conv2d_backward_data", stream, dx, sums, dy, w, addend, gate, norm_x, norm_mean, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, dilation_h, dilation_w, groups, algorithm);
             }
-            return (int)mh$.invokeExact(stream, dx, sums, dy, w, addend, gate, norm_x, norm_mean, stride_h, stride_w, pad_h, pad_w, algorithm);
+            return (int)mh$.invokeExact(stream, dx, sums, dy, w, addend, gate, norm_x, norm_mean, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, dilation_h, dilation_w, groups, algorithm);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3262,6 +3272,11 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -3273,7 +3288,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t algorithm)
      * }
      */
     public static FunctionDescriptor gt_conv2d_backward_weights$descriptor() {
@@ -3283,7 +3298,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t algorithm)
      * }
      */
     public static MethodHandle gt_conv2d_backward_weights$handle() {
@@ -3293,7 +3308,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t algorithm)
      * }
      */
     public static MemorySegment gt_conv2d_backward_weights$address() {
@@ -3302,16 +3317,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w, int32_t algorithm)
+     * gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_tensor x, gt_tensor dy, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t dilation_h, int32_t dilation_w, int32_t groups, int32_t algorithm)
      * }
      */
-    public static int gt_conv2d_backward_weights(MemorySegment stream, MemorySegment dw, MemorySegment x, MemorySegment dy, int stride_h, int stride_w, int pad_h, int pad_w, int algorithm) {
+    public static int gt_conv2d_backward_weights(MemorySegment stream, MemorySegment dw, MemorySegment x, MemorySegment dy, int stride_h, int stride_w, int pad_top, int pad_left, int pad_bottom, int pad_right, int dilation_h, int dilation_w, int groups, int algorithm) {
         var mh$ = gt_conv2d_backward_weights.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_conv2d_backward_weights", stream, dw, x, dy, stride_h, stride_w, pad_h, pad_w, algorithm);
+                traceDowncall("gt_conv2d_backward_weights", stream, dw, x, dy, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, dilation_h, dilation_w, groups, algorithm);
             }
-            return (int)mh$.invokeExact(stream, dw, x, dy, stride_h, stride_w, pad_h, pad_w, algorithm);
+            return (int)mh$.invokeExact(stream, dw, x, dy, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, dilation_h, dilation_w, groups, algorithm);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3972,6 +3987,8 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -3983,7 +4000,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right)
      * }
      */
     public static FunctionDescriptor gt_max_pool$descriptor() {
@@ -3993,7 +4010,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right)
      * }
      */
     public static MethodHandle gt_max_pool$handle() {
@@ -4003,7 +4020,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right)
      * }
      */
     public static MemorySegment gt_max_pool$address() {
@@ -4012,16 +4029,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right)
      * }
      */
-    public static int gt_max_pool(MemorySegment stream, MemorySegment y, MemorySegment taps, MemorySegment x, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w) {
+    public static int gt_max_pool(MemorySegment stream, MemorySegment y, MemorySegment taps, MemorySegment x, int window_h, int window_w, int stride_h, int stride_w, int pad_top, int pad_left, int pad_bottom, int pad_right) {
         var mh$ = gt_max_pool.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_max_pool", stream, y, taps, x, window_h, window_w, stride_h, stride_w, pad_h, pad_w);
+                traceDowncall("gt_max_pool", stream, y, taps, x, window_h, window_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right);
             }
-            return (int)mh$.invokeExact(stream, y, taps, x, window_h, window_w, stride_h, stride_w, pad_h, pad_w);
+            return (int)mh$.invokeExact(stream, y, taps, x, window_h, window_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -4041,6 +4058,8 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -4052,7 +4071,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right)
      * }
      */
     public static FunctionDescriptor gt_max_pool_backward$descriptor() {
@@ -4062,7 +4081,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right)
      * }
      */
     public static MethodHandle gt_max_pool_backward$handle() {
@@ -4072,7 +4091,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right)
      * }
      */
     public static MemorySegment gt_max_pool_backward$address() {
@@ -4081,16 +4100,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_max_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, gt_tensor taps, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right)
      * }
      */
-    public static int gt_max_pool_backward(MemorySegment stream, MemorySegment dx, MemorySegment dy, MemorySegment taps, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w) {
+    public static int gt_max_pool_backward(MemorySegment stream, MemorySegment dx, MemorySegment dy, MemorySegment taps, int window_h, int window_w, int stride_h, int stride_w, int pad_top, int pad_left, int pad_bottom, int pad_right) {
         var mh$ = gt_max_pool_backward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_max_pool_backward", stream, dx, dy, taps, window_h, window_w, stride_h, stride_w, pad_h, pad_w);
+                traceDowncall("gt_max_pool_backward", stream, dx, dy, taps, window_h, window_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right);
             }
-            return (int)mh$.invokeExact(stream, dx, dy, taps, window_h, window_w, stride_h, stride_w, pad_h, pad_w);
+            return (int)mh$.invokeExact(stream, dx, dy, taps, window_h, window_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -4109,6 +4128,9 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -4120,7 +4142,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t count_padding)
      * }
      */
     public static FunctionDescriptor gt_average_pool$descriptor() {
@@ -4130,7 +4152,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t count_padding)
      * }
      */
     public static MethodHandle gt_average_pool$handle() {
@@ -4140,7 +4162,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t count_padding)
      * }
      */
     public static MemorySegment gt_average_pool$address() {
@@ -4149,16 +4171,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_average_pool(gt_stream stream, gt_tensor y, gt_tensor x, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t count_padding)
      * }
      */
-    public static int gt_average_pool(MemorySegment stream, MemorySegment y, MemorySegment x, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w) {
+    public static int gt_average_pool(MemorySegment stream, MemorySegment y, MemorySegment x, int window_h, int window_w, int stride_h, int stride_w, int pad_top, int pad_left, int pad_bottom, int pad_right, int count_padding) {
         var mh$ = gt_average_pool.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_average_pool", stream, y, x, window_h, window_w, stride_h, stride_w, pad_h, pad_w);
+                traceDowncall("gt_average_pool", stream, y, x, window_h, window_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, count_padding);
             }
-            return (int)mh$.invokeExact(stream, y, x, window_h, window_w, stride_h, stride_w, pad_h, pad_w);
+            return (int)mh$.invokeExact(stream, y, x, window_h, window_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, count_padding);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -4177,6 +4199,9 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_INT,
             gatun_h.C_INT,
             gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
             gatun_h.C_INT
         );
 
@@ -4188,7 +4213,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t count_padding)
      * }
      */
     public static FunctionDescriptor gt_average_pool_backward$descriptor() {
@@ -4198,7 +4223,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t count_padding)
      * }
      */
     public static MethodHandle gt_average_pool_backward$handle() {
@@ -4208,7 +4233,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t count_padding)
      * }
      */
     public static MemorySegment gt_average_pool_backward$address() {
@@ -4217,16 +4242,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_h, int32_t pad_w)
+     * gt_status gt_average_pool_backward(gt_stream stream, gt_tensor dx, gt_tensor dy, int32_t window_h, int32_t window_w, int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom, int32_t pad_right, int32_t count_padding)
      * }
      */
-    public static int gt_average_pool_backward(MemorySegment stream, MemorySegment dx, MemorySegment dy, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w) {
+    public static int gt_average_pool_backward(MemorySegment stream, MemorySegment dx, MemorySegment dy, int window_h, int window_w, int stride_h, int stride_w, int pad_top, int pad_left, int pad_bottom, int pad_right, int count_padding) {
         var mh$ = gt_average_pool_backward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_average_pool_backward", stream, dx, dy, window_h, window_w, stride_h, stride_w, pad_h, pad_w);
+                traceDowncall("gt_average_pool_backward", stream, dx, dy, window_h, window_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, count_padding);
             }
-            return (int)mh$.invokeExact(stream, dx, dy, window_h, window_w, stride_h, stride_w, pad_h, pad_w);
+            return (int)mh$.invokeExact(stream, dx, dy, window_h, window_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, count_padding);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

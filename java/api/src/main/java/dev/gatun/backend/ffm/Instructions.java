@@ -259,8 +259,13 @@ abstract class Instructions implements Backend {
                 at(residual),
                 window.strideHeight(),
                 window.strideWidth(),
-                window.padHeight(),
-                window.padWidth(),
+                window.padTop(),
+                window.padLeft(),
+                window.padBottom(),
+                window.padRight(),
+                window.dilationHeight(),
+                window.dilationWidth(),
+                window.groups(),
                 Codes.code(activation),
                 Codes.code(algorithm)),
         y,
@@ -299,8 +304,13 @@ abstract class Instructions implements Backend {
                 at(normMean),
                 window.strideHeight(),
                 window.strideWidth(),
-                window.padHeight(),
-                window.padWidth(),
+                window.padTop(),
+                window.padLeft(),
+                window.padBottom(),
+                window.padRight(),
+                window.dilationHeight(),
+                window.dilationWidth(),
+                window.groups(),
                 Codes.code(algorithm)),
         dx,
         sums,
@@ -326,8 +336,13 @@ abstract class Instructions implements Backend {
                 at(dy),
                 window.strideHeight(),
                 window.strideWidth(),
-                window.padHeight(),
-                window.padWidth(),
+                window.padTop(),
+                window.padLeft(),
+                window.padBottom(),
+                window.padRight(),
+                window.dilationHeight(),
+                window.dilationWidth(),
+                window.groups(),
                 Codes.code(algorithm)),
         dw,
         x,
@@ -713,6 +728,7 @@ abstract class Instructions implements Backend {
 
   @Override
   public void maxPool(View y, View taps, View x, Window window) {
+    checkPooling("max_pool", window);
     issue(
         "max_pool",
         s ->
@@ -725,8 +741,10 @@ abstract class Instructions implements Backend {
                 window.width(),
                 window.strideHeight(),
                 window.strideWidth(),
-                window.padHeight(),
-                window.padWidth()),
+                window.padTop(),
+                window.padLeft(),
+                window.padBottom(),
+                window.padRight()),
         y,
         taps,
         x);
@@ -734,6 +752,7 @@ abstract class Instructions implements Backend {
 
   @Override
   public void maxPoolBackward(View dx, View dy, View taps, Window window) {
+    checkPooling("max_pool_backward", window);
     issue(
         "max_pool_backward",
         s ->
@@ -746,15 +765,18 @@ abstract class Instructions implements Backend {
                 window.width(),
                 window.strideHeight(),
                 window.strideWidth(),
-                window.padHeight(),
-                window.padWidth()),
+                window.padTop(),
+                window.padLeft(),
+                window.padBottom(),
+                window.padRight()),
         dx,
         dy,
         taps);
   }
 
   @Override
-  public void averagePool(View y, View x, Window window) {
+  public void averagePool(View y, View x, Window window, boolean countPadding) {
+    checkPooling("average_pool", window);
     issue(
         "average_pool",
         s ->
@@ -766,14 +788,18 @@ abstract class Instructions implements Backend {
                 window.width(),
                 window.strideHeight(),
                 window.strideWidth(),
-                window.padHeight(),
-                window.padWidth()),
+                window.padTop(),
+                window.padLeft(),
+                window.padBottom(),
+                window.padRight(),
+                flag(countPadding)),
         y,
         x);
   }
 
   @Override
-  public void averagePoolBackward(View dx, View dy, Window window) {
+  public void averagePoolBackward(View dx, View dy, Window window, boolean countPadding) {
+    checkPooling("average_pool_backward", window);
     issue(
         "average_pool_backward",
         s ->
@@ -785,10 +811,22 @@ abstract class Instructions implements Backend {
                 window.width(),
                 window.strideHeight(),
                 window.strideWidth(),
-                window.padHeight(),
-                window.padWidth()),
+                window.padTop(),
+                window.padLeft(),
+                window.padBottom(),
+                window.padRight(),
+                flag(countPadding)),
         dx,
         dy);
+  }
+
+  /// The native side knows neither for pooling.
+  private static void checkPooling(String op, Window window) {
+    if (!window.isPlain()) {
+      throw new IllegalArgumentException(
+          "[%s] pooling has neither dilation nor groups, but the window is %s with %d groups"
+              .formatted(op, window.size(), window.groups()));
+    }
   }
 
   // Regularisation and loss.

@@ -10,10 +10,12 @@ import org.jspecify.annotations.Nullable;
 
 /// Convolution (cross-correlation) and its two gradients:
 ///
-///     y[n,p,q,k] += x[n, top(p) + r, left(q) + s, c] w[k,r,s,c]
+///     y[n,p,q,k] += x[n, top(p) + r dilation, left(q) + s dilation, first(k) + c] w[k,r,s,c]
 ///
-/// All three walk the same indices, whatever the algorithm asked for: that is a matter of speed. The part of a window's row that lies inside the picture is
-/// contiguous in x and in w, so the innermost loop runs over s and c at once.
+/// where filter k sees the channels from first(k) on, those of its group. All three walk the same
+/// indices, whatever the algorithm asked for: that is a matter of speed. Without dilation and groups
+/// the part of a window's row that lies inside the picture is contiguous in x and in w, so the
+/// innermost loop runs over s and c at once.
 final class Convolution {
   private Convolution() {}
 
@@ -54,9 +56,10 @@ final class Convolution {
     Reals residuals = Operand.realsOrNull(residual);
     double[] means = operands.scratch(moments == null ? 0 : filters);
     double[] variances = operands.scratch(moments == null ? 0 : filters);
+    Taps taps = new Taps(g, filters);
     return operands.instruction(
         () -> {
-          forward(y.reals(), x.reals(), w.reals(), biases, residuals, g, filters, activation);
+          forward(y.reals(), x.reals(), w.reals(), biases, residuals, taps, activation);
           if (moments != null) {
             BatchNorm.statistics(means, variances, y.reals(), y.count(), pixels);
             for (int k = 0; k < filters; k++) {
@@ -70,14 +73,13 @@ final class Convolution {
   private static void forward(
       Reals y, // [N,P,Q,K]
       Reals x, // [N,H,W,C]
-      Reals w, // [K,R,S,C]
+      Reals w, // [K,R,S,C/groups]
       @Nullable Reals bias, // [K]
       @Nullable Reals residual, // [N,P,Q,K]
-      Geometry g,
-      int filters,
+      Taps taps,
       Activation activation) {
-    int height = g.window().height();
-    int width = g.window().width();
+    Geometry g = taps.g();
+    int filters = taps.filters();
     int yi = 0;
     for (int n = 0; n < g.n(); n++) {
       for (int p = 0; p < g.p(); p++) {
@@ -87,14 +89,18 @@ final class Convolution {
         for (int q = 0; q < g.q(); q++) {
           int left = g.left(q);
           int firstColumn = g.firstColumn(left);
-          int run = (g.endColumn(left) - firstColumn) * g.c();
+          int endColumn = g.endColumn(left);
+          int step = taps.step(firstColumn, endColumn);
+          int run = step * taps.channels();
           for (int k = 0; k < filters; k++) {
             double sum = bias == null ? 0 : bias.get(k);
             for (int r = firstRow; r < endRow; r++) {
-              int xi = ((n * g.h() + top + r) * g.w() + left + firstColumn) * g.c();
-              int wi = ((k * height + r) * width + firstColumn) * g.c();
-              for (int i = 0; i < run; i++) {
-                sum += x.get(xi + i) * w.get(wi + i);
+              for (int s = firstColumn; s < endColumn; s += step) {
+                int xi = taps.x(n, top, r, left, s, k);
+                int wi = taps.w(k, r, s);
+                for (int i = 0; i < run; i++) {
+                  sum += x.get(xi + i) * w.get(wi + i);
+                }
               }
             }
             if (residual != null) {
@@ -148,9 +154,10 @@ final class Convolution {
     Reals gated = Operand.realsOrNull(gate);
     double[] picture = operands.scratch(dx.count() == 0 ? 0 : g.h() * g.w() * g.c());
     double[] totals = operands.scratch(sums == null ? 0 : 2 * channels);
+    Taps taps = new Taps(g, w.dim(0));
     return operands.instruction(
         () -> {
-          backwardData(dx.reals(), dy.reals(), w.reals(), added, gated, g, w.dim(0), picture);
+          backwardData(dx.reals(), dy.reals(), w.reals(), added, gated, taps, picture);
           if (sums != null && normX != null && normMean != null) {
             gradientSums(totals, dx.reals(), normX.reals(), normMean.reals(), dx.count());
             for (int i = 0; i < totals.length; i++) {
@@ -175,14 +182,13 @@ final class Convolution {
   private static void backwardData(
       Reals dx, // [N,H,W,C]
       Reals dy, // [N,P,Q,K]
-      Reals w, // [K,R,S,C]
+      Reals w, // [K,R,S,C/groups]
       @Nullable Reals addend, // [N,H,W,C]
       @Nullable Reals gate, // [N,H,W,C]
-      Geometry g,
-      int filters,
+      Taps taps,
       double[] picture) { // one picture of dx while it is summed
-    int height = g.window().height();
-    int width = g.window().width();
+    Geometry g = taps.g();
+    int filters = taps.filters();
     int yi = 0;
     for (int n = 0; n < g.n(); n++) {
       Arrays.fill(picture, 0);
@@ -193,14 +199,18 @@ final class Convolution {
         for (int q = 0; q < g.q(); q++) {
           int left = g.left(q);
           int firstColumn = g.firstColumn(left);
-          int run = (g.endColumn(left) - firstColumn) * g.c();
+          int endColumn = g.endColumn(left);
+          int step = taps.step(firstColumn, endColumn);
+          int run = step * taps.channels();
           for (int k = 0; k < filters; k++) {
             double gradient = dy.get(yi++);
             for (int r = firstRow; r < endRow; r++) {
-              int xi = ((top + r) * g.w() + left + firstColumn) * g.c();
-              int wi = ((k * height + r) * width + firstColumn) * g.c();
-              for (int i = 0; i < run; i++) {
-                picture[xi + i] += gradient * w.get(wi + i);
+              for (int s = firstColumn; s < endColumn; s += step) {
+                int xi = taps.x(0, top, r, left, s, k);
+                int wi = taps.w(k, r, s);
+                for (int i = 0; i < run; i++) {
+                  picture[xi + i] += gradient * w.get(wi + i);
+                }
               }
             }
           }
@@ -224,18 +234,19 @@ final class Convolution {
     operands.requireWide(x, dw);
     Geometry g = geometry(operands, x, dw, dy, window, algorithm);
     double[] filter = operands.scratch(dw.count() == 0 ? 0 : dw.count() / dw.dim(0));
+    Taps taps = new Taps(g, dw.dim(0));
     return operands.instruction(
-        () -> backwardWeights(dw.reals(), x.reals(), dy.reals(), g, dw.dim(0), filter));
+        () -> backwardWeights(dw.reals(), x.reals(), dy.reals(), taps, filter));
   }
 
   private static void backwardWeights(
-      Reals dw, // [K,R,S,C]
+      Reals dw, // [K,R,S,C/groups]
       Reals x, // [N,H,W,C]
       Reals dy, // [N,P,Q,K]
-      Geometry g,
-      int filters,
+      Taps taps,
       double[] filter) { // one filter of dw while it is summed
-    int width = g.window().width();
+    Geometry g = taps.g();
+    int filters = taps.filters();
     for (int k = 0; k < filters; k++) {
       Arrays.fill(filter, 0);
       int yi = k;
@@ -247,13 +258,17 @@ final class Convolution {
           for (int q = 0; q < g.q(); q++, yi += filters) {
             int left = g.left(q);
             int firstColumn = g.firstColumn(left);
-            int run = (g.endColumn(left) - firstColumn) * g.c();
+            int endColumn = g.endColumn(left);
+            int step = taps.step(firstColumn, endColumn);
+            int run = step * taps.channels();
             double gradient = dy.get(yi);
             for (int r = firstRow; r < endRow; r++) {
-              int xi = ((n * g.h() + top + r) * g.w() + left + firstColumn) * g.c();
-              int wi = (r * width + firstColumn) * g.c();
-              for (int i = 0; i < run; i++) {
-                filter[wi + i] += gradient * x.get(xi + i);
+              for (int s = firstColumn; s < endColumn; s += step) {
+                int xi = taps.x(n, top, r, left, s, k);
+                int wi = taps.w(0, r, s);
+                for (int i = 0; i < run; i++) {
+                  filter[wi + i] += gradient * x.get(xi + i);
+                }
               }
             }
           }
@@ -265,7 +280,30 @@ final class Convolution {
     }
   }
 
-  /// Checks x [N,H,W,C], w [K,R,S,C] and y [N,P,Q,K] against each other and the window.
+  /// Where taps lie, and how many neighbouring ones make one run of elements.
+  private record Taps(Geometry g, int filters, int channels, int filtersPerGroup) {
+    Taps(Geometry g, int filters) {
+      this(g, filters, g.c() / g.window().groups(), Math.max(1, filters / g.window().groups()));
+    }
+
+    /// The columns of a window's row, of which `[first, end)` lie inside, that are read at once.
+    int step(int first, int end) {
+      return g.window().isPlain() ? Math.max(1, end - first) : 1;
+    }
+
+    /// The first element that filter k sees of tap (r, s).
+    int x(int n, int top, int r, int left, int s, int k) {
+      int row = n * g.h() + top + r * g.window().dilationHeight();
+      int column = left + s * g.window().dilationWidth();
+      return (row * g.w() + column) * g.c() + k / filtersPerGroup * channels;
+    }
+
+    int w(int k, int r, int s) {
+      return ((k * g.window().height() + r) * g.window().width() + s) * channels;
+    }
+  }
+
+  /// Checks x [N,H,W,C], w [K,R,S,C/groups] and y [N,P,Q,K] against each other and the window.
   private static Geometry geometry(
       Operands operands, Operand x, Operand w, Operand y, Window window, ConvAlgorithm algorithm) {
     x.requireRank(4);
@@ -275,9 +313,26 @@ final class Convolution {
           "the window is %dx%d, but %s is %s"
               .formatted(window.height(), window.width(), w.name(), w.view()));
     }
-    if (w.dim(3) != x.dim(3)) {
+    int groups = window.groups();
+    if (x.dim(3) % groups != 0 || w.dim(0) % groups != 0) {
       throw operands.refusal(
-          "channels differ: %s is %s, %s is %s".formatted(x.name(), x.view(), w.name(), w.view()));
+          "channels do not divide into %d groups: %s is %s, %s is %s"
+              .formatted(groups, x.name(), x.view(), w.name(), w.view()));
+    }
+    if (w.dim(3) != x.dim(3) / groups) {
+      throw operands.refusal(
+          "channels differ%s: %s is %s, %s is %s"
+              .formatted(
+                  groups == 1 ? "" : " (in " + groups + " groups)",
+                  x.name(),
+                  x.view(),
+                  w.name(),
+                  w.view()));
+    }
+    if (algorithm == ConvAlgorithm.WINOGRAD && !window.isPlain()) {
+      throw operands.refusal(
+          "%s has no form with dilation or groups, but the window is %s with %d groups"
+              .formatted(algorithm, window.size(), groups));
     }
     if (!window.allows(algorithm, x.view().dtype())) {
       throw operands.refusal(

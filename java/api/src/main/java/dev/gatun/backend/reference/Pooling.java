@@ -87,23 +87,23 @@ final class Pooling {
     }
   }
 
-  static Instruction average(View yView, View xView, Window window) {
+  static Instruction average(View yView, View xView, Window window, boolean countPadding) {
     Operands operands = new Operands("average_pool");
     Operand y = operands.output("y", yView);
     Operand x = operands.input("x", xView);
     operands.requireFloating(y, x);
     Geometry g = geometry(operands, x, y, window);
-    return operands.instruction(() -> average(y.reals(), x.reals(), g));
+    return operands.instruction(() -> average(y.reals(), x.reals(), g, countPadding));
   }
 
-  private static void average(Reals y, Reals x, Geometry g) {
+  private static void average(Reals y, Reals x, Geometry g, boolean countPadding) {
     int yi = 0;
     for (int n = 0; n < g.n(); n++) {
       for (int p = 0; p < g.p(); p++) {
         for (int q = 0; q < g.q(); q++) {
           int top = g.top(p);
           int left = g.left(q);
-          double inside = inside(g, top, left);
+          double counted = counted(g, top, left, countPadding);
           for (int c = 0; c < g.c(); c++) {
             double sum = 0;
             for (int r = g.firstRow(top); r < g.endRow(top); r++) {
@@ -111,24 +111,27 @@ final class Pooling {
                 sum += x.get(((n * g.h() + top + r) * g.w() + left + s) * g.c() + c);
               }
             }
-            y.set(yi++, sum / inside);
+            y.set(yi++, sum / counted);
           }
         }
       }
     }
   }
 
-  static Instruction averageBackward(View dxView, View dyView, Window window) {
+  static Instruction averageBackward(
+      View dxView, View dyView, Window window, boolean countPadding) {
     Operands operands = new Operands("average_pool_backward");
     Operand dx = operands.output("dx", dxView);
     Operand dy = operands.input("dy", dyView);
     operands.requireFloating(dx, dy);
     Geometry g = geometry(operands, dx, dy, window);
     double[] picture = picture(operands, dx, g);
-    return operands.instruction(() -> averageBackward(dx.reals(), dy.reals(), g, picture));
+    return operands.instruction(
+        () -> averageBackward(dx.reals(), dy.reals(), g, countPadding, picture));
   }
 
-  private static void averageBackward(Reals dx, Reals dy, Geometry g, double[] picture) {
+  private static void averageBackward(
+      Reals dx, Reals dy, Geometry g, boolean countPadding, double[] picture) {
     int yi = 0;
     for (int n = 0; n < g.n(); n++) {
       Arrays.fill(picture, 0);
@@ -136,9 +139,9 @@ final class Pooling {
         for (int q = 0; q < g.q(); q++) {
           int top = g.top(p);
           int left = g.left(q);
-          double inside = inside(g, top, left);
+          double counted = counted(g, top, left, countPadding);
           for (int c = 0; c < g.c(); c++) {
-            double share = dy.get(yi++) / inside;
+            double share = dy.get(yi++) / counted;
             for (int r = g.firstRow(top); r < g.endRow(top); r++) {
               for (int s = g.firstColumn(left); s < g.endColumn(left); s++) {
                 picture[((top + r) * g.w() + left + s) * g.c() + c] += share;
@@ -151,9 +154,12 @@ final class Pooling {
     }
   }
 
-  /// How many elements of the window lie inside the picture.
-  private static double inside(Geometry g, int top, int left) {
-    return (g.endRow(top) - g.firstRow(top)) * (g.endColumn(left) - g.firstColumn(left));
+  /// How many elements of the window the mean is taken over.
+  private static double counted(Geometry g, int top, int left, boolean countPadding) {
+    if (countPadding) {
+      return (double) g.window().height() * g.window().width();
+    }
+    return (double) (g.endRow(top) - g.firstRow(top)) * (g.endColumn(left) - g.firstColumn(left));
   }
 
   /// One picture of dx while it is summed.
@@ -171,10 +177,16 @@ final class Pooling {
   /// padding alone.
   private static Geometry geometry(Operands operands, Operand x, Operand y, Window window) {
     operands.require(
-        window.padHeight() < window.height() && window.padWidth() < window.width(),
+        window.isPlain(),
         () ->
-            "padding must be less than the window %dx%d, but is %dx%d"
-                .formatted(window.height(), window.width(), window.padHeight(), window.padWidth()));
+            "pooling has neither dilation nor groups, but the window is %s with %d groups"
+                .formatted(window.size(), window.groups()));
+    operands.require(
+        Math.max(window.padTop(), window.padBottom()) < window.height()
+            && Math.max(window.padLeft(), window.padRight()) < window.width(),
+        () ->
+            "padding must be less than the window %s, but is %s"
+                .formatted(window.size(), window.padding()));
     x.requireRank(4);
     if (x.dim(1) == 0 || x.dim(2) == 0) {
       throw operands.refusal("%s has no pixels: %s".formatted(x.name(), x.view()));

@@ -435,13 +435,13 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
-  public void averagePool(View y, View x, Window window) {
-    issue(Pooling.average(y, x, window));
+  public void averagePool(View y, View x, Window window, boolean countPadding) {
+    issue(Pooling.average(y, x, window, countPadding));
   }
 
   @Override
-  public void averagePoolBackward(View dx, View dy, Window window) {
-    issue(Pooling.averageBackward(dx, dy, window));
+  public void averagePoolBackward(View dx, View dy, Window window, boolean countPadding) {
+    issue(Pooling.averageBackward(dx, dy, window, countPadding));
   }
 
   @Override

@@ -10,10 +10,17 @@ import dev.gatun.graph.TensorType;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The mean of each window's elements that lie inside x [N,H,W,C].
+/// The mean of each window's elements that lie inside x [N,H,W,C], or of all, those in the padding
+/// being 0.
 ///
 /// @param window the size and how it moves
-public record AveragePool(Window window) implements Op {
+/// @param countPadding whether padding counts
+public record AveragePool(Window window, boolean countPadding) implements Op {
+  /// Padding is not counted.
+  public AveragePool(Window window) {
+    this(window, false);
+  }
+
   @Override
   public String name() {
     return "average_pool";
@@ -31,12 +38,12 @@ public record AveragePool(Window window) implements Op {
 
   @Override
   public void lower(Backend backend, List<View> outputs, List<View> inputs) {
-    backend.averagePool(outputs.getFirst(), inputs.getFirst(), window);
+    backend.averagePool(outputs.getFirst(), inputs.getFirst(), window, countPadding);
   }
 
   @Override
   public List<@Nullable Tensor> gradient(Local at) {
-    Backward backward = new Backward(window, at.input(0).shape());
+    Backward backward = new Backward(window, at.input(0).shape(), countPadding);
     return List.of(Tensor.applyAll(backward, List.of(at.gradient())).getFirst());
   }
 
@@ -44,7 +51,13 @@ public record AveragePool(Window window) implements Op {
   ///
   /// @param window as in the forward op
   /// @param shape of x
-  public record Backward(Window window, Shape shape) implements Op {
+  /// @param countPadding as in the forward op
+  public record Backward(Window window, Shape shape, boolean countPadding) implements Op {
+    /// Padding is not counted.
+    public Backward(Window window, Shape shape) {
+      this(window, shape, false);
+    }
+
     @Override
     public String name() {
       return "average_pool_backward";
@@ -63,12 +76,13 @@ public record AveragePool(Window window) implements Op {
 
     @Override
     public void lower(Backend backend, List<View> outputs, List<View> inputs) {
-      backend.averagePoolBackward(outputs.getFirst(), inputs.getFirst(), window);
+      backend.averagePoolBackward(outputs.getFirst(), inputs.getFirst(), window, countPadding);
     }
 
     @Override
     public List<@Nullable Tensor> gradient(Local at) {
-      return List.of(Tensor.applyAll(new AveragePool(window), List.of(at.gradient())).getFirst());
+      AveragePool forward = new AveragePool(window, countPadding);
+      return List.of(Tensor.applyAll(forward, List.of(at.gradient())).getFirst());
     }
   }
 }

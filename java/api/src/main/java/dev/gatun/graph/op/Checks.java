@@ -88,11 +88,16 @@ final class Checks {
   }
 
   static void pooling(String op, Window window) {
-    if (window.padHeight() >= window.height() || window.padWidth() >= window.width()) {
+    if (!window.isPlain()) {
       throw new ShapeException(
-          "[%s] expected padding less than the window %dx%d, found %dx%d"
-              .formatted(
-                  op, window.height(), window.width(), window.padHeight(), window.padWidth()));
+          "[%s] expected neither dilation nor groups, found the window %s with %d groups"
+              .formatted(op, window.size(), window.groups()));
+    }
+    if (Math.max(window.padTop(), window.padBottom()) >= window.height()
+        || Math.max(window.padLeft(), window.padRight()) >= window.width()) {
+      throw new ShapeException(
+          "[%s] expected padding less than the window %s, found %s"
+              .formatted(op, window.size(), window.padding()));
     }
   }
 
@@ -103,20 +108,18 @@ final class Checks {
     long width = window.outputWidth(x.shape().dim(2));
     if (height < 1 || width < 1) {
       throw new ShapeException(
-          "[%s] the window %dx%d does not fit into %dx%d with padding %dx%d"
-              .formatted(
-                  op,
-                  window.height(),
-                  window.width(),
-                  x.shape().dim(1),
-                  x.shape().dim(2),
-                  window.padHeight(),
-                  window.padWidth()));
+          "[%s] the window %s does not fit into %dx%d with padding %s"
+              .formatted(op, window.size(), x.shape().dim(1), x.shape().dim(2), window.padding()));
     }
     return Shape.of(x.shape().dim(0), height, width, channels);
   }
 
   static void algorithm(String op, ConvAlgorithm algorithm, Window window, TensorType x) {
+    if (algorithm == ConvAlgorithm.WINOGRAD && !window.isPlain()) {
+      throw new ShapeException(
+          "[%s] %s has no form with dilation or groups, found the window %s with %d groups"
+              .formatted(op, algorithm, window.size(), window.groups()));
+    }
     if (!window.allows(algorithm, x.dtype())) {
       throw new ShapeException(
           "[%s] %s needs f32, a 3x3 window and stride 1, found %s, %dx%d and %dx%d"

@@ -16,8 +16,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// y [N,P,Q,K] = activation(x * w + bias + residual), the cross-correlation of x [N,H,W,C] with w
-/// [K,R,S,C]. Inputs x, w and, where there are such, bias [K] and residual [N,P,Q,K]. Outputs y
-/// and, if asked for, moments [2,K], the mean and the variance of y per channel.
+/// [K,R,S,C/groups]. Inputs x, w and, where there are such, bias [K] and residual [N,P,Q,K].
+/// Outputs y and, if asked for, moments [2,K], the mean and the variance of y per channel.
 ///
 /// Forms with a residual or moments have no gradient: fusion, which makes them, comes after
 /// differentiation.
@@ -46,13 +46,19 @@ public record Conv2d(
     return dtype.isReal();
   }
 
-  /// The plain convolution with `weights`, moved alike along both axes.
-  public static Conv2d of(Tensor weights, int stride, int pad, ConvAlgorithm algorithm) {
-    Checks.rank("conv2d", "w", TensorType.of(weights), 4, "[K,R,S,C]");
+  /// The convolution with `weights`, moved alike along both axes.
+  public static Conv2d of(
+      Tensor weights, int stride, int pad, int dilation, int groups, ConvAlgorithm algorithm) {
+    Window window = window(weights, stride, pad).dilated(dilation, dilation).grouped(groups);
+    return new Conv2d(window, false, Activation.NONE, algorithm);
+  }
+
+  /// A window of the size of `weights`, moved alike along both axes.
+  public static Window window(Tensor weights, int stride, int pad) {
+    Checks.rank("conv2d", "w", TensorType.of(weights), 4, "[K,R,S,C/groups]");
     int height = (int) weights.shape().dim(1);
     int width = (int) weights.shape().dim(2);
-    Window window = new Window(height, width, stride, stride, pad, pad);
-    return new Conv2d(window, false, Activation.NONE, algorithm);
+    return new Window(height, width, stride, stride, pad, pad);
   }
 
   /// The same with a bias.
@@ -153,12 +159,27 @@ public record Conv2d(
           "[%s] expected weights of %dx%d, found %s"
               .formatted(op, window.height(), window.width(), w));
     }
-    if (w.shape().dim(3) != x.shape().dim(3)) {
+    int groups = window.groups();
+    grouped(op, groups, x.shape().dim(3), w.shape().dim(0));
+    if (w.shape().dim(3) != x.shape().dim(3) / groups) {
       throw new ShapeException(
-          "[%s] expected weights for %d input channels, found %s for x %s"
-              .formatted(op, x.shape().dim(3), w, x));
+          "[%s] expected weights for %d input channels%s, found %s for x %s"
+              .formatted(
+                  op,
+                  x.shape().dim(3) / groups,
+                  groups == 1 ? "" : " (in each of " + groups + " groups)",
+                  w,
+                  x));
     }
     return Checks.windowed(op, x, window, w.shape().dim(0));
+  }
+
+  private static void grouped(String op, int groups, long channels, long filters) {
+    if (channels % groups != 0 || filters % groups != 0) {
+      throw new ShapeException(
+          "[%s] expected channels that divide into %d groups, found %d to %d"
+              .formatted(op, groups, channels, filters));
+    }
   }
 
   /// dx [N,H,W,C] = gate > 0 ? g + addend : 0, g from dy [N,P,Q,K] and w [K,R,S,C]. Inputs dy, w
@@ -280,7 +301,9 @@ public record Conv2d(
       long channels = dy.shape().dim(3);
       Checks.shape(name(), "dy", dy, Checks.windowed(name(), x, window, channels));
       Checks.algorithm(name(), algorithm, window, x);
-      Shape dw = Shape.of(channels, window.height(), window.width(), x.shape().dim(3));
+      grouped(name(), window.groups(), x.shape().dim(3), channels);
+      Shape dw =
+          Shape.of(channels, window.height(), window.width(), x.shape().dim(3) / window.groups());
       return List.of(Checks.wide(x.with(dw)));
     }
 
