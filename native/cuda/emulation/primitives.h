@@ -397,6 +397,7 @@ inline float tanh(float x) { return std::tanh(x); }
 inline double tanh(double x) { return std::tanh(x); }
 inline float sqrt(float x) { return std::sqrt(x); }
 inline double sqrt(double x) { return std::sqrt(x); }
+inline double pow(double x, double y) { return std::pow(x, y); }
 inline float abs(float x) { return std::abs(x); }
 inline double abs(double x) { return std::abs(x); }
 inline bool is_nan(float x) { return x != x; }

@@ -17,7 +17,12 @@
   KERNEL(reduce)                   \
   KERNEL(argmax)                   \
   KERNEL(dropout)                  \
-  KERNEL(matmul)
+  KERNEL(matmul)                   \
+  KERNEL(norm)                     \
+  KERNEL(clip_by_norm)             \
+  KERNEL(lerp)                     \
+  KERNEL(sgd_step)                 \
+  KERNEL(adam_step)
 
 namespace gatun::cuda {
 
