@@ -5,6 +5,7 @@ import dev.gatun.graph.Graph;
 import dev.gatun.graph.Placement;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.ArrayList;
@@ -13,14 +14,15 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// A network compiled in inference mode for one batch size; with a loss, it also judges its
-/// outputs.
+/// A network compiled in inference mode, with or without dropout, for one batch size; with a loss,
+/// it also judges its outputs.
 final class InferenceStep implements AutoCloseable {
   private final Holdings holdings = new Holdings("inference step");
   private final Model model;
   private final Executable executable;
   private final FloatBuffer inputs;
   private final FloatBuffer outputs;
+  private final ByteBuffer step;
   private final @Nullable Judgement judgement;
 
   /// The version of the model that the folded weights belong to.
@@ -29,24 +31,30 @@ final class InferenceStep implements AutoCloseable {
   private record Judgement(IntBuffer labels, FloatBuffer loss, IntBuffer correct) {}
 
   static InferenceStep predicting(Model model, int batch) {
-    return new InferenceStep(model, batch, null);
+    return new InferenceStep(model, batch, Mode.INFERENCE, 0, null);
+  }
+
+  /// With dropout.
+  static InferenceStep sampling(Model model, int batch, long seed) {
+    return new InferenceStep(model, batch, Mode.SAMPLING, seed, null);
   }
 
   static InferenceStep judging(Model model, int batch, Loss loss) {
-    return new InferenceStep(model, batch, loss);
+    return new InferenceStep(model, batch, Mode.INFERENCE, 0, loss);
   }
 
-  private InferenceStep(Model model, int batch, @Nullable Loss loss) {
+  private InferenceStep(Model model, int batch, Mode mode, long seed, @Nullable Loss loss) {
     this.model = model;
     Graph graph = new Graph();
     Shape shape = TrainingStep.batched(batch, model.net().inputShape());
     Value x = graph.leaf("inputs", new TensorType(DType.F32, shape));
-    NetTrace trace = new NetTrace(graph, Mode.INFERENCE, 0);
+    NetTrace trace = new NetTrace(graph, mode, seed);
     Value y = trace.run(model.net(), x);
     Staging staging = holdings.add(new Staging());
     int inputEntry = staging.place(x);
     int outputEntry = staging.place(y);
-    List<Integer> given = new ArrayList<>(List.of(inputEntry, staging.place(trace.step())));
+    int stepEntry = staging.place(trace.step());
+    List<Integer> given = new ArrayList<>(List.of(inputEntry, stepEntry));
     List<Integer> wanted = new ArrayList<>(List.of(outputEntry));
     int labelEntry = -1;
     int lossEntry = -1;
@@ -77,6 +85,7 @@ final class InferenceStep implements AutoCloseable {
     }
     inputs = staging.floats(inputEntry);
     outputs = staging.floats(outputEntry);
+    step = staging.buffer(stepEntry);
     judgement =
         loss == null
             ? null
@@ -94,6 +103,11 @@ final class InferenceStep implements AutoCloseable {
       prepared = current;
     }
     executable.run();
+  }
+
+  /// Chooses the masks of dropout.
+  void setStep(long number) {
+    step.putLong(0, number);
   }
 
   void setLabels(int[] labels) {

@@ -19,9 +19,16 @@ public interface LayerContext {
   /// Stores `value` as the new content of `state` when the step ends.
   void update(Tensor state, Tensor value);
 
-  /// `x` with elements dropped by inverted dropout; another mask at every step, and for every call
-  /// of this method.
-  Tensor dropout(Tensor x, double dropProbability);
+  /// `x` with elements dropped by inverted dropout: in training each is 0 with this probability and
+  /// the rest is divided by what stays, so that the expectation is `x`; in inference it is `x`
+  /// itself. Another mask at every step, and for every call of this method.
+  ///
+  /// @param x activations, or weights
+  /// @param dropProbability in [0, 1)
+  /// @param sharedAxes axes along which elements are dropped together; negative ones count from the
+  ///   last
+  /// @throws ShapeException if `x` has no such axis
+  Tensor dropout(Tensor x, double dropProbability, int... sharedAxes);
 
   /// Applies `layer` as a part called `name` of the current one; its parameters are called
   /// `name.…`.

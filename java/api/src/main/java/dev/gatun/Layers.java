@@ -274,13 +274,16 @@ public final class Layers {
   /// @param runningVariance what becomes of it for inference
   /// @param frozen whether training too uses the running estimates and leaves them as they are, as
   ///   for fine-tuning
+  /// @param initialWeight what `weight` is at the start; 0 at the end of a residual branch makes
+  ///   the block the identity at first (Goyal et al. 2017)
   public record BatchNorm(
       double momentum,
       double epsilon,
       EpsilonPlace epsilonPlace,
       Variance batchVariance,
       Variance runningVariance,
-      boolean frozen)
+      boolean frozen,
+      double initialWeight)
       implements Layer {
     /// Checks the ranges.
     public BatchNorm {
@@ -296,7 +299,7 @@ public final class Layers {
 
     /// PyTorch's form.
     public BatchNorm(double momentum, double epsilon) {
-      this(momentum, epsilon, EpsilonPlace.IN_ROOT, Variance.BIASED, Variance.UNBIASED, false);
+      this(momentum, epsilon, EpsilonPlace.IN_ROOT, Variance.BIASED, Variance.UNBIASED, false, 1);
     }
 
     /// Momentum 0.1, epsilon 1e-5.
@@ -306,22 +309,32 @@ public final class Layers {
 
     /// The same with epsilon at another place.
     public BatchNorm epsilonPlace(EpsilonPlace place) {
-      return new BatchNorm(momentum, epsilon, place, batchVariance, runningVariance, frozen);
+      return new BatchNorm(
+          momentum, epsilon, place, batchVariance, runningVariance, frozen, initialWeight);
     }
 
     /// The same normalising by another variance in training.
     public BatchNorm batchVariance(Variance variance) {
-      return new BatchNorm(momentum, epsilon, epsilonPlace, variance, runningVariance, frozen);
+      return new BatchNorm(
+          momentum, epsilon, epsilonPlace, variance, runningVariance, frozen, initialWeight);
     }
 
     /// The same with other running estimates.
     public BatchNorm runningVariance(Variance variance) {
-      return new BatchNorm(momentum, epsilon, epsilonPlace, batchVariance, variance, frozen);
+      return new BatchNorm(
+          momentum, epsilon, epsilonPlace, batchVariance, variance, frozen, initialWeight);
     }
 
     /// The same with its running estimates in training too, which stay as they are.
     public BatchNorm freeze() {
-      return new BatchNorm(momentum, epsilon, epsilonPlace, batchVariance, runningVariance, true);
+      return new BatchNorm(
+          momentum, epsilon, epsilonPlace, batchVariance, runningVariance, true, initialWeight);
+    }
+
+    /// The same with `weight` starting at another number.
+    public BatchNorm initialWeight(double weight) {
+      return new BatchNorm(
+          momentum, epsilon, epsilonPlace, batchVariance, runningVariance, frozen, weight);
     }
 
     @Override
@@ -330,12 +343,13 @@ public final class Layers {
         throw new ShapeException("[batchNorm] expected [N, ..., C], found " + x.shape());
       }
       long channels = x.shape().dim(-1);
-      Tensor gamma = context.parameter("weight", Initializer.ones(), channels);
+      Initializer start = Initializer.constant(initialWeight);
+      Tensor gamma = context.parameter("weight", start, channels);
       Tensor beta = context.parameter("bias", Initializer.zeros(), channels);
       Tensor mean = context.state("runningMean", 0, channels);
       Tensor variance = context.state("runningVariance", 1, channels);
       boolean inRoot = epsilonPlace == EpsilonPlace.IN_ROOT;
-      if (frozen || context.mode() == Mode.INFERENCE) {
+      if (frozen || context.mode() != Mode.TRAINING) {
         return inRoot
             ? Tensor.applyAll(
                     new BatchNormInference(epsilon, false, Activation.NONE),
@@ -510,22 +524,109 @@ public final class Layers {
     }
   }
 
-  /// Inverted dropout: in training each element is dropped with this probability and the rest
-  /// divided by what stays; in inference nothing happens.
+  /// Inverted dropout (Srivastava et al. 2014): in training each element is dropped with this
+  /// probability and the rest divided by what stays; in inference nothing happens.
+  ///
+  /// The paper's own form, which lectures call vanilla dropout, drops without dividing and
+  /// multiplies by the share that stays in inference: the same expectation, but inference has to
+  /// know of it. Lectures' code has `p` for the probability to keep an element; here, as in PyTorch
+  /// and Keras, it is that of losing it.
   ///
   /// @param dropProbability in [0, 1)
   public record Dropout(double dropProbability) implements Layer {
     /// Checks the range.
     public Dropout {
-      if (!(dropProbability >= 0 && dropProbability < 1)) {
-        throw new IllegalArgumentException(
-            "[dropout] expected a drop probability in [0, 1), found " + dropProbability);
-      }
+      checkDropProbability("dropout", dropProbability);
     }
 
     @Override
     public Tensor apply(LayerContext context, Tensor x) {
       return context.dropout(x, dropProbability);
+    }
+  }
+
+  /// Spatial dropout (Tompson et al. 2015): inverted dropout of whole channels of each `x [N, ...,
+  /// C]`. Neighbours in a picture say nearly the same, so that dropping them one by one takes
+  /// little away.
+  ///
+  /// @param dropProbability in [0, 1)
+  public record SpatialDropout(double dropProbability) implements Layer {
+    /// Checks the range.
+    public SpatialDropout {
+      checkDropProbability("spatialDropout", dropProbability);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      if (x.shape().rank() < 3) {
+        throw new ShapeException(
+            "[spatialDropout] expected [N, ..., C] with places between, found " + x.shape());
+      }
+      return context.dropout(
+          x, dropProbability, IntStream.range(1, x.shape().rank() - 1).toArray());
+    }
+  }
+
+  /// DropConnect (Wan et al. 2013): a dense layer, in training with each weight dropped with this
+  /// probability and the rest divided by what stays; in inference all weights are there. The bias
+  /// is never dropped.
+  ///
+  /// Here a mask belongs to a step; the paper draws one for each example. For inference it samples
+  /// outputs from a normal distribution that has the moments of the dropped sum; lectures use all
+  /// weights, as this does, and [MonteCarlo] samples the masks themselves.
+  ///
+  /// Weights `[units, inputs]`, bias `[units]`; `x [N, inputs]` becomes `[N, units]`.
+  ///
+  /// @param units outputs
+  /// @param dropProbability of a weight, in [0, 1)
+  /// @param bias whether an offset is learned
+  /// @param initializer of the weights
+  public record DropConnect(int units, double dropProbability, Bias bias, Initializer initializer)
+      implements Layer {
+    /// Checks the ranges.
+    public DropConnect {
+      positive("dropConnect", "units", units);
+      checkDropProbability("dropConnect", dropProbability);
+    }
+
+    /// With bias, Kaiming normal.
+    public DropConnect(int units, double dropProbability) {
+      this(units, dropProbability, Bias.WITH, Initializer.kaimingNormal());
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      expect("dropConnect", x, 2, "[N, inputs] (put flatten() in front)");
+      Tensor weights = context.parameter("weight", initializer, units, x.shape().dim(1));
+      Tensor y = x.matmulTransposed(context.dropout(weights, dropProbability));
+      return bias == Bias.WITH ? y.plus(context.parameter("bias", Initializer.zeros(), units)) : y;
+    }
+  }
+
+  /// Stochastic depth (Huang et al. 2016), at the end of a residual branch: in training each
+  /// example loses the whole branch with this probability, and what stays is divided by its share;
+  /// in inference nothing happens. [ResNet.Options#stochasticDepth] lets the probability grow with
+  /// depth.
+  ///
+  /// The paper draws once for a whole batch, and multiplies by the share in inference.
+  ///
+  /// @param dropProbability of the branch, in [0, 1)
+  public record StochasticDepth(double dropProbability) implements Layer {
+    /// Checks the range.
+    public StochasticDepth {
+      checkDropProbability("stochasticDepth", dropProbability);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      return context.dropout(x, dropProbability, IntStream.range(1, x.shape().rank()).toArray());
+    }
+  }
+
+  private static void checkDropProbability(String layer, double dropProbability) {
+    if (!(dropProbability >= 0 && dropProbability < 1)) {
+      throw new IllegalArgumentException(
+          "[%s] expected a drop probability in [0, 1), found %s".formatted(layer, dropProbability));
     }
   }
 

@@ -6,5 +6,7 @@ public enum Mode {
   /// Batch statistics, dropout, gradients.
   TRAINING,
   /// Running statistics, no randomness.
-  INFERENCE
+  INFERENCE,
+  /// Running statistics, but dropout: what [MonteCarlo] predicts with.
+  SAMPLING
 }

@@ -3,11 +3,14 @@ package dev.gatun;
 import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Layers.Dense;
+import dev.gatun.Layers.DropConnect;
 import dev.gatun.Layers.Dropout;
 import dev.gatun.Layers.Maxout;
 import dev.gatun.Layers.PRelu;
 import dev.gatun.Layers.Residual;
 import dev.gatun.Layers.Sequential;
+import dev.gatun.Layers.SpatialDropout;
+import dev.gatun.Layers.StochasticDepth;
 import dev.gatun.graph.TensorType;
 import java.util.Arrays;
 import java.util.List;
@@ -228,6 +231,21 @@ public final class Net {
   /// Inverted dropout with this probability for an element to be dropped.
   public Net dropout(double dropProbability) {
     return layer("dropout", new Dropout(dropProbability));
+  }
+
+  /// Inverted dropout of whole channels.
+  public Net spatialDropout(double dropProbability) {
+    return layer("spatialDropout", new SpatialDropout(dropProbability));
+  }
+
+  /// A fully connected layer with bias whose weights are dropped with this probability.
+  public Net dropConnect(int units, double dropProbability) {
+    return layer("dropConnect", new DropConnect(units, dropProbability));
+  }
+
+  /// At the end of a residual branch: an example loses the branch with this probability.
+  public Net stochasticDepth(double dropProbability) {
+    return layer("stochasticDepth", new StochasticDepth(dropProbability));
   }
 
   /// The greatest element of each `size` x `size` window, moved by `size`.

@@ -4,6 +4,7 @@ import dev.gatun.graph.Graph;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
 import dev.gatun.graph.op.Dropout;
+import dev.gatun.graph.op.Full;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -168,12 +169,26 @@ final class NetTrace implements LayerContext {
   }
 
   @Override
-  public Tensor dropout(Tensor x, double dropProbability) {
+  public Tensor dropout(Tensor x, double dropProbability, int... sharedAxes) {
+    long[] dims = x.shape().toArray();
+    for (int axis : sharedAxes) {
+      int index = axis < 0 ? axis + dims.length : axis;
+      if (index < 0 || index >= dims.length) {
+        throw new ShapeException(
+            "[dropout] there is no axis %d in %s to share a mask".formatted(axis, x.shape()));
+      }
+      dims[index] = 1;
+    }
     if (mode == Mode.INFERENCE || dropProbability == 0) {
       return x;
     }
     Dropout op = new Dropout(dropProbability, seed, dropouts++);
-    return Tensor.applyAll(op, List.of(x, step)).getFirst();
+    if (sharedAxes.length == 0) {
+      return Tensor.applyAll(op, List.of(x, step)).getFirst();
+    }
+    TensorType type = new TensorType(DType.F32, Shape.of(dims));
+    Value ones = graph.apply(new Full(type, 1), List.of()).getFirst();
+    return x.times(Tensor.applyAll(op, List.of(ones, step)).getFirst());
   }
 
   @Override
