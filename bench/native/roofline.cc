@@ -1,6 +1,7 @@
 // The machine's limits, for the peer bench: multiply-adds from registers, and traffic with memory.
 // Arguments: numbers of threads. Prints a JSON array of {roof, threads, gigaPerSecond}, the best of
-// several tries each.
+// several tries each. `roofline serve THREADS` reads names of roofs from standard input instead and
+// answers each with its rate now, the median of a few tries.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -9,8 +10,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
-#include <memory>
+#include <iostream>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ constexpr int kChains = 12;
 constexpr int64_t kRepeats = 500'000;
 constexpr int64_t kFloatsPerThread = int64_t{24} << 20;  // 96 MiB, far above the caches
 constexpr int kTries = 24;
+constexpr int kTriesToServe = 5;
 
 volatile float sink;
 
@@ -149,68 +151,99 @@ WIDE double in_place(Blocks& blocks) {
   return 8.0 * kFloatsPerThread;
 }
 
-// The work with memory of the calling thread's own.
-std::function<double()> on_memory(double (*work)(Blocks&)) {
-  auto blocks = std::make_shared<Blocks>();
-  return [work, blocks] { return work(*blocks); };
-}
+using Clock = std::chrono::steady_clock;
 
-// The best rate, in units per second, of what `make` makes in each thread, done by all at the same
-// time.
-using Work = std::function<double()>;
-double rate(int threads, const std::function<Work()>& make) {
-  using Clock = std::chrono::steady_clock;
-  std::vector<double> amounts(threads);
-  double best = 0;
-  Clock::time_point begin, end;
-  int at = 0;
-  std::barrier together(threads, [&]() noexcept {
-    if (at++ % 2 == 0) {
-      begin = Clock::now();
-      return;
-    }
-    end = Clock::now();
-    double amount = 0;
-    for (double one : amounts) amount += one;
-    best = std::max(best, amount / std::chrono::duration<double>(end - begin).count());
-  });
-  std::vector<std::thread> workers;
-  for (int worker = 0; worker < threads; ++worker) {
-    workers.emplace_back([&, worker] {
-      const Work work = make();
-      for (int attempt = 0; attempt < kTries; ++attempt) {
-        together.arrive_and_wait();
-        amounts[worker] = work();
-        together.arrive_and_wait();
+// Threads that do the same work at the same time, each on memory of its own.
+class Team {
+ public:
+  explicit Team(int threads) : blocks_(threads) {}
+
+  // Units per second, of all together, in each try; ascending.
+  template <class Work>
+  std::vector<double> rates(int tries, const Work& work) {
+    const auto threads = static_cast<int>(blocks_.size());
+    std::vector<double> amounts(threads), rates;
+    Clock::time_point begin, end;
+    int at = 0;
+    std::barrier together(threads, [&]() noexcept {
+      if (at++ % 2 == 0) {
+        begin = Clock::now();
+        return;
       }
+      end = Clock::now();
+      double amount = 0;
+      for (double one : amounts) amount += one;
+      rates.push_back(amount / std::chrono::duration<double>(end - begin).count());
     });
+    rates.reserve(tries);
+    std::vector<std::thread> workers;
+    for (int worker = 0; worker < threads; ++worker) {
+      workers.emplace_back([&, worker] {
+        for (int attempt = 0; attempt < tries; ++attempt) {
+          together.arrive_and_wait();
+          amounts[worker] = work(blocks_[worker]);
+          together.arrive_and_wait();
+        }
+      });
+    }
+    for (std::thread& worker : workers) worker.join();
+    std::sort(rates.begin(), rates.end());
+    return rates;
   }
-  for (std::thread& worker : workers) worker.join();
-  return best;
+
+ private:
+  std::vector<Blocks> blocks_;
+};
+
+struct Roof {
+  const char* name;
+  double (*work)(Blocks&);
+};
+
+std::vector<Roof> roofs() {
+  std::vector<Roof> known = {{"F32", [](Blocks&) { return f32_peak(); }},
+                             {"READ", read},
+                             {"COPY", copy},
+                             {"IN_PLACE", in_place}};
+  if (has_bf16()) known.push_back({"BF16", [](Blocks&) { return bf16_peak(); }});
+  return known;
 }
 
-void print(const char* roof, int threads, double rate) {
-  static bool first = true;
-  std::printf("%s\n  {\"roof\": \"%s\", \"threads\": %d, \"gigaPerSecond\": %.2f}",
-              first ? "" : ",", roof, threads, rate * 1e-9);
-  first = false;
+int threads_from(const char* argument) {
+  const int threads = std::atoi(argument);
+  if (threads >= 1) return threads;
+  std::fprintf(stderr, "roofline: expected a number of threads, found '%s'\n", argument);
+  std::exit(2);
+}
+
+void serve(int threads) {
+  Team team(threads);
+  for (std::string name; std::getline(std::cin, name);) {
+    double rate = 0;
+    for (const Roof& roof : roofs()) {
+      if (name == roof.name) rate = team.rates(kTriesToServe, roof.work)[kTriesToServe / 2];
+    }
+    std::printf("%.4f\n", rate * 1e-9);
+    std::fflush(stdout);
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::printf("[");
+  if (argc == 3 && std::string(argv[1]) == "serve") {
+    serve(threads_from(argv[2]));
+    return 0;
+  }
+  const char* separator = "[";
   for (int i = 1; i < argc; ++i) {
-    const int threads = std::atoi(argv[i]);
-    if (threads < 1) {
-      std::fprintf(stderr, "roofline: expected numbers of threads, found '%s'\n", argv[i]);
-      return 2;
+    const int threads = threads_from(argv[i]);
+    Team team(threads);
+    for (const Roof& roof : roofs()) {
+      std::printf("%s\n  {\"roof\": \"%s\", \"threads\": %d, \"gigaPerSecond\": %.2f}", separator,
+                  roof.name, threads, team.rates(kTries, roof.work).back() * 1e-9);
+      separator = ",";
     }
-    print("F32", threads, rate(threads, [] { return f32_peak; }));
-    if (has_bf16()) print("BF16", threads, rate(threads, [] { return bf16_peak; }));
-    print("READ", threads, rate(threads, [] { return on_memory(read); }));
-    print("COPY", threads, rate(threads, [] { return on_memory(copy); }));
-    print("IN_PLACE", threads, rate(threads, [] { return on_memory(in_place); }));
   }
   std::printf("\n]\n");
 }

@@ -22,28 +22,29 @@ class ReportTest {
            {"roof": "COPY", "threads": 2, "gigaPerSecond": 40.0}]
           """);
 
-  private static Match.Outcome outcome(Work work) {
+  private static Match.Outcome outcome(Work work, double limit) {
     Map<String, Statistics> times = new LinkedHashMap<>();
     times.put("gatun", new Statistics(20, 0.01, 5));
     times.put("slow", new Statistics(50, 0.02, 1));
     times.put("fast", new Statistics(30, 0.03, 5));
-    return new Match.Outcome(work, times, Map.of("none", "cannot"));
+    return new Match.Outcome(work, times, Map.of("none", "cannot"), Statistics.of(limit));
   }
 
   @Test
   void ratioIsTheFastestPeersTimeByGatuns() {
-    Report.Row row = Report.Row.of(outcome(WORK), 2, ROOFLINE);
+    Report.Row row = Report.Row.of(outcome(WORK, 200e9), 2);
     assertEquals("fast", row.fastest());
     assertEquals(1.5, row.ratio());
     assertEquals(
         0.5, Objects.requireNonNull(row.share()), 1e-12); // 2 Gflop in 20 ms of 200 Gflop/s
     assertEquals("f32 flops", row.roof());
+    assertEquals(200, Objects.requireNonNull(row.limit()), 1e-9);
     assertEquals(Map.of("slow", 50.0, "fast", 30.0), row.peers());
   }
 
   @Test
   void memoryBoundWorkIsAShareOfTheBandwidth() {
-    Report.Row row = Report.Row.of(outcome(new Work.Dropout(50_000_000)), 2, ROOFLINE);
+    Report.Row row = Report.Row.of(outcome(new Work.Dropout(50_000_000), 40e9), 2);
     assertEquals(0.5, Objects.requireNonNull(row.share()), 1e-12); // 400 MB in 20 ms of 40 GB/s
     assertEquals("bytes copied", row.roof());
   }
@@ -51,9 +52,9 @@ class ReportTest {
   @Test
   void aRowWithoutGatunIsRefused() {
     Match.Outcome outcome =
-        new Match.Outcome(WORK, Map.of("fast", Statistics.of(1)), Map.of("gatun", "why"));
+        new Match.Outcome(WORK, Map.of("fast", Statistics.of(1)), Map.of("gatun", "why"), null);
     IllegalArgumentException refusal =
-        assertThrows(IllegalArgumentException.class, () -> Report.Row.of(outcome, 2, ROOFLINE));
+        assertThrows(IllegalArgumentException.class, () -> Report.Row.of(outcome, 2));
     assertTrue(String.valueOf(refusal.getMessage()).contains("sgemm 1000: why"));
   }
 
@@ -66,11 +67,10 @@ class ReportTest {
             machine,
             ROOFLINE,
             List.of(
-                Report.Row.of(outcome(WORK), 2, ROOFLINE),
+                Report.Row.of(outcome(WORK, 200e9), 2),
                 Report.Row.of(
-                    new Match.Outcome(WORK, Map.of("gatun", Statistics.of(1)), Map.of()),
-                    1,
-                    ROOFLINE)));
+                    new Match.Outcome(WORK, Map.of("gatun", Statistics.of(1)), Map.of(), null),
+                    1)));
     JsonObject json = JsonParser.parseString(report.toJson()).getAsJsonObject();
     assertEquals(0.5, json.getAsJsonObject("machine").get("loadBefore").getAsDouble());
     assertEquals(
@@ -91,7 +91,7 @@ class ReportTest {
     assertEquals(0.5, row.get("share").getAsDouble());
     JsonObject alone = json.getAsJsonArray("rows").get(1).getAsJsonObject();
     assertFalse(alone.has("ratio"));
-    assertFalse(alone.has("share")); // not measured with one thread
+    assertFalse(alone.has("share")); // its limit is not known
   }
 
   @Test

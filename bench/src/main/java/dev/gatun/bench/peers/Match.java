@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /// One work done by several sides in turns.
 ///
@@ -28,11 +30,23 @@ public final class Match {
   /// @param work what was done
   /// @param times of each side that took part, in the order of the contenders
   /// @param absent why the others did not
-  public record Outcome(Work work, Map<String, Statistics> times, Map<String, String> absent) {}
+  /// @param limit what the machine could do meanwhile, in units of the work's cost per second; null
+  ///   if nobody knows
+  public record Outcome(
+      Work work,
+      Map<String, Statistics> times,
+      Map<String, String> absent,
+      @Nullable Statistics limit) {}
 
   /// Plays `rounds` rounds in which each side works for `seconds`.
+  ///
+  /// @param limits the rate of a roof now, asked for in each round; 0 if it is not known
   public static Outcome play(
-      Work work, List<? extends Contender> contenders, int rounds, double seconds) {
+      Work work,
+      List<? extends Contender> contenders,
+      int rounds,
+      double seconds,
+      ToDoubleFunction<Work.Roof> limits) {
     Map<String, String> absent = new LinkedHashMap<>();
     Map<Contender, Contender.Ready> ready = new LinkedHashMap<>();
     try {
@@ -48,7 +62,11 @@ public final class Match {
           absent.put(contender.name(), String.valueOf(e.getMessage()));
         }
       }
-      return new Outcome(work, alternate(ready, rounds, seconds, absent), absent);
+      List<Double> rates = new ArrayList<>();
+      Runnable everyRound = () -> rates.add(limits.applyAsDouble(work.cost().roof()));
+      Map<String, Statistics> times = alternate(ready, rounds, seconds, absent, everyRound);
+      double[] known = rates.stream().mapToDouble(rate -> rate).filter(rate -> rate > 0).toArray();
+      return new Outcome(work, times, absent, known.length == 0 ? null : Statistics.of(known));
     } finally {
       ready.keySet().forEach(Contender::release);
     }
@@ -58,10 +76,12 @@ public final class Match {
       Map<Contender, Contender.Ready> ready,
       int rounds,
       double seconds,
-      Map<String, String> absent) {
+      Map<String, String> absent,
+      Runnable everyRound) {
     double fastest = ready.values().stream().mapToDouble(Contender.Ready::millis).min().orElse(0);
     Map<String, List<double[]>> times = new LinkedHashMap<>();
     for (int round = 0; round < rounds; round++) {
+      everyRound.run();
       for (Map.Entry<Contender, Contender.Ready> side : ready.entrySet()) {
         String name = side.getKey().name();
         if (absent.containsKey(name)

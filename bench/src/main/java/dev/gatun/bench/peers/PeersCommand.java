@@ -21,7 +21,8 @@ import picocli.CommandLine.Option;
     showDefaultValues = true,
     description = {
       "Gatun, TensorFlow, PyTorch, DJL and DL4J on the same work, in turns.",
-      "ratio: the fastest peer's time / Gatun's. share: of the roofline measured in the same run."
+      "ratio: the fastest peer's time / Gatun's. share: of what the machine can do, measured in"
+          + " turns with the sides."
     })
 public final class PeersCommand implements Callable<Integer> {
   @Option(
@@ -87,7 +88,7 @@ public final class PeersCommand implements Callable<Integer> {
     List<String> names = Arrays.asList(sides);
     System.out.println(Report.Row.heading(names));
     for (int count : counts) {
-      rows.addAll(rows(known, works, count, roofline, versions));
+      rows.addAll(rows(known, works, count, program, versions));
     }
     List<Roofline.Limit> again = Roofline.best(roofline, Roofline.measure(program, counts));
     Report report =
@@ -103,15 +104,11 @@ public final class PeersCommand implements Callable<Integer> {
   }
 
   private List<Report.Row> rows(
-      Sides known,
-      List<Work> works,
-      int count,
-      List<Roofline.Limit> roofline,
-      Map<String, String> versions)
+      Sides known, List<Work> works, int count, Path program, Map<String, String> versions)
       throws IOException {
     List<Report.Row> rows = new ArrayList<>();
     List<WorkerProcess> processes = new ArrayList<>();
-    try {
+    try (Roofline limits = new Roofline(program, count)) {
       processes.add(known.start(Report.GATUN, count));
       for (String side : sides) {
         try {
@@ -123,13 +120,13 @@ public final class PeersCommand implements Callable<Integer> {
       }
       processes.forEach(process -> versions.put(process.name(), process.description()));
       for (Work work : works) {
-        Match.Outcome outcome = Match.play(work, processes, rounds, seconds);
+        Match.Outcome outcome = Match.play(work, processes, rounds, seconds, limits::rate);
         if (!outcome.times().containsKey(Report.GATUN)) {
           System.out.printf(
               "%-52s %2d gatun: %s%n", work.name(), count, outcome.absent().get(Report.GATUN));
           continue;
         }
-        Report.Row row = Report.Row.of(outcome, count, roofline);
+        Report.Row row = Report.Row.of(outcome, count);
         rows.add(row);
         System.out.println(row.line(Arrays.asList(sides)));
         outcome.absent().entrySet().stream()

@@ -31,8 +31,9 @@ public record Report(
   /// @param absent who cannot do it, and why
   /// @param fastest the fastest peer, null if there is none
   /// @param ratio the fastest peer's time by Gatun's, null if there is no peer
-  /// @param share of the roofline that Gatun reaches, null if the roof was not measured
-  /// @param roof which one: what is counted
+  /// @param share of the limit that Gatun reaches, null if that was not measured
+  /// @param roof the limit: what is counted
+  /// @param limit what the machine could do during these measurements, in 10⁹ of that per second
   public record Row(
       String work,
       String precision,
@@ -45,12 +46,13 @@ public record Report(
       @Nullable String fastest,
       @Nullable Double ratio,
       @Nullable Double share,
-      String roof) {
+      String roof,
+      @Nullable Double limit) {
 
     /// The row of an outcome in which Gatun took part.
     ///
     /// @throws IllegalArgumentException if it did not
-    public static Row of(Match.Outcome outcome, int threads, List<Roofline.Limit> roofline) {
+    public static Row of(Match.Outcome outcome, int threads) {
       Statistics own = outcome.times().get(GATUN);
       if (own == null) {
         throw new IllegalArgumentException(
@@ -70,12 +72,7 @@ public record Report(
       Map.Entry<String, Double> fastest =
           peers.entrySet().stream().min(Map.Entry.comparingByValue()).orElse(null);
       Work.Cost cost = outcome.work().cost();
-      Double share =
-          roofline.stream()
-              .filter(limit -> limit.threads() == threads && limit.roof() == cost.roof())
-              .map(limit -> cost.amount() / (own.median() * 1e-3) / (limit.gigaPerSecond() * 1e9))
-              .findFirst()
-              .orElse(null);
+      Statistics limit = outcome.limit();
       return new Row(
           outcome.work().name(),
           outcome.work().precision(),
@@ -87,8 +84,9 @@ public record Report(
           outcome.absent(),
           fastest == null ? null : fastest.getKey(),
           fastest == null ? null : fastest.getValue() / own.median(),
-          share,
-          cost.roof().unit());
+          limit == null ? null : cost.amount() / (own.median() * 1e-3) / limit.median(),
+          cost.roof().unit(),
+          limit == null ? null : limit.median() * 1e-9);
     }
 
     /// One line of the console's table.

@@ -3,15 +3,51 @@ package dev.gatun.bench.peers;
 import com.google.gson.Gson;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonParser;
+import java.io.BufferedReader;
+import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Asks the native program `roofline` for the machine's limits.
-public final class Roofline {
-  private Roofline() {}
+/// Asks the native program `roofline` for the machine's limits: once, at their best, or as an open
+/// one again and again, for what is possible now. Shared machines change their pace.
+public final class Roofline implements AutoCloseable {
+  private final Process process;
+  private final BufferedReader answers;
+  private final BufferedWriter questions;
+
+  /// Starts the program for this number of threads.
+  public Roofline(Path program, int threads) throws IOException {
+    process =
+        new ProcessBuilder(program.toString(), "serve", Integer.toString(threads))
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    answers = process.inputReader(StandardCharsets.UTF_8);
+    questions = process.outputWriter(StandardCharsets.UTF_8);
+  }
+
+  /// What the machine can do now, in units of the roof per second; 0 if it has no such roof.
+  public double rate(Work.Roof roof) {
+    try {
+      questions.write(roof.name() + "\n");
+      questions.flush();
+      String answer = answers.readLine();
+      if (answer == null) {
+        throw new IOException("roofline ended");
+      }
+      return Double.parseDouble(answer) * 1e9;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    process.destroy();
+  }
 
   /// One limit.
   ///
