@@ -3,9 +3,9 @@ package dev.gatun.spec;
 import static dev.gatun.spec.Input.real;
 import static dev.gatun.spec.Input.typed;
 
+import dev.gatun.Cell;
 import dev.gatun.DType;
-import dev.gatun.backend.Cell;
-import dev.gatun.backend.Direction;
+import dev.gatun.Direction;
 import dev.gatun.graph.op.GatherRows;
 import dev.gatun.graph.op.Recurrent;
 import java.util.ArrayList;

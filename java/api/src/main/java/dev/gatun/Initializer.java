@@ -2,6 +2,7 @@ package dev.gatun;
 
 import dev.gatun.random.RandomStream;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.DoubleUnaryOperator;
 
 /// How a parameter gets its first values. Named by formula; fan-in and fan-out are those of dense
@@ -119,6 +120,12 @@ public sealed interface Initializer {
   /// fan-in)).
   static Initializer randomWalkLinear() {
     return new RandomWalk(fan -> Math.exp(0.5 / fan));
+  }
+
+  /// Rows in as many equal parts as there are initializers, each part drawn by its own as if it
+  /// were a parameter by itself: for weights of several gates in one matrix.
+  static Initializer stacked(List<Initializer> parts) {
+    return new Stacked(parts);
   }
 
   /// This one's samples times `factor`.
@@ -257,6 +264,39 @@ public sealed interface Initializer {
       }
       return elements;
     }
+  }
+
+  /// See [#stacked].
+  ///
+  /// @param parts one for each part of the rows
+  record Stacked(List<Initializer> parts) implements Initializer {
+    /// Checks that there is one.
+    public Stacked {
+      parts = List.copyOf(parts);
+      if (parts.isEmpty()) {
+        throw new IllegalArgumentException("[stacked] expected at least one initializer");
+      }
+    }
+
+    @Override
+    public float[] sample(Shape shape, long seed, long stream) {
+      int count = parts.size();
+      if (shape.rank() < 1 || shape.dim(0) % count != 0) {
+        throw new ShapeException(
+            "[stacked] expected rows that divide into %d parts, found %s".formatted(count, shape));
+      }
+      Shape part = shape.with(0, shape.dim(0) / count);
+      float[] elements = new float[Math.toIntExact(shape.count())];
+      int each = elements.length / count;
+      for (int i = 0; i < count; i++) {
+        float[] drawn = parts.get(i).sample(part, seed, stream + i * EACH_PART);
+        System.arraycopy(drawn, 0, elements, i * each, each);
+      }
+      return elements;
+    }
+
+    /// More streams than there are parameters.
+    private static final long EACH_PART = 1L << 32;
   }
 
   /// See [#uniform].

@@ -30,6 +30,10 @@ public interface LayerContext {
   /// @throws ShapeException if `x` has no such axis
   Tensor dropout(Tensor x, double dropProbability, int... sharedAxes);
 
+  /// What [#dropout] multiplies by, as a tensor of these extents: 0 where an element is dropped, 1
+  /// / (1 - dropProbability) elsewhere; all ones in inference. For masks that many elements share.
+  Tensor dropoutMask(double dropProbability, long... dims);
+
   /// Applies `layer` as a part called `name` of the current one; its parameters are called
   /// `name.…`.
   Tensor apply(String name, Layer layer, Tensor x);

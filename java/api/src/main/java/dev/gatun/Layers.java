@@ -147,7 +147,7 @@ public final class Layers {
   }
 
   /// A fully connected layer. Weights `[units, inputs]`, bias `[units]`; `x [N, inputs]` becomes
-  /// `[N, units]`.
+  /// `[N, units]`, and each step of sequences `[N, T, inputs]` likewise.
   ///
   /// @param units outputs
   /// @param bias whether an offset is learned
@@ -175,10 +175,16 @@ public final class Layers {
 
     @Override
     public Tensor apply(LayerContext context, Tensor x) {
-      expect("dense", x, 2, "[N, inputs] (put flatten() in front)");
-      Tensor weights = context.parameter("weight", initializer, units, x.shape().dim(1));
-      Tensor y = x.matmulTransposed(weights);
-      return bias == Bias.WITH ? y.plus(context.parameter("bias", Initializer.zeros(), units)) : y;
+      boolean steps = x.shape().rank() == 3;
+      expect("dense", x, steps ? 3 : 2, "[N, inputs] (put flatten() in front)");
+      long inputs = x.shape().dim(-1);
+      Tensor weights = context.parameter("weight", initializer, units, inputs);
+      Tensor rows = steps ? x.reshape(x.shape().dim(0) * x.shape().dim(1), inputs) : x;
+      Tensor y = rows.matmulTransposed(weights);
+      if (bias == Bias.WITH) {
+        y = y.plus(context.parameter("bias", Initializer.zeros(), units));
+      }
+      return steps ? y.reshape(x.shape().with(-1, units).toArray()) : y;
     }
   }
 

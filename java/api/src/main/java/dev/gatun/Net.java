@@ -141,6 +141,38 @@ public final class Net {
     return layer("rmsNorm", new Layers.RmsNorm());
   }
 
+  /// A recurrent layer of vanilla cells with tanh: sequences `[T, features]` become the states
+  /// after each step, `[T, units]`. See [Recurrent] for more layers, directions and options.
+  public Net rnn(int units) {
+    return recurrent(Recurrent.rnn(units));
+  }
+
+  /// A recurrent layer of update gate RNNs.
+  public Net ugrnn(int units) {
+    return recurrent(Recurrent.ugrnn(units));
+  }
+
+  /// A recurrent layer of GRUs.
+  public Net gru(int units) {
+    return recurrent(Recurrent.gru(units));
+  }
+
+  /// A recurrent layer of LSTMs.
+  public Net lstm(int units) {
+    return recurrent(Recurrent.lstm(units));
+  }
+
+  /// A recurrent layer of intersection RNNs, as many as there are features.
+  public Net intersectionRnn(int units) {
+    return recurrent(Recurrent.intersection(units));
+  }
+
+  /// Recurrent layers, for example `Recurrent.lstm(256).layers(2).dropout(0.5)`. Their name is that
+  /// of the cell: `lstm0`.
+  public Net recurrent(Recurrent recurrent) {
+    return layer(recurrent.kind(), recurrent);
+  }
+
   /// max(x, 0).
   public Net relu() {
     return layer("relu", (context, x) -> x.relu());

@@ -182,13 +182,17 @@ final class NetTrace implements LayerContext {
     if (mode == Mode.INFERENCE || dropProbability == 0) {
       return x;
     }
-    Dropout op = new Dropout(dropProbability, seed, dropouts++);
-    if (sharedAxes.length == 0) {
-      return Tensor.applyAll(op, List.of(x, step)).getFirst();
+    if (sharedAxes.length > 0) {
+      return x.times(dropoutMask(dropProbability, dims));
     }
-    TensorType type = new TensorType(DType.F32, Shape.of(dims));
-    Value ones = graph.apply(new Full(type, 1), List.of()).getFirst();
-    return x.times(Tensor.applyAll(op, List.of(ones, step)).getFirst());
+    Dropout op = new Dropout(dropProbability, seed, dropouts++);
+    return Tensor.applyAll(op, List.of(x, step)).getFirst();
+  }
+
+  @Override
+  public Tensor dropoutMask(double dropProbability, long... dims) {
+    Full ones = new Full(new TensorType(DType.F32, Shape.of(dims)), 1);
+    return dropout(graph.apply(ones, List.of()).getFirst(), dropProbability);
   }
 
   @Override

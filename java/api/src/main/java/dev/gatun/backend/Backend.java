@@ -1,6 +1,8 @@
 package dev.gatun.backend;
 
+import dev.gatun.Cell;
 import dev.gatun.ConvAlgorithm;
+import dev.gatun.Direction;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;

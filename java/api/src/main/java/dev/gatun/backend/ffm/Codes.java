@@ -1,15 +1,15 @@
 package dev.gatun.backend.ffm;
 
+import dev.gatun.Cell;
 import dev.gatun.ConvAlgorithm;
 import dev.gatun.DType;
+import dev.gatun.Direction;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Backend.AdaptiveRule;
 import dev.gatun.backend.Backend.Binary;
 import dev.gatun.backend.Backend.Nonlinearity;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.Backend.Unary;
-import dev.gatun.backend.Cell;
-import dev.gatun.backend.Direction;
 import dev.gatun.backend.Memory;
 import dev.gatun.ffi.gatun_h;
 

@@ -1,10 +1,10 @@
 package dev.gatun.backend.ffm;
 
+import dev.gatun.Cell;
 import dev.gatun.ConvAlgorithm;
+import dev.gatun.Direction;
 import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
-import dev.gatun.backend.Cell;
-import dev.gatun.backend.Direction;
 import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
 import dev.gatun.ffi.gatun_h;

@@ -1,8 +1,8 @@
 package dev.gatun.backend.reference;
 
+import dev.gatun.Cell;
+import dev.gatun.Direction;
 import dev.gatun.ShapeException;
-import dev.gatun.backend.Cell;
-import dev.gatun.backend.Direction;
 import dev.gatun.backend.View;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;

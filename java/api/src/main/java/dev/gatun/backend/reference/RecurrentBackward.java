@@ -1,6 +1,6 @@
 package dev.gatun.backend.reference;
 
-import dev.gatun.backend.Cell;
+import dev.gatun.Cell;
 import dev.gatun.backend.reference.Elements.Reals;
 import dev.gatun.backend.reference.Recurrent.Extents;
 import org.jspecify.annotations.Nullable;

@@ -1,9 +1,9 @@
 package dev.gatun.backend.reference;
 
+import dev.gatun.Cell;
 import dev.gatun.ConvAlgorithm;
+import dev.gatun.Direction;
 import dev.gatun.backend.Backend;
-import dev.gatun.backend.Cell;
-import dev.gatun.backend.Direction;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.Program;
 import dev.gatun.backend.View;

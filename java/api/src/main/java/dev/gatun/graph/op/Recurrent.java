@@ -1,10 +1,10 @@
 package dev.gatun.graph.op;
 
+import dev.gatun.Cell;
+import dev.gatun.Direction;
 import dev.gatun.Shape;
 import dev.gatun.Tensor;
 import dev.gatun.backend.Backend;
-import dev.gatun.backend.Cell;
-import dev.gatun.backend.Direction;
 import dev.gatun.backend.View;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;

@@ -1,4 +1,4 @@
-package dev.gatun.backend;
+package dev.gatun;
 
 /// The order in which a recurrent layer walks through the steps of a sequence.
 public enum Direction {
