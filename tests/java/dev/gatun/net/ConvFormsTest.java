@@ -9,6 +9,9 @@ import dev.gatun.ConvAlgorithm;
 import dev.gatun.Device;
 import dev.gatun.Functions;
 import dev.gatun.Layers.Conv;
+import dev.gatun.Layers.Conv1d;
+import dev.gatun.Layers.ConvTransposed;
+import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Scope;
 import dev.gatun.Shape;
@@ -101,6 +104,113 @@ class ConvFormsTest {
       assertArrayEquals(
           y.conv2d(w, 2, 1).toFloatArray(), gradients.getFirst().toFloatArray(), 1e-4f);
     }
+  }
+
+  /// By loops, with stride, padding, dilation and groups.
+  @ParameterizedTest
+  @EnumSource
+  void conv1d_isItsDefinition(Backends backend) {
+    int length = 13;
+    int channels = 4;
+    int filters = 6;
+    int size = 3;
+    for (int[] form : new int[][] {{1, 1, 1, 1}, {2, 0, 1, 1}, {1, 2, 2, 1}, {3, 1, 1, 2}}) {
+      int groups = form[3];
+      try (Scope _ = Scope.open()) {
+        Tensor x = Tensor.randn(backend.device(), 1, 2, length, channels);
+        Tensor w = Tensor.randn(backend.device(), 2, filters, size, channels / groups);
+        Tensor y = x.conv1d(w, form[0], form[1], form[2], groups);
+        int out = (length + 2 * form[1] - form[2] * (size - 1) - 1) / form[0] + 1;
+        assertEquals(Shape.of(2, out, filters), y.shape());
+        float[] in = x.toFloatArray();
+        float[] weights = w.toFloatArray();
+        float[] found = y.toFloatArray();
+        int each = channels / groups;
+        for (int i = 0; i < found.length; i++) {
+          int k = i % filters;
+          int p = i / filters % out;
+          int n = i / filters / out;
+          double sum = 0;
+          for (int s = 0; s < size; s++) {
+            int l = p * form[0] + s * form[2] - form[1];
+            for (int c = 0; c < each && l >= 0 && l < length; c++) {
+              int channel = k / (filters / groups) * each + c;
+              sum +=
+                  (double) in[(n * length + l) * channels + channel]
+                      * weights[(k * size + s) * each + c];
+            }
+          }
+          assertEquals(sum, found[i], 1e-5);
+        }
+      }
+    }
+  }
+
+  /// The layers are the functions, with a bias.
+  @ParameterizedTest
+  @EnumSource
+  void layers_areTheFunctions(Backends backend) {
+    Net sequence = Net.input(11, 4).conv1d(new Conv1d(6, 3).dilation(2).groups(2).stride(2));
+    assertEquals(Shape.of(6, 6), sequence.outputShape());
+    assertEquals(6 * 3 * 2 + 6, sequence.parameterCount());
+    Net picture = Net.input(4, 5, 3).convTransposed(new ConvTransposed(2, 4, 2));
+    assertEquals(Shape.of(8, 10, 2), picture.outputShape());
+    assertEquals(3 * 16 * 2 + 2, picture.parameterCount());
+    Device device = backend.device();
+    try (Scope _ = Scope.open();
+        Model first = Model.of(sequence, device, 1);
+        Model second = Model.of(picture, device, 1)) {
+      Tensor x = Tensor.randn(device, 1, 2, 11, 4);
+      Tensor b = Tensor.randn(device, 2, 6);
+      first.write("conv1d0.bias", b.toFloatArray());
+      Tensor w = Tensor.of(device, first.read("conv1d0.weight"), 6, 3, 2);
+      assertArrayEquals(
+          x.conv1d(w, 2, 2, 2, 2).plus(b).toFloatArray(), first.predict(x.toFloatArray()), 1e-5f);
+      x = Tensor.randn(device, 3, 2, 4, 5, 3);
+      b = Tensor.randn(device, 4, 2);
+      second.write("convTransposed0.bias", b.toFloatArray());
+      w = Tensor.of(device, second.read("convTransposed0.weight"), 3, 4, 4, 2);
+      assertArrayEquals(
+          x.conv2dTransposed(w, 2, 1, 0).plus(b).toFloatArray(),
+          second.predict(x.toFloatArray()),
+          1e-5f);
+    }
+  }
+
+  /// Whatever the size, a transposed layer multiplies height and width by its stride, and its
+  /// initial weights the variance by 2, as many as meet in an output.
+  @Test
+  void transposedLayers_growByTheStride() {
+    for (int stride = 1; stride < 4; stride++) {
+      for (int size = 1; size < 7; size++) {
+        if (stride > 1 || size % 2 == 1) {
+          assertEquals(
+              Shape.of(5L * stride, 7L * stride, 3),
+              Net.input(5, 7, 2).convTransposed(3, size, stride).outputShape());
+        }
+      }
+    }
+    Net net = Net.input(12, 12, 32).convTransposed(new ConvTransposed(32, 4, 2).pad(0, 0));
+    try (Scope _ = Scope.open();
+        Model model = Model.of(net, Backends.CPU.device(), 1)) {
+      Tensor x = Tensor.randn(model.device(), 1, 4, 12, 12, 32);
+      Tensor y = Tensor.of(model.device(), model.predict(x.toFloatArray()), 4, 26, 26, 32);
+      float[] squares = y.square().mean(0, 3).toFloatArray();
+      double inner = 0;
+      for (int row = 2; row < 24; row++) {
+        for (int column = 2; column < 24; column++) {
+          inner += squares[26 * row + column] / (22.0 * 22);
+        }
+      }
+      assertEquals(2, inner, 0.15);
+    }
+    assertEquals(
+        "[convTransposed] expected an output padding of 0 to 0, found 1",
+        assertThrows(IllegalArgumentException.class, () -> new ConvTransposed(3, 2, 1))
+            .getMessage());
+    assertEquals(
+        "conv1d0: [conv1d] expected [N,L,C], found (2, 4, 4, 1)",
+        assertThrows(ShapeException.class, () -> Net.input(4, 4, 1).conv1d(3, 3)).getMessage());
   }
 
   @Test

@@ -54,7 +54,7 @@ class NetTest {
         "maxPool0: [max_pool] expected padding less than the window 2x2, found 2x2",
         () -> PICTURES.maxPool(2, 1, 2));
     shapeError(
-        "globalAveragePool0: [globalAveragePool] expected [N,H,W,C], found f32 (2, 5)",
+        "globalAveragePool0: [globalAveragePool] expected [N,H,W,C] or [N,L,C], found f32 (2, 5)",
         () -> Net.input(5).globalAveragePool());
     shapeError(
         "subsamplePad0: [subsample_pad] expected at least the 3 channels of f32 (2, 32, 32, 3),"

@@ -73,6 +73,11 @@ final class Trace implements LayerContext {
   }
 
   @Override
+  public Tensor uniform(long... dims) {
+    throw new UnsupportedOperationException("uniform");
+  }
+
+  @Override
   public Tensor apply(String name, Layer layer, Tensor x) {
     path.addLast(name);
     try {

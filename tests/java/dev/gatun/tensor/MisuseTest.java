@@ -118,7 +118,9 @@ class MisuseTest {
       refused("[transpose] needs at least two axes, found f32 ()", scalar::transpose);
       refused("[flatten] needs at least one axis, found a scalar", scalar::flatten);
       refused("[argmax] expected a last axis with elements, found f32 ()", scalar::argmax);
-      refused("[globalAveragePool] expected [N,H,W,C], found f32 (2, 3)", x::globalAveragePool);
+      refused(
+          "[globalAveragePool] expected [N,H,W,C] or [N,L,C], found f32 (2, 3)",
+          x::globalAveragePool);
       refused("[conv2d] expected w [K,R,S,C/groups], found f32 (2, 3)", () -> x.conv2d(x, 1, 0));
       refused("[item] expected one element, found f32 (2, 3)", x::item);
       refused("[exp] expected a real tensor (f32, f64 or bf16), found i32 (2)", labels::exp);

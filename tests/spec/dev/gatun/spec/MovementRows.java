@@ -12,10 +12,12 @@ import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Dropout;
 import dev.gatun.graph.op.Expand;
 import dev.gatun.graph.op.Full;
+import dev.gatun.graph.op.Literal;
 import dev.gatun.graph.op.Permute;
 import dev.gatun.graph.op.Reshape;
 import dev.gatun.graph.op.SubsamplePad;
 import java.util.List;
+import java.util.stream.LongStream;
 
 /// Filling, copying, converting, moving and masking: nothing is computed, so nothing may differ.
 final class MovementRows {
@@ -51,6 +53,18 @@ final class MovementRows {
             .on(full(DType.F32, 2, 97, 1031))
             .accepts((op, outputs, inputs) -> true)
             .refuses("expected 0 inputs, found 1", real(2)),
+        OpRow.of(literal(DType.F32, 2))
+            .on(literal(DType.F32, 2))
+            .on(literal(DType.F32))
+            .on(literal(DType.F64, 3, 5, 7))
+            .on(literal(DType.I32, 97))
+            .on(literal(DType.I64, 5))
+            .on(literal(DType.F32, 0, 4))
+            .accepts((op, outputs, inputs) -> true)
+            .refuses("expected 0 inputs, found 1", real(2))
+            .refuses(
+                "expected 3 elements for f32 (3), found 1",
+                () -> new Literal(new TensorType(DType.F32, Shape.of(3)), List.of(1.0))),
         OpRow.of(new Copy())
             .on(real(7, 13))
             .on(real())
@@ -197,6 +211,13 @@ final class MovementRows {
 
   private static Full full(DType dtype, double value, long... dims) {
     return new Full(new TensorType(dtype, Shape.of(dims)), value);
+  }
+
+  /// Numbers that f32 and, but for their fraction, i32 can hold.
+  private static Literal literal(DType dtype, long... dims) {
+    Shape shape = Shape.of(dims);
+    List<Double> elements = LongStream.range(0, shape.count()).mapToObj(i -> 1.75 * i - 2).toList();
+    return new Literal(new TensorType(dtype, shape), elements);
   }
 
   private static Permute permute(Integer... axes) {

@@ -34,6 +34,10 @@ public interface LayerContext {
   /// / (1 - dropProbability) elsewhere; all ones in inference. For masks that many elements share.
   Tensor dropoutMask(double dropProbability, long... dims);
 
+  /// Uniform random numbers in [0, 1), multiples of 2^-24, in [DType#F32]: others at every step,
+  /// and for every call of this method. In inference all are ½.
+  Tensor uniform(long... dims);
+
   /// Applies `layer` as a part called `name` of the current one; its parameters are called
   /// `name.…`.
   Tensor apply(String name, Layer layer, Tensor x);

@@ -55,11 +55,7 @@ public final class Layers {
       notNegative("conv", "pad", pad);
       positive("conv", "dilation", dilation);
       positive("conv", "groups", groups);
-      if (filters % groups != 0) {
-        throw new IllegalArgumentException(
-            "[conv] expected filters that divide into the groups, found %d filters and %d groups"
-                .formatted(filters, groups));
-      }
+      requireGroups("conv", filters, groups);
     }
 
     /// Stride 1, padded so that an odd size keeps height and width, with bias, Kaiming normal.
@@ -123,11 +119,7 @@ public final class Layers {
     public Tensor apply(LayerContext context, Tensor x) {
       expect("conv", x, 4, "[N,H,W,C]");
       long channels = x.shape().dim(3);
-      if (channels % groups != 0) {
-        throw new ShapeException(
-            "[conv] expected channels that divide into %d groups, found %s"
-                .formatted(groups, x.shape()));
-      }
+      requireChannels("conv", x, groups);
       Tensor weights =
           context.parameter("weight", initializer, filters, size, size, channels / groups);
       Tensor y = x.conv2d(weights, stride, pad, dilation, groups, algorithm(context));
@@ -143,6 +135,183 @@ public final class Layers {
       return algorithm == ConvAlgorithm.AUTO && window.allows(general, DType.F32)
           ? general
           : algorithm;
+    }
+  }
+
+  /// A convolution along sequences. Weights `[filters, size, channels / groups]`, bias `[filters]`;
+  /// `x [N,L,C]` becomes `[N,P,filters]` with `P = ⌊(L + 2 pad - dilation (size - 1) - 1) / stride⌋
+  /// + 1`.
+  ///
+  /// @param filters output channels
+  /// @param size of the window
+  /// @param stride of the window
+  /// @param pad zeros on each side
+  /// @param dilation distance between neighbouring elements of the window
+  /// @param groups parts of the channels; each part of the output sees one part of the input
+  /// @param bias whether an offset is learned
+  /// @param initializer of the weights
+  public record Conv1d(
+      int filters,
+      int size,
+      int stride,
+      int pad,
+      int dilation,
+      int groups,
+      Bias bias,
+      Initializer initializer)
+      implements Layer {
+    /// Checks the ranges.
+    public Conv1d {
+      positive("conv1d", "filters", filters);
+      positive("conv1d", "size", size);
+      positive("conv1d", "stride", stride);
+      notNegative("conv1d", "pad", pad);
+      positive("conv1d", "dilation", dilation);
+      positive("conv1d", "groups", groups);
+      requireGroups("conv1d", filters, groups);
+    }
+
+    /// Stride 1, padded so that an odd size keeps the length, with bias, Kaiming normal.
+    public Conv1d(int filters, int size) {
+      this(filters, size, 1, size / 2, 1, 1, Bias.WITH, Initializer.kaimingNormal());
+    }
+
+    /// The same with another stride.
+    public Conv1d stride(int newStride) {
+      return new Conv1d(filters, size, newStride, pad, dilation, groups, bias, initializer);
+    }
+
+    /// The same with another padding.
+    public Conv1d pad(int newPad) {
+      return new Conv1d(filters, size, stride, newPad, dilation, groups, bias, initializer);
+    }
+
+    /// The same with another dilation, and padded so that an odd size keeps the length.
+    public Conv1d dilation(int newDilation) {
+      int newPad = Math.multiplyExact(size / 2, newDilation);
+      return new Conv1d(filters, size, stride, newPad, newDilation, groups, bias, initializer);
+    }
+
+    /// The same with the channels in another number of groups.
+    public Conv1d groups(int newGroups) {
+      return new Conv1d(filters, size, stride, pad, dilation, newGroups, bias, initializer);
+    }
+
+    /// The same without a learned offset.
+    public Conv1d withoutBias() {
+      return new Conv1d(filters, size, stride, pad, dilation, groups, Bias.WITHOUT, initializer);
+    }
+
+    /// The same with another initializer of the weights.
+    public Conv1d initializer(Initializer newInitializer) {
+      return new Conv1d(filters, size, stride, pad, dilation, groups, bias, newInitializer);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      expect("conv1d", x, 3, "[N,L,C]");
+      long channels = x.shape().dim(2);
+      requireChannels("conv1d", x, groups);
+      Tensor weights = context.parameter("weight", initializer, filters, size, channels / groups);
+      Tensor y = x.conv1d(weights, stride, pad, dilation, groups);
+      return bias == Bias.WITH
+          ? y.plus(context.parameter("bias", Initializer.zeros(), filters))
+          : y;
+    }
+  }
+
+  /// A square transposed convolution: see [Tensor#conv2dTransposed]. Weights `[channels, size,
+  /// size, filters]`, bias `[filters]`; `x [N,P,Q,C]` becomes `[N,H,W,filters]` with `H = (P - 1)
+  /// stride - 2 pad + size + outputPad`.
+  ///
+  /// @param filters output channels
+  /// @param size of the window
+  /// @param stride of the convolution that this transposes: by which the picture grows
+  /// @param pad of that convolution
+  /// @param outputPad rows and columns added at the end, less than the stride
+  /// @param bias whether an offset is learned
+  /// @param initializer of the weights
+  public record ConvTransposed(
+      int filters, int size, int stride, int pad, int outputPad, Bias bias, Initializer initializer)
+      implements Layer {
+    /// Checks the ranges.
+    public ConvTransposed {
+      positive("convTransposed", "filters", filters);
+      positive("convTransposed", "size", size);
+      positive("convTransposed", "stride", stride);
+      notNegative("convTransposed", "pad", pad);
+      if (outputPad < 0 || outputPad >= stride) {
+        throw new IllegalArgumentException(
+            "[convTransposed] expected an output padding of 0 to %d, found %d"
+                .formatted(stride - 1, outputPad));
+      }
+    }
+
+    /// Height and width times `stride`, with bias. Weights are normal with variance 2 stride² /
+    /// (channels · size²), for that is how many of them meet in an output. A stride of 1 needs an
+    /// odd size.
+    public ConvTransposed(int filters, int size, int stride) {
+      this(
+          filters,
+          size,
+          stride,
+          Math.max(0, size - stride + 1) / 2,
+          2 * (Math.max(0, size - stride + 1) / 2) - (size - stride),
+          Bias.WITH,
+          Initializer.kaimingNormal(Initializer.Fan.OUT, 0).times(stride));
+    }
+
+    /// The same with other paddings.
+    public ConvTransposed pad(int newPad, int newOutputPad) {
+      return new ConvTransposed(filters, size, stride, newPad, newOutputPad, bias, initializer);
+    }
+
+    /// The same without a learned offset.
+    public ConvTransposed withoutBias() {
+      return new ConvTransposed(filters, size, stride, pad, outputPad, Bias.WITHOUT, initializer);
+    }
+
+    /// The same with another initializer of the weights.
+    public ConvTransposed initializer(Initializer newInitializer) {
+      return new ConvTransposed(filters, size, stride, pad, outputPad, bias, newInitializer);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      expect("convTransposed", x, 4, "[N,P,Q,C]");
+      Tensor weights =
+          context.parameter("weight", initializer, x.shape().dim(3), size, size, filters);
+      Tensor y = x.conv2dTransposed(weights, stride, pad, outputPad);
+      return bias == Bias.WITH
+          ? y.plus(context.parameter("bias", Initializer.zeros(), filters))
+          : y;
+    }
+  }
+
+  /// Fractional max pooling: see [Tensor#fractionalMaxPool]. `x [N,H,W,C]` becomes `[N,⌊ratio
+  /// H⌋,⌊ratio W⌋,C]`. In training every picture has regions of its own, others at each step; in
+  /// inference they are fixed, and [MonteCarlo] averages over random ones, as the paper does.
+  ///
+  /// @param size of the windows
+  /// @param ratio of output to input, in (0, 1)
+  public record FractionalMaxPool(int size, double ratio) implements Layer {
+    /// Checks the ranges.
+    public FractionalMaxPool {
+      positive("fractionalMaxPool", "size", size);
+      if (!(ratio > 0 && ratio < 1)) {
+        throw new IllegalArgumentException(
+            "[fractionalMaxPool] expected a ratio in (0, 1), found " + ratio);
+      }
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      expect("fractionalMaxPool", x, 4, "[N,H,W,C]");
+      return x.fractionalMaxPool(
+          size,
+          (long) (x.shape().dim(1) * ratio),
+          (long) (x.shape().dim(2) * ratio),
+          context.uniform(x.shape().dim(0), 2));
     }
   }
 
@@ -688,6 +857,22 @@ public final class Layers {
   static void expect(String layer, Tensor x, int rank, String axes) {
     if (x.shape().rank() != rank) {
       throw new ShapeException("[%s] expected %s, found %s".formatted(layer, axes, x.shape()));
+    }
+  }
+
+  private static void requireGroups(String layer, int filters, int groups) {
+    if (filters % groups != 0) {
+      throw new IllegalArgumentException(
+          "[%s] expected filters that divide into the groups, found %d filters and %d groups"
+              .formatted(layer, filters, groups));
+    }
+  }
+
+  private static void requireChannels(String layer, Tensor x, int groups) {
+    if (x.shape().dim(-1) % groups != 0) {
+      throw new ShapeException(
+          "[%s] expected channels that divide into %d groups, found %s"
+              .formatted(layer, groups, x.shape()));
     }
   }
 

@@ -2,9 +2,12 @@ package dev.gatun;
 
 import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
+import dev.gatun.Layers.Conv1d;
+import dev.gatun.Layers.ConvTransposed;
 import dev.gatun.Layers.Dense;
 import dev.gatun.Layers.DropConnect;
 import dev.gatun.Layers.Dropout;
+import dev.gatun.Layers.FractionalMaxPool;
 import dev.gatun.Layers.Maxout;
 import dev.gatun.Layers.PRelu;
 import dev.gatun.Layers.Residual;
@@ -99,6 +102,26 @@ public final class Net {
   public Net depthwiseConv(int size, int stride) {
     int channels = Math.toIntExact(outputShape().dim(-1));
     return layer("depthwiseConv", new Conv(channels, size).groups(channels).stride(stride));
+  }
+
+  /// A convolution along sequences `[L,C]` that keeps their length (for an odd `size`), with bias.
+  public Net conv1d(int filters, int size) {
+    return conv1d(new Conv1d(filters, size));
+  }
+
+  /// A convolution along sequences, for example `new Conv1d(64, 3).dilation(4)`.
+  public Net conv1d(Conv1d conv) {
+    return layer("conv1d", conv);
+  }
+
+  /// A transposed convolution that multiplies height and width by `stride`, with bias.
+  public Net convTransposed(int filters, int size, int stride) {
+    return convTransposed(new ConvTransposed(filters, size, stride));
+  }
+
+  /// A transposed convolution.
+  public Net convTransposed(ConvTransposed conv) {
+    return layer("convTransposed", conv);
   }
 
   /// A fully connected layer with bias.
@@ -297,12 +320,48 @@ public final class Net {
 
   /// The mean of each `size` x `size` window; padding is not counted.
   public Net averagePool(int size, int stride, int pad) {
-    return layer("averagePool", (context, x) -> x.averagePool(size, stride, pad));
+    return averagePool(size, stride, pad, false);
   }
 
-  /// `[H,W,C]` to `[C]`: the mean over each picture.
+  /// The mean of each `size` x `size` window; padding counts as zeros, as in PyTorch, or not.
+  public Net averagePool(int size, int stride, int pad, boolean countPadding) {
+    return layer("averagePool", (context, x) -> x.averagePool(size, stride, pad, countPadding));
+  }
+
+  /// The greatest of each `size` neighbours of sequences `[L,C]`.
+  public Net maxPool1d(int size, int stride, int pad) {
+    return layer("maxPool1d", (context, x) -> x.maxPool1d(size, stride, pad));
+  }
+
+  /// The mean of each `size` neighbours of sequences `[L,C]`; padding is not counted.
+  public Net averagePool1d(int size, int stride, int pad) {
+    return layer("averagePool1d", (context, x) -> x.averagePool1d(size, stride, pad, false));
+  }
+
+  /// `[H,W,C]` or `[L,C]` to `[C]`: the mean over each picture or sequence.
   public Net globalAveragePool() {
     return layer("globalAveragePool", (context, x) -> x.globalAveragePool());
+  }
+
+  /// `[H,W,C]` or `[L,C]` to `[C]`: the greatest of each picture or sequence.
+  public Net globalMaxPool() {
+    return layer("globalMaxPool", (context, x) -> x.globalMaxPool());
+  }
+
+  /// `[H,W,C]` to `[height,width,C]`: see [Tensor#adaptiveAveragePool].
+  public Net adaptiveAveragePool(long height, long width) {
+    return layer("adaptiveAveragePool", (context, x) -> x.adaptiveAveragePool(height, width));
+  }
+
+  /// `[H,W,C]` to `[height,width,C]`: see [Tensor#adaptiveMaxPool].
+  public Net adaptiveMaxPool(long height, long width) {
+    return layer("adaptiveMaxPool", (context, x) -> x.adaptiveMaxPool(height, width));
+  }
+
+  /// `[H,W,C]` to `[⌊ratio H⌋,⌊ratio W⌋,C]` by windows of 2x2 at random distances: see
+  /// [Tensor#fractionalMaxPool].
+  public Net fractionalMaxPool(double ratio) {
+    return layer("fractionalMaxPool", new FractionalMaxPool(2, ratio));
   }
 
   /// All axes of an input made one.

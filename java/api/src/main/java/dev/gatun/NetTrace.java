@@ -11,10 +11,14 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /// One walk through a network that writes its graph, and collects the parameters and states it
 /// meets.
 final class NetTrace implements LayerContext {
+  /// Binary digits of a number of type F32 below 1.
+  private static final int UNIFORM_BITS = 24;
+
   private final Graph graph;
   private final Mode mode;
   private final Value step;
@@ -193,6 +197,22 @@ final class NetTrace implements LayerContext {
   public Tensor dropoutMask(double dropProbability, long... dims) {
     Full ones = new Full(new TensorType(DType.F32, Shape.of(dims)), 1);
     return dropout(graph.apply(ones, List.of()).getFirst(), dropProbability);
+  }
+
+  /// The sum of 24 binary digits, each dropped with probability ½: no instruction draws numbers.
+  @Override
+  public Tensor uniform(long... dims) {
+    TensorType type = new TensorType(DType.F32, Shape.of(dims));
+    if (mode == Mode.INFERENCE) {
+      return graph.apply(new Full(type, 0.5), List.of()).getFirst();
+    }
+    List<Double> digits =
+        IntStream.rangeClosed(1, UNIFORM_BITS).mapToObj(k -> Math.scalb(1.0, -k)).toList();
+    Tensor all =
+        Regions.literal(step, DType.F32, digits, UNIFORM_BITS)
+            .times(0.5) // which dropout takes back
+            .expand(type.shape().count(), UNIFORM_BITS);
+    return dropout(all, 0.5).sum(1).reshape(dims);
   }
 
   @Override

@@ -31,6 +31,7 @@ import dev.gatun.graph.op.SubsamplePad;
 import dev.gatun.graph.op.UnaryOp;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /// A dense array of numbers, row-major, channels-last. It is either concrete (memory on a [Device])
@@ -393,6 +394,19 @@ public abstract class Tensor implements AutoCloseable {
     return apply(Conv2d.of(weights, stride, pad, dilation, groups, algorithm), this, weights);
   }
 
+  /// The cross-correlation of this `[N,L,C]` with `weights [K,S,C/groups]` along the middle axis,
+  /// to `[N,P,K]` with `P = ⌊(L + 2 pad - dilation (S - 1) - 1) / stride⌋ + 1`: [#conv2d] of
+  /// pictures that are one row high.
+  ///
+  /// @throws ShapeException if the shapes do not fit
+  public final Tensor conv1d(Tensor weights, int stride, int pad, int dilation, int groups) {
+    Layers.expect("conv1d", weights, 3, "weights [K,S,C/groups]");
+    long[] dims = weights.shape().toArray();
+    Window window = row((int) dims[1], stride, pad).dilated(1, dilation).grouped(groups);
+    Op op = new Conv2d(window, false, Activation.NONE, ConvAlgorithm.AUTO);
+    return alongRow("conv1d", x -> apply(op, x, weights.reshape(dims[0], 1, dims[1], dims[2])));
+  }
+
   /// The transposed convolution of this `[N,P,Q,K]` with `weights [K,R,S,C]`, to `[N,H,W,C]` with
   /// `H = (P - 1) stride - 2 pad + R + outputPad`: the linear map that takes gradients through
   /// [#conv2d(Tensor, int, int)]. `outputPad`, less than the stride, chooses among the heights that
@@ -421,19 +435,88 @@ public abstract class Tensor implements AutoCloseable {
     return apply(new MaxPool(Window.square(size, stride, pad)), this);
   }
 
-  /// The mean of each `size` x `size` window; padding is not counted.
-  public final Tensor averagePool(int size, int stride, int pad) {
-    return apply(new AveragePool(Window.square(size, stride, pad)), this);
+  /// The greatest of each `size` neighbours along the middle axis of this `[N,L,C]`.
+  public final Tensor maxPool1d(int size, int stride, int pad) {
+    return alongRow("maxPool1d", x -> apply(new MaxPool(row(size, stride, pad)), x));
   }
 
-  /// `[N,H,W,C]` to `[N,C]`: the mean over each picture.
+  /// The mean of each `size` x `size` window; padding is not counted.
+  public final Tensor averagePool(int size, int stride, int pad) {
+    return averagePool(size, stride, pad, false);
+  }
+
+  /// The mean of each `size` x `size` window.
+  ///
+  /// @param countPadding whether padding counts as zeros, as it does by default in PyTorch; else
+  ///   the mean is that of what lies inside
+  public final Tensor averagePool(int size, int stride, int pad, boolean countPadding) {
+    return apply(new AveragePool(Window.square(size, stride, pad), countPadding), this);
+  }
+
+  /// The mean of each `size` neighbours along the middle axis of this `[N,L,C]`.
+  ///
+  /// @param countPadding see [#averagePool(int, int, int, boolean)]
+  public final Tensor averagePool1d(int size, int stride, int pad, boolean countPadding) {
+    return alongRow(
+        "averagePool1d", x -> apply(new AveragePool(row(size, stride, pad), countPadding), x));
+  }
+
+  /// `[N,H,W,C]` to `[N,C]`: the mean over each picture. `[N,L,C]` too.
   public final Tensor globalAveragePool() {
+    if (shape.rank() == 3) {
+      return alongRow("globalAveragePool", x -> x.globalAveragePool());
+    }
     if (shape.rank() != 4) {
       throw new ShapeException(
-          "[globalAveragePool] expected [N,H,W,C], found " + TensorType.of(this));
+          "[globalAveragePool] expected [N,H,W,C] or [N,L,C], found " + TensorType.of(this));
     }
     Window window = new Window((int) shape.dim(1), (int) shape.dim(2), 1, 1, 0, 0);
     return apply(new AveragePool(window), this).reshape(shape.dim(0), shape.dim(3));
+  }
+
+  /// `[N,H,W,C]` to `[N,C]`: the greatest of each picture, by channel. `[N,L,C]` too. Equal ones
+  /// share the gradient.
+  public final Tensor globalMaxPool() {
+    int rank = shape.rank();
+    if (rank != 3 && rank != 4) {
+      throw new ShapeException(
+          "[globalMaxPool] expected [N,H,W,C] or [N,L,C], found " + TensorType.of(this));
+    }
+    return max(IntStream.range(1, rank - 1).toArray());
+  }
+
+  /// `[N,H,W,C]` to `[N,height,width,C]`, whatever H and W: the mean of the rows from ⌊i H /
+  /// height⌋ up to ⌈(i + 1) H / height⌉, not included, and of columns alike; regions overlap where
+  /// the output does not divide the input. PyTorch's rule.
+  ///
+  /// @throws ShapeException if this has another rank, or an extent is less than 1
+  public final Tensor adaptiveAveragePool(long height, long width) {
+    return Regions.adaptive(this, height, width, Reduction.MEAN);
+  }
+
+  /// The greatest of each region of [#adaptiveAveragePool]. Equal ones share the gradient, unless
+  /// the output divides the input: then the first has it, as in [#maxPool].
+  ///
+  /// @throws ShapeException if this has another rank, or an extent is less than 1
+  public final Tensor adaptiveMaxPool(long height, long width) {
+    return Regions.adaptive(this, height, width, Reduction.MAX);
+  }
+
+  /// Fractional max pooling (Graham 2014) of `[N,H,W,C]` to `[N,height,width,C]`: the greatest of
+  /// `size` x `size` windows whose distances are the two whole numbers around a = (H - size) /
+  /// (height - 1), in pseudorandom order: row window i begins at ⌊(i + u) a⌋ - ⌊u a⌋, the last at
+  /// the end; columns alike. With windows of 2 it takes away less than a half. Equal elements share
+  /// the gradient.
+  ///
+  /// The paper also has disjoint regions and wholly random ones; PyTorch has this rule, with
+  /// samples for each channel, where the paper and this have one sequence for all channels of a
+  /// picture.
+  ///
+  /// @param size of the windows
+  /// @param samples u for rows and for columns of each picture, `[N,2]`, in [0, 1)
+  /// @throws ShapeException if the shapes do not fit, or the windows do not
+  public final Tensor fractionalMaxPool(int size, long height, long width, Tensor samples) {
+    return Regions.fractional(this, size, height, width, samples);
   }
 
   /// Every `stride`-th row and column of `[N,H,W,C]`, with zeros added behind the last channel up
@@ -576,6 +659,21 @@ public abstract class Tensor implements AutoCloseable {
       }
     }
     return ConcreteTensor.run(op, inputs);
+  }
+
+  /// This `[N,L,C]` as pictures one row high, through `function`, and without that row again.
+  private Tensor alongRow(String name, UnaryOperator<Tensor> function) {
+    if (shape.rank() != 3) {
+      throw new ShapeException(
+          "[%s] expected [N,L,C], found %s".formatted(name, TensorType.of(this)));
+    }
+    Tensor y = function.apply(reshape(shape.dim(0), 1, shape.dim(1), shape.dim(2)));
+    long[] dims = y.shape().toArray();
+    return dims.length == 4 ? y.reshape(dims[0], dims[2], dims[3]) : y;
+  }
+
+  private static Window row(int size, int stride, int pad) {
+    return new Window(1, size, 1, stride, 0, pad);
   }
 
   private Tensor unary(Unary op) {
