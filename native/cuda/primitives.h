@@ -10,7 +10,8 @@
 //   copy_async(), copy_async_commit(), copy_async_wait<n>()  from global to shared memory
 //   mma_tf32(), mma_bf16(), load_matrix*()  tensor cores
 //   atomic_add()
-//   math::exp() and others
+//   GATUN_UNROLL         before a loop over an array that is to stay in registers
+//   math::exp() and others; math::normal_below() is the normal distribution
 #pragma once
 
 #include "core/bf16.h"
@@ -70,6 +71,19 @@ __device__ inline T narrow(WideOf<T> x) {
   } else {
     return x;
   }
+}
+
+template <typename T, int N>
+__device__ Pack<WideOf<T>, N> widen(const Pack<T, N>& pack) {
+  Pack<WideOf<T>, N> wide;
+  for (int k = 0; k < N; ++k) wide.values[k] = widen(pack.values[k]);
+  return wide;
+}
+template <typename T, int N>
+__device__ Pack<T, N> narrow(const Pack<WideOf<T>, N>& wide) {
+  Pack<T, N> pack;
+  for (int k = 0; k < N; ++k) pack.values[k] = narrow<T>(wide.values[k]);
+  return pack;
 }
 
 }  // namespace gatun::cuda

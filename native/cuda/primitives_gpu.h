@@ -8,6 +8,9 @@
 
 #include "cuda/grid.h"
 
+// Before a loop whose count the compiler knows: its arrays stay in registers.
+#define GATUN_UNROLL _Pragma("unroll")
+
 namespace gatun::cuda {
 
 // ---- Memory
@@ -169,6 +172,12 @@ __device__ inline float exp(float x) { return ::expf(x); }
 __device__ inline double exp(double x) { return ::exp(x); }
 __device__ inline float log(float x) { return ::logf(x); }
 __device__ inline double log(double x) { return ::log(x); }
+__device__ inline float expm1(float x) { return ::expm1f(x); }
+__device__ inline double expm1(double x) { return ::expm1(x); }
+__device__ inline float log1p(float x) { return ::log1pf(x); }
+__device__ inline double log1p(double x) { return ::log1p(x); }
+__device__ inline float normal_below(float x) { return ::normcdff(x); }
+__device__ inline double normal_below(double x) { return ::normcdf(x); }
 __device__ inline float tanh(float x) { return ::tanhf(x); }
 __device__ inline double tanh(double x) { return ::tanh(x); }
 __device__ inline float sqrt(float x) { return ::sqrtf(x); }
@@ -178,6 +187,7 @@ __device__ inline float abs(float x) { return ::fabsf(x); }
 __device__ inline double abs(double x) { return ::fabs(x); }
 __device__ inline bool is_nan(float x) { return x != x; }
 __device__ inline bool is_nan(double x) { return x != x; }
+__device__ inline uint64_t multiply_high(uint64_t a, uint64_t b) { return __umul64hi(a, b); }
 }  // namespace math
 
 }  // namespace gatun::cuda

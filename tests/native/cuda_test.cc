@@ -7,27 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "cuda_support.h"
 #include "gatun.h"
 #include "support.h"
 
 namespace gatun::test {
 namespace {
-
-class CudaTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-#if defined(GATUN_CUDA_EMULATED)
-    setenv("GATUN_CUDA_LIBRARY", GATUN_CUDA_EMULATED, 0);
-#endif
-  }
-  void SetUp() override {
-    if (std::getenv("GATUN_CUDA_LIBRARY") == nullptr) GTEST_SKIP() << "built without emulation";
-    cuda = std::make_unique<TestDevice>(0, GT_DEVICE_CUDA);
-  }
-
-  std::unique_ptr<TestDevice> cuda;
-  TestDevice cpu{1};
-};
 
 using Issue = std::function<gt_status(gt_stream, gt_tensor, const std::vector<gt_tensor>&)>;
 
@@ -161,8 +146,12 @@ TEST_F(CudaTest, LeavesTheRecordingAsItWasWhenAnInstructionIsRefused) {
 }
 
 TEST_F(CudaTest, SaysWhatItCannotDoYet) {
-  TestTensor<float> x(*cuda, Dims{4, 4}), y(*cuda, Dims{4, 4});
-  EXPECT_REFUSED(gt_softmax(cuda->stream(), y, x), GT_UNSUPPORTED, "[softmax] not on CUDA yet");
+  TestTensor<float> x(*cuda, Dims{1, 1, 1}), y(*cuda, Dims{1, 1, 1}), last(*cuda, Dims{1, 1, 1}),
+      weights(*cuda, Dims{1, 1});
+  EXPECT_REFUSED(
+      gt_recurrent(cuda->stream(), y, last, nullptr, nullptr, x, nullptr, weights, nullptr, nullptr,
+                   nullptr, nullptr, nullptr, GT_CELL_TANH, GT_DIRECTION_FORWARD),
+      GT_UNSUPPORTED, "[recurrent] not on CUDA yet");
 }
 
 TEST_F(CudaTest, MovesElements) {

@@ -16,6 +16,7 @@
 #define __host__
 #define __launch_bounds__(...)
 #define __forceinline__ inline
+#define GATUN_UNROLL
 #define threadIdx (::gatun::cuda::emulation::here.thread->index)
 #define blockIdx (::gatun::cuda::emulation::here.block_index)
 #define blockDim (::gatun::cuda::emulation::here.grid.threads)
@@ -73,12 +74,12 @@ struct Global {
   template <int N>
   Pack<Value, N> load(int64_t i) const {
     Pack<Value, N> pack;
-    std::memcpy(&pack, check_aligned("load", i, N), sizeof(pack));
+    std::memcpy(static_cast<void*>(&pack), check_aligned("load", i, N), sizeof(pack));
     return pack;
   }
   template <int N>
   void store(int64_t i, const Pack<T, N>& pack) const {
-    std::memcpy(check_aligned("store", i, N), &pack, sizeof(pack));
+    std::memcpy(static_cast<void*>(check_aligned("store", i, N)), &pack, sizeof(pack));
   }
 
   T* check(const char* what, int64_t i, int64_t count) const {
@@ -145,14 +146,14 @@ struct Shared {
     T* const from = check_aligned(i, N);
     emulation::check_shared_read(from, sizeof(T) * N, name);
     Pack<T, N> pack;
-    std::memcpy(&pack, from, sizeof(pack));
+    std::memcpy(static_cast<void*>(&pack), from, sizeof(pack));
     return pack;
   }
   template <int N>
   void store(int i, const Pack<T, N>& pack) const {
     T* const to = check_aligned(i, N);
     emulation::check_shared_write(to, sizeof(T) * N, name);
-    std::memcpy(to, &pack, sizeof(pack));
+    std::memcpy(static_cast<void*>(to), &pack, sizeof(pack));
   }
 
   T* check(int i, int count) const {
@@ -393,6 +394,12 @@ inline float exp(float x) { return std::exp(x); }
 inline double exp(double x) { return std::exp(x); }
 inline float log(float x) { return std::log(x); }
 inline double log(double x) { return std::log(x); }
+inline float expm1(float x) { return std::expm1(x); }
+inline double expm1(double x) { return std::expm1(x); }
+inline float log1p(float x) { return std::log1p(x); }
+inline double log1p(double x) { return std::log1p(x); }
+inline double normal_below(double x) { return 0.5 * std::erfc(-x * 0.70710678118654752440); }
+inline float normal_below(float x) { return static_cast<float>(normal_below(double{x})); }
 inline float tanh(float x) { return std::tanh(x); }
 inline double tanh(double x) { return std::tanh(x); }
 inline float sqrt(float x) { return std::sqrt(x); }
@@ -402,6 +409,9 @@ inline float abs(float x) { return std::abs(x); }
 inline double abs(double x) { return std::abs(x); }
 inline bool is_nan(float x) { return x != x; }
 inline bool is_nan(double x) { return x != x; }
+inline uint64_t multiply_high(uint64_t a, uint64_t b) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(a) * b >> 64);
+}
 }  // namespace math
 
 }  // namespace gatun::cuda

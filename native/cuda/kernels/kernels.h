@@ -5,23 +5,36 @@
 #include "cuda/queue.h"
 #include "kernels/table.h"
 
-#define GATUN_CUDA_KERNELS(KERNEL) \
-  KERNEL(fill)                     \
-  KERNEL(copy)                     \
-  KERNEL(permute)                  \
-  KERNEL(subsample_pad)            \
-  KERNEL(subsample_pad_backward)   \
-  KERNEL(unary)                    \
-  KERNEL(binary)                   \
-  KERNEL(affine)                   \
-  KERNEL(reduce)                   \
-  KERNEL(argmax)                   \
-  KERNEL(dropout)                  \
-  KERNEL(matmul)                   \
-  KERNEL(norm)                     \
-  KERNEL(clip_by_norm)             \
-  KERNEL(lerp)                     \
-  KERNEL(sgd_step)                 \
+#define GATUN_CUDA_KERNELS(KERNEL)       \
+  KERNEL(fill)                           \
+  KERNEL(copy)                           \
+  KERNEL(permute)                        \
+  KERNEL(subsample_pad)                  \
+  KERNEL(subsample_pad_backward)         \
+  KERNEL(unary)                          \
+  KERNEL(binary)                         \
+  KERNEL(affine)                         \
+  KERNEL(elementwise)                    \
+  KERNEL(activate)                       \
+  KERNEL(activate_backward)              \
+  KERNEL(reduce)                         \
+  KERNEL(argmax)                         \
+  KERNEL(max_pool)                       \
+  KERNEL(max_pool_backward)              \
+  KERNEL(average_pool)                   \
+  KERNEL(average_pool_backward)          \
+  KERNEL(dropout)                        \
+  KERNEL(one_hot)                        \
+  KERNEL(softmax)                        \
+  KERNEL(log_softmax)                    \
+  KERNEL(softmax_cross_entropy)          \
+  KERNEL(softmax_cross_entropy_backward) \
+  KERNEL(softmax_cross_entropy_training) \
+  KERNEL(matmul)                         \
+  KERNEL(norm)                           \
+  KERNEL(clip_by_norm)                   \
+  KERNEL(lerp)                           \
+  KERNEL(sgd_step)                       \
   KERNEL(adam_step)
 
 namespace gatun::cuda {

@@ -1,75 +1,116 @@
 // Instructions that move elements.
+#include "cuda/kernels/divisor.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/kernels/packs.h"
 #include "kernels/convert.h"
 
 namespace gatun::cuda {
 namespace {
 
 template <typename T>
-__global__ void fill_kernel(Global<T> y, int64_t count, T value) {
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) y[i] = value;
-}
+struct Fill {
+  Global<T> y;
+  T value;
 
-template <typename To, typename From>
-__global__ void convert_kernel(Global<To> y, Global<const From> x, int64_t count) {
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const From from = x[i];
-    y[i] = gatun::kernels::convert<To>(from);
-  }
-}
-
-// Where the elements of y lie in x, axis by axis from the last.
-struct Strides {
-  int32_t rank;
-  int64_t dims[GT_MAX_RANK];
-  int64_t strides[GT_MAX_RANK];
-
-  __device__ int64_t locate(int64_t i) const {
-    int64_t at = 0;
-    for (int32_t axis = rank - 1; axis >= 0; --axis) {
-      at += i % dims[axis] * strides[axis];
-      i /= dims[axis];
-    }
-    return at;
+  template <int N>
+  __device__ void at(int64_t i) const {
+    Pack<T, N> pack;
+    for (int k = 0; k < N; ++k) pack.values[k] = value;
+    y.template store<N>(i, pack);
   }
 };
 
+template <typename To, typename From>
+struct Convert {
+  Global<To> y;
+  Global<const From> x;
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    const Pack<From, N> from = x.template load<N>(i);
+    Pack<To, N> to;
+    for (int k = 0; k < N; ++k) to.values[k] = gatun::kernels::convert<To>(from.values[k]);
+    y.template store<N>(i, to);
+  }
+};
+
+// An element of y, and where it lies in x: axis by axis from the last.
 template <typename T>
-__global__ void permute_kernel(Global<T> y, Global<const T> x, int64_t count, Strides axes) {
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) y[i] = x[axes.locate(i)];
-}
+struct Permute {
+  Global<T> y;
+  Global<const T> x;
+  int32_t rank;
+  Divisor dims[GT_MAX_RANK];
+  int64_t strides[GT_MAX_RANK];
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    static_assert(N == 1);
+    int64_t rest = i, from = 0;
+    for (int32_t axis = rank - 1; axis >= 0; --axis) from += dims[axis].split(rest) * strides[axis];
+    y[i] = x[from];
+  }
+};
 
 // The sizes of x [N,H,W,C] and y [N,P,Q,K].
 struct Subsampling {
   int64_t H, W, C, P, Q, K, stride;
+  Divisor by_H, by_W, by_C, by_P, by_Q, by_K, by_stride;
+
+  Subsampling(const Tensor& x, const Tensor& y, int64_t stride)
+      : H(x.dims[1]),
+        W(x.dims[2]),
+        C(x.dims[3]),
+        P(y.dims[1]),
+        Q(y.dims[2]),
+        K(y.dims[3]),
+        stride(stride),
+        by_H(H),
+        by_W(W),
+        by_C(C),
+        by_P(P),
+        by_Q(Q),
+        by_K(K),
+        by_stride(stride) {}
+  // Packs neither reach over the last channel nor lie half in what is padded.
+  bool takes_packs(int64_t size) const { return C % size == 0 && K % size == 0; }
 };
 
 template <typename T>
-__global__ void subsample_kernel(Global<T> y, Global<const T> x, int64_t count, Subsampling s) {
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const int64_t k = i % s.K, q = i / s.K % s.Q, p = i / s.K / s.Q % s.P, n = i / s.K / s.Q / s.P;
-    T value{};
-    if (k < s.C) value = x[((n * s.H + p * s.stride) * s.W + q * s.stride) * s.C + k];
-    y[i] = value;
+struct Subsample {
+  Global<T> y;
+  Global<const T> x;
+  Subsampling s;
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    int64_t n = i;
+    const int64_t k = s.by_K.split(n), q = s.by_Q.split(n), p = s.by_P.split(n);
+    Pack<T, N> pack{};
+    if (k < s.C) {
+      pack = x.template load<N>(((n * s.H + p * s.stride) * s.W + q * s.stride) * s.C + k);
+    }
+    y.template store<N>(i, pack);
   }
-}
+};
 
 template <typename T>
-__global__ void subsample_backward_kernel(Global<T> dx, Global<const T> dy, int64_t count,
-                                          Subsampling s) {
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const int64_t c = i % s.C, w = i / s.C % s.W, h = i / s.C / s.W % s.H, n = i / s.C / s.W / s.H;
-    T value{};
-    if (h % s.stride == 0 && w % s.stride == 0) {
-      value = dy[((n * s.P + h / s.stride) * s.Q + w / s.stride) * s.K + c];
-    }
-    dx[i] = value;
-  }
-}
+struct SubsampleBackward {
+  Global<T> dx;
+  Global<const T> dy;
+  Subsampling s;
 
-Subsampling subsampling(const Tensor& x, const Tensor& y, int64_t stride) {
-  return {x.dims[1], x.dims[2], x.dims[3], y.dims[1], y.dims[2], y.dims[3], stride};
-}
+  template <int N>
+  __device__ void at(int64_t i) const {
+    int64_t n = i;
+    const int64_t c = s.by_C.split(n);
+    int64_t q = s.by_W.split(n), p = s.by_H.split(n);
+    const bool seen = s.by_stride.split(q) == 0 && s.by_stride.split(p) == 0;
+    Pack<T, N> pack{};
+    if (seen) pack = dy.template load<N>(((n * s.P + p) * s.Q + q) * s.K + c);
+    dx.template store<N>(i, pack);
+  }
+};
 
 }  // namespace
 
@@ -80,8 +121,8 @@ using gatun::kernels::with_type;
 void fill(Queue& queue, const Tensor& y, double value) {
   with_type(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    queue.launch(fill_kernel<T>, elements_grid(y.count), elements<T>(y), y.count,
-                 gatun::kernels::convert<T>(value));
+    launch_work<T>(queue, y.count, are_aligned({&y}),
+                   Fill<T>{elements<T>(y), gatun::kernels::convert<T>(value)});
   });
 }
 
@@ -91,8 +132,9 @@ void copy(Queue& queue, const Tensor& y, const Tensor& x) {
     with_type(x.dtype, [&](auto from) {
       using To = decltype(to);
       using From = decltype(from);
-      queue.launch(convert_kernel<To, From>, elements_grid(y.count), elements<To>(y),
-                   elements<const From>(x), y.count);
+      using Large = std::conditional_t<sizeof(To) < sizeof(From), From, To>;
+      launch_work<Large>(queue, y.count, are_aligned({&y, &x}),
+                         Convert<To, From>{elements<To>(y), elements<const From>(x)});
     });
   });
 }
@@ -103,31 +145,33 @@ void permute(Queue& queue, const Tensor& y, const Tensor& x, const gatun::kernel
   for (int32_t i = x.rank - 1; i >= 0; --i) {
     x_strides[i] = i == x.rank - 1 ? 1 : x_strides[i + 1] * x.dims[i + 1];
   }
-  Strides strides{y.rank, {}, {}};
-  for (int32_t i = 0; i < y.rank; ++i) {
-    strides.dims[i] = y.dims[i];
-    strides.strides[i] = x_strides[axes[i]];
-  }
   with_type(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    queue.launch(permute_kernel<T>, elements_grid(y.count), elements<T>(y), elements<const T>(x),
-                 y.count, strides);
+    Permute<T> work{elements<T>(y), elements<const T>(x), y.rank, {}, {}};
+    for (int32_t i = 0; i < y.rank; ++i) {
+      work.dims[i] = Divisor(y.dims[i]);
+      work.strides[i] = x_strides[axes[i]];
+    }
+    queue.launch(work_kernel<1, Permute<T>>, elements_grid(y.count), work, y.count);
   });
 }
 
 void subsample_pad(Queue& queue, const Tensor& y, const Tensor& x, int64_t stride) {
+  if (y.count == 0) return;
   with_type(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    queue.launch(subsample_kernel<T>, elements_grid(y.count), elements<T>(y), elements<const T>(x),
-                 y.count, subsampling(x, y, stride));
+    const Subsample<T> work{elements<T>(y), elements<const T>(x), {x, y, stride}};
+    launch_work<T>(queue, y.count, are_aligned({&y, &x}) && work.s.takes_packs(kPackOf<T>), work);
   });
 }
 
 void subsample_pad_backward(Queue& queue, const Tensor& dx, const Tensor& dy, int64_t stride) {
+  if (dx.count == 0) return;
   with_type(dx.dtype, [&](auto zero) {
     using T = decltype(zero);
-    queue.launch(subsample_backward_kernel<T>, elements_grid(dx.count), elements<T>(dx),
-                 elements<const T>(dy), dx.count, subsampling(dx, dy, stride));
+    const SubsampleBackward<T> work{elements<T>(dx), elements<const T>(dy), {dx, dy, stride}};
+    launch_work<T>(queue, dx.count, are_aligned({&dx, &dy}) && work.s.takes_packs(kPackOf<T>),
+                   work);
   });
 }
 

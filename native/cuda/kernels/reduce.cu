@@ -1,9 +1,13 @@
 // Sums, means and maxima along axes, and the place of the maximum. Everything is summed in f64, in
 // an order that the shape decides.
+#include <algorithm>
 #include <limits>
 
-#include "cuda/kernels/floating.h"
+#include "cuda/kernels/block.h"
+#include "cuda/kernels/channels.h"
+#include "cuda/kernels/divisor.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/kernels/rows.h"
 
 namespace gatun::cuda {
 namespace {
@@ -16,18 +20,22 @@ struct Walk {
   int64_t count = 1;
   int64_t dims[GT_MAX_RANK] = {};
   int64_t strides[GT_MAX_RANK] = {};
+  Divisor by[GT_MAX_RANK];
 
   void push(int64_t dim, int64_t stride) {
-    dims[rank] = dim;
-    strides[rank++] = stride;
-    count *= dim;
+    strides[rank] = stride;
+    dims[rank++] = 1;
+    lengthen(dim);
+  }
+  // By a following axis.
+  void lengthen(int64_t by_dim) {
+    dims[rank - 1] *= by_dim;
+    by[rank - 1] = Divisor(dims[rank - 1]);
+    count *= by_dim;
   }
   __device__ int64_t offset(int64_t i) const {
     int64_t at = 0;
-    for (int32_t k = rank - 1; k >= 0; --k) {
-      at += i % dims[k] * strides[k];
-      i /= dims[k];
-    }
+    for (int32_t k = rank - 1; k >= 0; --k) at += by[k].split(i) * strides[k];
     return at;
   }
 };
@@ -39,53 +47,61 @@ __device__ double combine(Reduction op, double result, double x) {
 
 __device__ double start_of(Reduction op) { return op == Reduction::MAX ? -INFINITY : 0.0; }
 
-constexpr int kThreads = 128;
+// What a long row is cut into.
+constexpr int64_t kUnit = 16 * 1024;
 
-// All threads of the block call it; the result is the first thread's.
-__device__ double combine_block(Reduction op, double value) {
-  GATUN_SHARED(double, of_warps, kThreads / kWarp);
-  for (int by = kWarp / 2; by > 0; by /= 2) value = combine(op, value, shuffle_down(value, by));
-  if (lane() == 0) of_warps[warp()] = value;
-  barrier();
-  if (threadIdx.x == 0) {
-    for (int w = 1; w < kThreads / kWarp; ++w) value = combine(op, value, of_warps[w]);
+// A team for each row and unit of it, to results [rows, units].
+template <int N, int kTeam, typename To, typename From>
+__global__ void reduce_rows_kernel(Global<To> results, Global<const From> x, int64_t rows,
+                                   int64_t length, int64_t units, Reduction op, double divisor) {
+  const int64_t work = Team<kTeam>::row();
+  if (work >= rows * units) return;  // the whole team
+  const int64_t begin = work % units * kUnit;
+  const int64_t end = begin + kUnit < length ? begin + kUnit : length;
+  const Global<const From> row = x.at(work / units * length);
+  double value = start_of(op);
+  for (int64_t i = begin + Team<kTeam>::member() * N; i < end; i += kTeam * N) {
+    const Pack<From, N> pack = row.template load<N>(i);
+    for (int k = 0; k < N; ++k) value = combine(op, value, static_cast<double>(pack.values[k]));
   }
-  return value;
+  value = Team<kTeam>::combine(value, [=](double a, double b) { return combine(op, a, b); });
+  if (Team<kTeam>::member() == 0) results[work] = static_cast<To>(value / divisor);
 }
 
-// A block for each result and unit: elements unit * length .. of what is reduced, to results
-// [result, unit].
-template <typename To, typename From>
-__global__ void reduce_kernel(Global<To> results, Global<const From> x, Walk kept, Walk reduced,
-                              int64_t units, int64_t length, Reduction op, double divisor) {
-  const int64_t result = blockIdx.x / units, unit = blockIdx.x % units;
-  const int64_t begin = unit * length;
-  const int64_t end = begin + length < reduced.count ? begin + length : reduced.count;
-  const Global<const From> from = x.at(kept.offset(result));
-  double value = start_of(op);
-  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
-    value = combine(op, value, static_cast<double>(from[reduced.offset(i)]));
+// Over the rows of pictures [images, rows, channels], to results [images, channels, parts].
+template <int N, typename To, typename From>
+__global__ void reduce_columns_kernel(Global<To> results, Global<const From> x, Channels s,
+                                      Reduction op, double divisor) {
+  GATUN_SHARED(double, room, kChannelThreads* N);
+  const ChannelShare share(s, N);
+  Pack<double, N> value;
+  for (int k = 0; k < N; ++k) value.values[k] = start_of(op);
+  for (int64_t row = share.row; row < share.end; row += share.step) {
+    const Pack<From, N> pack = x.template load<N>(share.at(s, row));
+    for (int k = 0; k < N; ++k) {
+      value.values[k] = combine(op, value.values[k], static_cast<double>(pack.values[k]));
+    }
   }
-  value = combine_block(op, value);
-  if (threadIdx.x == 0) results[blockIdx.x] = static_cast<To>(value / divisor);
+  value = combine_lanes<kChannelThreads>(value, room, s.lanes,
+                                         [=](double a, double b) { return combine(op, a, b); });
+  if (static_cast<int>(threadIdx.x) >= s.lanes || share.channel >= s.channels) return;
+  for (int k = 0; k < N; ++k) {
+    const int64_t result = share.image * s.channels + share.channel + k;
+    results[result * s.parts + share.part] = static_cast<To>(value.values[k] / divisor);
+  }
 }
 
-// Neighbouring results lie side by side in x: a thread for each reads whole rows with the others.
-template <typename To, typename From>
-__global__ void reduce_columns_kernel(Global<To> results, Global<const From> x, Walk kept,
-                                      Walk reduced, int64_t units, int64_t length, Reduction op,
-                                      double divisor) {
-  const int64_t at = grid_thread();
-  if (at >= kept.count * units) return;
-  const int64_t result = at % kept.count, unit = at / kept.count;
-  const int64_t begin = unit * length;
-  const int64_t end = begin + length < reduced.count ? begin + length : reduced.count;
-  const Global<const From> from = x.at(kept.offset(result));
+// Whatever the axes: a block for each result.
+template <typename T>
+__global__ void reduce_kernel(Global<T> results, Global<const T> x, Walk kept, Walk reduced,
+                              Reduction op, double divisor) {
+  const Global<const T> from = x.at(kept.offset(blockIdx.x));
   double value = start_of(op);
-  for (int64_t i = begin; i < end; ++i) {
+  for (int64_t i = threadIdx.x; i < reduced.count; i += kRowThreads) {
     value = combine(op, value, static_cast<double>(from[reduced.offset(i)]));
   }
-  results[result * units + unit] = static_cast<To>(value / divisor);
+  value = Team<kRowThreads>::combine(value, [=](double a, double b) { return combine(op, a, b); });
+  if (threadIdx.x == 0) results[blockIdx.x] = static_cast<T>(value / divisor);
 }
 
 template <typename T>
@@ -98,7 +114,7 @@ __device__ bool is_before(T x, int64_t place, T other, int64_t other_place) {
 // A warp for each row.
 template <typename T>
 __global__ void argmax_kernel(Global<int32_t> y, Global<const T> x, int64_t rows, int64_t length) {
-  const int64_t row = int64_t{blockIdx.x} * (kThreads / kWarp) + warp();
+  const int64_t row = Team<kWarp>::row();
   if (row >= rows) return;  // the whole warp
   int64_t place = lane() < length ? lane() : 0;
   T best = x[row * length + place];
@@ -131,14 +147,51 @@ void split_axes(const Tensor& x, uint32_t axes, Walk& kept, Walk& reduced) {
     const int kind = static_cast<int>(axes >> axis & 1);
     Walk& walk = kind == 1 ? reduced : kept;
     if (kind == former) {
-      walk.dims[walk.rank - 1] *= dim;
+      walk.lengthen(dim);
       walk.strides[walk.rank - 1] = stride;
-      walk.count *= dim;
     } else {
       walk.push(dim, stride);
     }
     former = kind;
   }
+}
+
+template <typename To, typename From>
+void reduce_units(Queue& queue, Global<To> to, Global<const From> x, int64_t rows, int64_t length,
+                  int64_t units, bool aligned, Reduction op, double divisor) {
+  with_rows<From>(length, aligned, [&](auto width, auto team) {
+    constexpr int N = decltype(width)::value, kTeam = decltype(team)::value;
+    queue.launch(reduce_rows_kernel<N, kTeam, To, From>, rows_grid(rows * units, kTeam), to, x,
+                 rows, length, units, op, divisor);
+  });
+}
+
+template <typename To, typename From>
+void reduce_rows(Queue& queue, Global<To> to, Global<const From> x, int64_t rows, int64_t length,
+                 bool aligned, Reduction op, double divisor) {
+  const int64_t units = std::max<int64_t>(1, (length + kUnit - 1) / kUnit);
+  if (units > 1) {
+    const Global<double> partial = queue.scratch<double>(rows * units);
+    reduce_units(queue, partial, x, rows, length, units, aligned, op, 1);
+    return reduce_rows(queue, to, Global<const double>(partial), rows, units, true, op, divisor);
+  }
+  reduce_units(queue, to, x, rows, length, units, aligned, op, divisor);
+}
+
+template <typename T>
+void reduce_columns(Queue& queue, Global<T> to, Global<const T> x, int64_t images, int64_t rows,
+                    int64_t channels, bool aligned, Reduction op, double divisor) {
+  with_packs<T>(aligned && channels % kPackOf<T> == 0, [&](auto width) {
+    constexpr int N = decltype(width)::value;
+    const Channels shape(images, rows, channels, N);
+    if (shape.parts == 1) {
+      return queue.launch(reduce_columns_kernel<N, T, T>, shape.grid(), to, x, shape, op, divisor);
+    }
+    const Global<double> partial = queue.scratch<double>(images * channels * shape.parts);
+    queue.launch(reduce_columns_kernel<N, double, T>, shape.grid(), partial, x, shape, op, 1.0);
+    reduce_rows(queue, to, Global<const double>(partial), images * channels, shape.parts, true, op,
+                divisor);
+  });
 }
 
 }  // namespace
@@ -152,47 +205,31 @@ void reduce(Queue& queue, const Tensor& y, const Tensor& x, Reduction op, uint32
   }
   Walk kept, reduced;
   split_axes(x, axes, kept, reduced);
-  const bool columns = kept.rank > 0 && kept.strides[kept.rank - 1] == 1;
   const double divisor = op == Reduction::MEAN ? static_cast<double>(reduced.count) : 1.0;
-  const int64_t length = columns ? 256 : 16 * 1024;
-  const int64_t units = (reduced.count + length - 1) / length;
-  const auto blocks = [](int64_t count) {
-    return Grid{{static_cast<uint32_t>(count)}, {kThreads}};
-  };
   with_real(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     const Global<T> to = elements<T>(y);
     const Global<const T> from = elements<const T>(x);
-    const auto launch = [&](auto results, double by) {
-      using To = std::remove_reference_t<decltype(*results.data)>;
-      if (columns) {
-        queue.launch(reduce_columns_kernel<To, T>,
-                     blocks((y.count * units + kThreads - 1) / kThreads), results, from, kept,
-                     reduced, units, length, op, by);
-      } else {
-        queue.launch(reduce_kernel<To, T>, blocks(y.count * units), results, from, kept, reduced,
-                     units, length, op, by);
-      }
-    };
-    if (units == 1) return launch(to, divisor);
-    const Global<double> partial = queue.scratch<double>(y.count * units);
-    launch(partial, 1.0);
-    Walk results, parts;
-    results.push(y.count, units);
-    parts.push(units, 1);
-    queue.launch(reduce_kernel<T, double>, blocks(y.count), to, Global<const double>(partial),
-                 results, parts, int64_t{1}, units, op, divisor);
+    const bool aligned = are_aligned({&x});
+    if (kept.rank <= 1 && reduced.rank == 1 && reduced.strides[0] == 1) {
+      return reduce_rows(queue, to, from, kept.count, reduced.count, aligned, op, divisor);
+    }
+    if (kept.rank >= 1 && kept.rank <= 2 && reduced.rank <= 1 && kept.strides[kept.rank - 1] == 1) {
+      const int64_t channels = kept.dims[kept.rank - 1];
+      return reduce_columns(queue, to, from, kept.count / channels, reduced.count, channels,
+                            aligned, op, divisor);
+    }
+    queue.launch(reduce_kernel<T>, Grid{{static_cast<uint32_t>(y.count)}, {kRowThreads}}, to, from,
+                 kept, reduced, op, divisor);
   });
 }
 
 void argmax(Queue& queue, const Tensor& y, const Tensor& x) {
   if (y.count == 0) return;
-  constexpr int64_t kRows = kThreads / kWarp;
-  const Grid grid{{static_cast<uint32_t>((y.count + kRows - 1) / kRows)}, {kThreads}};
   with_real(x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    queue.launch(argmax_kernel<T>, grid, elements<int32_t>(y), elements<const T>(x), y.count,
-                 x.count / y.count);
+    queue.launch(argmax_kernel<T>, rows_grid(y.count, kWarp), elements<int32_t>(y),
+                 elements<const T>(x), y.count, x.count / y.count);
   });
 }
 

@@ -41,8 +41,9 @@ void check_gradient(const char* op, const Named& dlogits, const Named& dloss, co
   check_shape(op, dloss.name, dloss.operand, {});
 }
 
+template <typename Kernel>
 gt_status along_rows(const char* op, gt_stream stream, gt_tensor y, gt_tensor x,
-                     void (*kernel)(Launcher&, const Tensor&, const Tensor&)) {
+                     const Kernel& kernel) {
   return instruction(op, stream, {y}, {x}, [&](Launcher& launcher) {
     const Tensor& to = tensor(op, "y", y);
     const Tensor& from = tensor(op, "x", x);
@@ -57,11 +58,11 @@ gt_status along_rows(const char* op, gt_stream stream, gt_tensor y, gt_tensor x,
 }  // namespace
 
 gt_status gt_softmax(gt_stream stream, gt_tensor y, gt_tensor x) {
-  return along_rows("softmax", stream, y, x, kernels::softmax);
+  return along_rows("softmax", stream, y, x, launch::softmax);
 }
 
 gt_status gt_log_softmax(gt_stream stream, gt_tensor y, gt_tensor x) {
-  return along_rows("log_softmax", stream, y, x, kernels::log_softmax);
+  return along_rows("log_softmax", stream, y, x, launch::log_softmax);
 }
 
 gt_status gt_one_hot(gt_stream stream, gt_tensor y, gt_tensor labels) {

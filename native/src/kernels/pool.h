@@ -19,10 +19,10 @@ struct PoolAxis {
 
   struct Range {
     int64_t begin, end;
-    int64_t count() const { return end - begin; }
+    constexpr int64_t count() const { return end - begin; }
   };
   // The taps of a window that lie in the picture: at least one, as pad < window.
-  Range taps(int64_t place) const {
+  constexpr Range taps(int64_t place) const {
     const int64_t start = place * stride - pad;
     return {std::max<int64_t>(0, -start), std::min(window, size - start)};
   }
@@ -42,7 +42,7 @@ struct PoolGeometry {
   bool count_padding = false;  // a mean is over the whole window
 
   // How many elements the mean at (p, q) is taken over.
-  int64_t counted(int64_t p, int64_t q) const {
+  constexpr int64_t counted(int64_t p, int64_t q) const {
     return count_padding ? h.window * w.window : h.taps(p).count() * w.taps(q).count();
   }
 };

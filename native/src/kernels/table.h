@@ -55,6 +55,7 @@
   KERNEL(dropout)                        \
   KERNEL(one_hot)                        \
   KERNEL(softmax)                        \
+  KERNEL(log_softmax)                    \
   KERNEL(softmax_cross_entropy)          \
   KERNEL(softmax_cross_entropy_backward) \
   KERNEL(softmax_cross_entropy_training) \
