@@ -11,6 +11,8 @@
   KERNEL(permute)                        \
   KERNEL(subsample_pad)                  \
   KERNEL(subsample_pad_backward)         \
+  KERNEL(gather_rows)                    \
+  KERNEL(scatter_add_rows)               \
   KERNEL(unary)                          \
   KERNEL(binary)                         \
   KERNEL(affine)                         \
@@ -19,6 +21,13 @@
   KERNEL(activate_backward)              \
   KERNEL(reduce)                         \
   KERNEL(argmax)                         \
+  KERNEL(batch_norm_training)            \
+  KERNEL(batch_norm_backward)            \
+  KERNEL(batch_norm_inference)           \
+  KERNEL(layer_norm)                     \
+  KERNEL(layer_norm_backward)            \
+  KERNEL(group_norm)                     \
+  KERNEL(group_norm_backward)            \
   KERNEL(max_pool)                       \
   KERNEL(max_pool_backward)              \
   KERNEL(average_pool)                   \
@@ -33,9 +42,11 @@
   KERNEL(matmul)                         \
   KERNEL(norm)                           \
   KERNEL(clip_by_norm)                   \
+  KERNEL(clip_rows)                      \
   KERNEL(lerp)                           \
   KERNEL(sgd_step)                       \
-  KERNEL(adam_step)
+  KERNEL(adam_step)                      \
+  KERNEL(adaptive_step)
 
 namespace gatun::cuda {
 

@@ -1,25 +1,36 @@
 // The optimizer's passes over slabs. Learning rate and step are read on the device.
 #include "cuda/kernels/block.h"
-#include "cuda/kernels/floating.h"
+#include "cuda/kernels/functions.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/kernels/packs.h"
+#include "cuda/kernels/rows.h"
 
 namespace gatun::cuda {
 namespace {
 
+using gatun::kernels::AdamFactors;
 using gatun::kernels::AdamRule;
+using gatun::kernels::AdaptiveFactors;
+using gatun::kernels::AdaptiveKind;
+using gatun::kernels::AdaptiveRule;
+using gatun::kernels::AdaptiveTensors;
 using gatun::kernels::SgdRule;
 
 constexpr int kThreads = 256;
 constexpr int64_t kElementsPerBlock = 16 * 1024;
 
-template <typename T>
+template <typename T, int N>
 __global__ void sum_squares_kernel(Global<double> sums, Global<const T> x, int64_t count) {
   const int64_t begin = int64_t{blockIdx.x} * kElementsPerBlock;
   const int64_t end = begin + kElementsPerBlock < count ? begin + kElementsPerBlock : count;
   double sum = 0;
-  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
-    const double value = x[i];
-    sum += value * value;
+  for (int64_t i = begin + int64_t{threadIdx.x} * N; i < end; i += kThreads * N) {
+    if (i + N <= end) {
+      const Pack<T, N> pack = x.template load<N>(i);
+      for (int k = 0; k < N; ++k) sum += static_cast<double>(pack.values[k]) * pack.values[k];
+    } else {
+      for (int64_t k = i; k < end; ++k) sum += static_cast<double>(x[k]) * x[k];
+    }
   }
   sum = sum_block<kThreads>(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
@@ -33,79 +44,198 @@ __global__ void root_of_sum_kernel(Global<T> norm, Global<const double> sums, in
   if (threadIdx.x == 0) norm[0] = static_cast<T>(math::sqrt(sum));
 }
 
-template <typename T>
-__global__ void clip_kernel(Global<T> y, Global<const T> x, Global<const T> norm, int64_t count,
-                            double max_norm) {
-  const double length = norm[0];
-  // A norm that is not finite leaves x as it is.
-  const bool clips = length > max_norm && length - length == 0;
-  const T scale = static_cast<T>(clips ? max_norm / length : 1.0);
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) y[i] = x[i] * scale;
+// A norm that is not finite leaves what it is the norm of.
+__device__ double clip_scale(double norm, double limit) {
+  return norm > limit && norm - norm == 0 ? limit / norm : 1.0;
 }
 
 template <typename T>
-__global__ void lerp_kernel(Global<T> y, Global<const T> a, Global<const T> b,
-                            Global<const T> weight, int64_t count) {
-  const T by = weight[0];
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const T from = a[i];
-    y[i] = from + by * (b[i] - from);
+struct Clip {
+  Global<T> y;
+  Global<const T> x, norm;
+  double max_norm;
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    const T scale = static_cast<T>(clip_scale(norm[0], max_norm));
+    y.template store<N>(i, each(x.template load<N>(i), [=](T v) { return v * scale; }));
+  }
+};
+
+template <typename T, int N, int kTeam>
+__device__ double norm_of(const RowPart<T, N, kTeam>& row) {
+  double sum = 0;
+  row.for_each([&](int64_t, const Pack<T, N>& x) {
+    for (int k = 0; k < N; ++k) sum += static_cast<double>(x.values[k]) * x.values[k];
+  });
+  return math::sqrt(Team<kTeam>::sum(sum));
+}
+
+template <typename T, int N, int kTeam>
+__global__ void clip_rows_kernel(Global<T> y, Global<const T> x, Global<const T> reference,
+                                 int64_t rows, int64_t columns, double ratio, double floor) {
+  for (int64_t row = Team<kTeam>::row(); row < rows; row += Team<kTeam>::stride()) {
+    const int64_t begin = row * columns;
+    const RowPart<T, N, kTeam> part(x.at(begin), columns);
+    double limit = ratio;
+    if (reference) {
+      const double length = norm_of(RowPart<T, N, kTeam>(reference.at(begin), columns));
+      limit *= floor < length ? length : floor;
+    }
+    const T scale = static_cast<T>(clip_scale(norm_of(part), limit));
+    part.for_each([&](int64_t c, const Pack<T, N>& v) {
+      y.template store<N>(begin + c, each(v, [=](T value) { return value * scale; }));
+    });
   }
 }
 
 template <typename T>
-struct SgdTensors {
+struct Lerp {
+  Global<T> y;
+  Global<const T> a, b, weight;
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    const T by = weight[0];
+    y.template store<N>(i, each(a.template load<N>(i), b.template load<N>(i),
+                                [=](T from, T to) { return from + by * (to - from); }));
+  }
+};
+
+template <typename T>
+struct Sgd {
   Global<T> new_parameter, new_velocity;
   Global<const T> parameter, velocity, gradient, learning_rate;
-};
+  SgdRule rule;
 
-template <typename T>
-__global__ void sgd_kernel(SgdTensors<T> s, int64_t count, SgdRule rule) {
-  const T now = s.learning_rate[0];
-  const T gain = rule.rate_in_velocity ? now : T{1};
-  const T rate = rule.rate_in_velocity ? T{1} : now;
-  const T decay = static_cast<T>(rule.weight_decay), momentum = static_cast<T>(rule.momentum);
-  const T share = static_cast<T>(1 - rule.dampening);
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const T parameter = s.parameter[i];
-    T step = gain * (s.gradient[i] + decay * parameter);
-    if (s.velocity) {
-      const T v = momentum * s.velocity[i] + share * step;
-      step = rule.nesterov ? step + momentum * v : v;
-      s.new_velocity[i] = v;
+  template <int N>
+  __device__ void at(int64_t i) const {
+    const T now = learning_rate[0];
+    const T gain = rule.rate_in_velocity ? now : T{1};
+    const T rate = rule.rate_in_velocity ? T{1} : now;
+    const T decay = static_cast<T>(rule.weight_decay), momentum = static_cast<T>(rule.momentum);
+    const T share = static_cast<T>(1 - rule.dampening);
+    const Pack<T, N> p = parameter.template load<N>(i);
+    Pack<T, N> step =
+        each(gradient.template load<N>(i), p, [=](T g, T w) { return gain * (g + decay * w); });
+    if (velocity) {
+      const Pack<T, N> v = each(velocity.template load<N>(i), step,
+                                [=](T old, T d) { return momentum * old + share * d; });
+      step = rule.nesterov ? each(step, v, [=](T d, T moved) { return d + momentum * moved; }) : v;
+      new_velocity.template store<N>(i, v);
     }
-    s.new_parameter[i] = parameter - rate * step;
+    new_parameter.template store<N>(i, each(p, step, [=](T w, T d) { return w - rate * d; }));
   }
-}
-
-template <typename T>
-struct AdamTensors {
-  Global<T> new_parameter, new_m, new_v;
-  Global<const T> parameter, m, v, gradient, learning_rate;
-  Global<const int64_t> step;
 };
 
-template <typename T>
-__global__ void adam_kernel(AdamTensors<T> s, int64_t count, AdamRule rule) {
-  const double learning_rate = s.learning_rate[0];
-  const auto t = static_cast<double>(s.step[0] + 1);
-  const T rate = static_cast<T>(learning_rate / (1 - math::pow(rule.beta1, t)));
-  const T root_bias = static_cast<T>(1 / math::sqrt(1 - math::pow(rule.beta2, t)));
-  const T l2 = static_cast<T>(rule.decoupled ? 0 : rule.weight_decay);
-  const T keep = static_cast<T>(rule.decoupled ? 1 - learning_rate * rule.weight_decay : 1);
-  const T beta1 = static_cast<T>(rule.beta1), beta2 = static_cast<T>(rule.beta2);
-  const T share1 = static_cast<T>(1 - rule.beta1), share2 = static_cast<T>(1 - rule.beta2);
-  const T epsilon = static_cast<T>(rule.epsilon);
-  for (int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const T parameter = s.parameter[i];
-    const T d = s.gradient[i] + l2 * parameter;
-    const T m = beta1 * s.m[i] + share1 * d;
-    const T v = beta2 * s.v[i] + share2 * d * d;
-    s.new_m[i] = m;
-    s.new_v[i] = v;
-    s.new_parameter[i] = keep * parameter - rate * (m / (math::sqrt(v) * root_bias + epsilon));
-  }
+// A rule at the learning rate and the step of the moment, by one thread.
+template <typename Factors, typename Rule, typename T>
+__global__ void factors_kernel(Global<Factors> factors, Rule rule, Global<const T> learning_rate,
+                               Global<const int64_t> step) {
+  factors[0] = Factors(rule, static_cast<double>(learning_rate[0]), int64_t{step[0]});
 }
+
+template <typename Factors, typename T, typename Rule>
+Global<const Factors> find_factors(Queue& queue, const Rule& rule, const Tensor& learning_rate,
+                                   const Tensor& step) {
+  const auto factors = queue.scratch<Factors>(1);
+  queue.launch(factors_kernel<Factors, Rule, T>, Grid{{1}, {kWarp}}, factors, rule,
+               elements<const T>(learning_rate), elements<const int64_t>(step));
+  return factors;
+}
+
+template <typename T>
+struct Adam {
+  Global<T> new_parameter, new_m, new_v;
+  Global<const T> parameter, m, v, gradient;
+  Global<const AdamFactors> factors;
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    const AdamFactors by = factors[0];
+    const T rate = static_cast<T>(by.rate), root_bias = static_cast<T>(by.root_bias);
+    const T l2 = static_cast<T>(by.l2), keep = static_cast<T>(by.keep);
+    const T beta1 = static_cast<T>(by.beta1), beta2 = static_cast<T>(by.beta2);
+    const T share1 = static_cast<T>(1 - by.beta1), share2 = static_cast<T>(1 - by.beta2);
+    const T epsilon = static_cast<T>(by.epsilon);
+    Pack<T, N> p = parameter.template load<N>(i), first = m.template load<N>(i);
+    Pack<T, N> second = v.template load<N>(i);
+    const Pack<T, N> g = gradient.template load<N>(i);
+    for (int k = 0; k < N; ++k) {
+      T &w = p.values[k], &mean = first.values[k], &square = second.values[k];
+      const T d = g.values[k] + l2 * w;
+      mean = beta1 * mean + share1 * d;
+      square = beta2 * square + share2 * d * d;
+      w = keep * w - rate * (mean / (math::sqrt(square) * root_bias + epsilon));
+    }
+    new_m.template store<N>(i, first);
+    new_v.template store<N>(i, second);
+    new_parameter.template store<N>(i, p);
+  }
+};
+
+// States that the rule does not keep are not there.
+template <typename T>
+struct Adaptive {
+  Global<T> new_parameter, new_m, new_v, new_greatest;
+  Global<const T> parameter, m, v, greatest, gradient;
+  Global<const AdaptiveFactors> factors;
+  AdaptiveKind kind;
+
+  template <int N>
+  __device__ static Pack<T, N> load(const Global<const T>& state, int64_t i) {
+    return state ? state.template load<N>(i) : Pack<T, N>{};
+  }
+  template <int N>
+  __device__ static void store(const Global<T>& state, int64_t i, const Pack<T, N>& values) {
+    if (state) state.template store<N>(i, values);
+  }
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    const AdaptiveFactors by = factors[0];
+    const T beta1 = static_cast<T>(by.beta1), beta2 = static_cast<T>(by.beta2);
+    const T share1 = static_cast<T>(1 - by.beta1), rest2 = static_cast<T>(1 - by.beta2);
+    const T share2 = static_cast<T>(by.share2), epsilon = static_cast<T>(by.epsilon);
+    const T l2 = static_cast<T>(by.l2), keep = static_cast<T>(by.keep);
+    const T rate = static_cast<T>(by.rate), root_bias = static_cast<T>(by.root_bias);
+    const T rate_m = static_cast<T>(by.rate_m), rate_d = static_cast<T>(by.rate_d);
+    Pack<T, N> p = parameter.template load<N>(i), first = load<N>(m, i), second = load<N>(v, i);
+    Pack<T, N> most = load<N>(greatest, i);
+    const Pack<T, N> g = gradient.template load<N>(i);
+    for (int k = 0; k < N; ++k) {
+      T &w = p.values[k], &mean = first.values[k], &square = second.values[k];
+      const T d = g.values[k] + l2 * w;
+      T move;
+      if (kind == AdaptiveKind::LION) {
+        const T way = beta1 * mean + share1 * d;
+        move = math::is_nan(way) ? way : way > 0 ? rate : way < 0 ? -rate : T{0};
+        mean = beta2 * mean + rest2 * d;
+      } else {
+        square = beta2 * square + share2 * d * d;
+        T under_root = square;
+        if (kind == AdaptiveKind::AMSGRAD) {
+          T& peak = most.values[k];
+          peak = peak < square || math::is_nan(square) ? square : peak;
+          under_root = peak;
+        }
+        const T root = math::sqrt(under_root) * root_bias + epsilon;
+        if (kind == AdaptiveKind::RMSPROP && m) {
+          mean = beta1 * mean + d / root;
+          move = rate * mean;
+        } else {
+          if (m) mean = beta1 * mean + share1 * d;
+          move = (rate_m * mean + rate_d * d) / root;
+        }
+      }
+      w = keep * w - move;
+    }
+    store<N>(new_m, i, first);
+    store<N>(new_v, i, second);
+    store<N>(new_greatest, i, most);
+    new_parameter.template store<N>(i, p);
+  }
+};
 
 }  // namespace
 
@@ -116,8 +246,11 @@ void norm(Queue& queue, const Tensor& norm, const Tensor& x) {
   with_real(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     const Global<double> sums = queue.scratch<double>(blocks);
-    queue.launch(sum_squares_kernel<T>, Grid{{static_cast<uint32_t>(blocks)}, {kThreads}}, sums,
-                 elements<const T>(x), x.count);
+    with_packs<T>(are_aligned({&x}), [&](auto width) {
+      queue.launch(sum_squares_kernel<T, decltype(width)::value>,
+                   Grid{{static_cast<uint32_t>(blocks)}, {kThreads}}, sums, elements<const T>(x),
+                   x.count);
+    });
     queue.launch(root_of_sum_kernel<T>, Grid{{1}, {kThreads}}, elements<T>(norm),
                  Global<const double>(sums), blocks);
   });
@@ -127,16 +260,32 @@ void clip_by_norm(Queue& queue, const Tensor& y, const Tensor& x, const Tensor& 
                   double max_norm) {
   with_real(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    queue.launch(clip_kernel<T>, elements_grid(y.count), elements<T>(y), elements<const T>(x),
-                 elements<const T>(norm), y.count, max_norm);
+    launch_work<T>(
+        queue, y.count, are_aligned({&y, &x}),
+        Clip<T>{elements<T>(y), elements<const T>(x), elements<const T>(norm), max_norm});
+  });
+}
+
+void clip_rows(Queue& queue, const Tensor& y, const Tensor& x, const Tensor* reference,
+               double ratio, double floor) {
+  const int64_t rows = x.dims[0], columns = x.dims[1];
+  if (x.count == 0) return;
+  with_real(y.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    with_rows<T>(columns, are_aligned({&y, &x, reference}), [&](auto width, auto team) {
+      constexpr int N = decltype(width)::value, kTeam = decltype(team)::value;
+      queue.launch(clip_rows_kernel<T, N, kTeam>, rows_grid(rows, kTeam), elements<T>(y),
+                   elements<const T>(x), elements<const T>(reference), rows, columns, ratio, floor);
+    });
   });
 }
 
 void lerp(Queue& queue, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& weight) {
   with_real(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    queue.launch(lerp_kernel<T>, elements_grid(y.count), elements<T>(y), elements<const T>(a),
-                 elements<const T>(b), elements<const T>(weight), y.count);
+    launch_work<T>(queue, y.count, are_aligned({&y, &a, &b}),
+                   Lerp<T>{elements<T>(y), elements<const T>(a), elements<const T>(b),
+                           elements<const T>(weight)});
   });
 }
 
@@ -145,10 +294,11 @@ void sgd_step(Queue& queue, const Tensor& new_parameter, const Tensor* new_veloc
               const Tensor& learning_rate, const SgdRule& rule) {
   with_real(parameter.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const SgdTensors<T> tensors{elements<T>(new_parameter),   elements<T>(new_velocity),
-                                elements<const T>(parameter), elements<const T>(velocity),
-                                elements<const T>(gradient),  elements<const T>(learning_rate)};
-    queue.launch(sgd_kernel<T>, elements_grid(parameter.count), tensors, parameter.count, rule);
+    launch_work<T>(queue, parameter.count,
+                   are_aligned({&new_parameter, new_velocity, &parameter, velocity, &gradient}),
+                   Sgd<T>{elements<T>(new_parameter), elements<T>(new_velocity),
+                          elements<const T>(parameter), elements<const T>(velocity),
+                          elements<const T>(gradient), elements<const T>(learning_rate), rule});
   });
 }
 
@@ -157,12 +307,28 @@ void adam_step(Queue& queue, const Tensor& new_parameter, const Tensor& new_m, c
                const Tensor& learning_rate, const Tensor& step, const AdamRule& rule) {
   with_real(parameter.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const AdamTensors<T> tensors{elements<T>(new_parameter),   elements<T>(new_m),
-                                 elements<T>(new_v),           elements<const T>(parameter),
-                                 elements<const T>(m),         elements<const T>(v),
-                                 elements<const T>(gradient),  elements<const T>(learning_rate),
-                                 elements<const int64_t>(step)};
-    queue.launch(adam_kernel<T>, elements_grid(parameter.count), tensors, parameter.count, rule);
+    launch_work<T>(queue, parameter.count,
+                   are_aligned({&new_parameter, &new_m, &new_v, &parameter, &m, &v, &gradient}),
+                   Adam<T>{elements<T>(new_parameter), elements<T>(new_m), elements<T>(new_v),
+                           elements<const T>(parameter), elements<const T>(m), elements<const T>(v),
+                           elements<const T>(gradient),
+                           find_factors<AdamFactors, T>(queue, rule, learning_rate, step)});
+  });
+}
+
+void adaptive_step(Queue& queue, const AdaptiveTensors& t, const Tensor& learning_rate,
+                   const Tensor& step, const AdaptiveRule& rule) {
+  with_real(t.parameter->dtype, [&](auto zero) {
+    using T = decltype(zero);
+    launch_work<T>(
+        queue, t.parameter->count,
+        are_aligned({t.new_parameter, t.new_m, t.new_v, t.new_greatest, t.parameter, t.m, t.v,
+                     t.greatest, t.gradient}),
+        Adaptive<T>{elements<T>(t.new_parameter), elements<T>(t.new_m), elements<T>(t.new_v),
+                    elements<T>(t.new_greatest), elements<const T>(t.parameter),
+                    elements<const T>(t.m), elements<const T>(t.v), elements<const T>(t.greatest),
+                    elements<const T>(t.gradient),
+                    find_factors<AdaptiveFactors, T>(queue, rule, learning_rate, step), rule.kind});
   });
 }
 

@@ -125,17 +125,6 @@ void sgd_step(Launcher& launcher, const Tensor& new_parameter, const Tensor* new
   }
 }
 
-AdamFactors::AdamFactors(const AdamRule& rule, double learning_rate, int64_t step)
-    : beta1(rule.beta1),
-      beta2(rule.beta2),
-      epsilon(rule.epsilon),
-      l2(rule.decoupled ? 0 : rule.weight_decay),
-      keep(rule.decoupled ? 1 - learning_rate * rule.weight_decay : 1) {
-  const double t = static_cast<double>(step) + 1;
-  rate = learning_rate / (1 - std::pow(rule.beta1, t));
-  root_bias = 1 / std::sqrt(1 - std::pow(rule.beta2, t));
-}
-
 void adam_step(Launcher& launcher, const Tensor& new_parameter, const Tensor& new_m,
                const Tensor& new_v, const Tensor& parameter, const Tensor& m, const Tensor& v,
                const Tensor& gradient, const Tensor& learning_rate, const Tensor& step,

@@ -1,6 +1,9 @@
 // The optimizer's passes over slabs: the launch functions. Contracts are in gatun.h.
 #pragma once
 
+#include <cmath>
+#include <cstdint>
+
 #include "core/launcher.h"
 #include "core/tensor.h"
 
@@ -46,8 +49,18 @@ struct AdamFactors {
   double rate;       // learning rate / (1 - beta1^t)
   double root_bias;  // 1 / sqrt(1 - beta2^t)
 
-  // `step` is the number of steps done before.
-  AdamFactors(const AdamRule& rule, double learning_rate, int64_t step);
+  // `step` is the number of steps done before. Constexpr and a template, so that GPUs have it too.
+  template <typename Step>
+  constexpr AdamFactors(const AdamRule& rule, double learning_rate, Step step)
+      : beta1(rule.beta1),
+        beta2(rule.beta2),
+        epsilon(rule.epsilon),
+        l2(rule.decoupled ? 0 : rule.weight_decay),
+        keep(rule.decoupled ? 1 - learning_rate * rule.weight_decay : 1) {
+    const double t = static_cast<double>(step) + 1;
+    rate = learning_rate / (1 - std::pow(rule.beta1, t));
+    root_bias = 1 / std::sqrt(1 - std::pow(rule.beta2, t));
+  }
 };
 
 // The tensors of one Adam step; old and new may be the same.
