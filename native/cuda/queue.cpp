@@ -22,7 +22,10 @@ class ProgramWithScratch final : public Program {
 }  // namespace
 
 ScratchMemory::~ScratchMemory() {
-  for (void* piece : pieces_) device_.release(piece);
+  for (const auto& [piece, bytes] : pieces_) {
+    device_.release(piece);
+    device_.scratch_bytes -= bytes;
+  }
 }
 
 void* ScratchMemory::reserve(const char* op, int64_t bytes) {
@@ -32,13 +35,15 @@ void* ScratchMemory::reserve(const char* op, int64_t bytes) {
     void* const piece = device_.allocate(larger);
     if (piece == nullptr) {
       fail(GT_OUT_OF_MEMORY, "[", op, "] out of device memory: asked for ", larger,
-           " bytes of scratch");
+           " bytes of scratch; scratch of streams and programs holds ",
+           device_.scratch_bytes.load(), " bytes");
     }
-    pieces_.push_back(piece);
+    device_.scratch_bytes += larger;
+    pieces_.emplace_back(piece, larger);
     capacity_ = larger;
     used_ = 0;
   }
-  void* const place = static_cast<std::byte*>(pieces_.back()) + used_;
+  void* const place = static_cast<std::byte*>(pieces_.back().first) + used_;
   used_ = std::min(capacity_, (used_ + bytes + kAlignment - 1) / kAlignment * kAlignment);
   return place;
 }

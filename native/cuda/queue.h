@@ -46,7 +46,7 @@ class ScratchMemory {
 
  private:
   Device& device_;
-  std::vector<void*> pieces_;  // the last one is in use
+  std::vector<std::pair<void*, int64_t>> pieces_;  // and their sizes; the last one is in use
   int64_t capacity_ = 0;
   int64_t used_ = 0;
 };

@@ -2,6 +2,7 @@
 // emulation/runtime.cpp is one. Failures throw Error.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -44,6 +45,9 @@ class Device {
   virtual Launch poison_launch(void* data, int64_t bytes) = 0;
   virtual void synchronize() = 0;
   virtual std::unique_ptr<Program> make_program(std::vector<KeptLaunch> launches) = 0;
+
+  // What all queues and programs hold of it for their instructions, for messages.
+  std::atomic<int64_t> scratch_bytes = 0;
 };
 
 // Launches that are ready to run together.

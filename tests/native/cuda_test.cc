@@ -95,6 +95,73 @@ TEST_F(CudaTest, CountsMemoryAndSaysWhoHoldsIt) {
                  GT_OUT_OF_MEMORY, "holds 500 bytes in 2 buffers, the largest of 400, 100");
 }
 
+bool is_gpu(const TestDevice& device) {
+  char text[256];
+  EXPECT_OK(gt_device_describe(device.device(), text, sizeof(text)));
+  return std::string(text).find("emulated") == std::string::npos;
+}
+
+// The emulation does what a variable asks of the next device that is opened.
+std::unique_ptr<TestDevice> open_emulated(const char* variable, const char* value) {
+  setenv(variable, value, 1);
+  auto device = std::make_unique<TestDevice>(0, GT_DEVICE_CUDA);
+  unsetenv(variable);
+  return device;
+}
+
+TEST_F(CudaTest, SaysWhoHoldsMemoryThatScratchNeeds) {
+  if (is_gpu(*cuda)) GTEST_SKIP() << "a GPU has too much memory for it";
+  const auto small = open_emulated("GATUN_EMULATED_MEMORY", "2600");
+  TestTensor<float> dy(*small, Dims{4, 64}), x(*small, Dims{4, 64}), dgamma(*small, Dims{64}),
+      inv_std(*small, Dims{4, 1});
+  const auto backward = [&] {
+    return gt_layer_norm_backward(small->stream(), dy, dgamma, nullptr, dy, x, nullptr, inv_std,
+                                  nullptr);
+  };
+  EXPECT_REFUSED(backward(), GT_OUT_OF_MEMORY,
+                 "[layer_norm_backward] out of device memory: asked for 512 bytes of scratch; "
+                 "scratch of streams and programs holds 0 bytes; buffers hold 2320 bytes in 4 "
+                 "buffers, the largest of 1024, 1024, 256, 16");
+}
+
+// Told once with its reason, and then by reference to it; other devices go on.
+TEST_F(CudaTest, ClosesADeviceThatFails) {
+  if (is_gpu(*cuda)) GTEST_SKIP() << "no GPU is broken for a test";
+  const auto failing = open_emulated("GATUN_EMULATED_FAILURE", "2");
+  TestTensor<float> x(*failing, Dims{4}), other(*cuda, Dims{4});
+  ASSERT_OK(gt_fill(failing->stream(), x, 1));
+  ASSERT_OK(gt_stream_synchronize(failing->stream()));
+  EXPECT_REFUSED(
+      gt_stream_synchronize(failing->stream()), GT_DEVICE_FAILURE,
+      "[stream_synchronize] cuda 0, emulated on the host failed and is closed, until the "
+      "process starts anew: the work of the device failed: emulated failure; the last "
+      "instruction was [fill]");
+  const std::string closed =
+      "cuda 0, emulated on the host is closed since it failed: the work of the device failed";
+  EXPECT_REFUSED(gt_fill(failing->stream(), x, 1), GT_DEVICE_FAILURE, "[fill] " + closed);
+  EXPECT_REFUSED(gt_stream_synchronize(failing->stream()), GT_DEVICE_FAILURE, closed);
+  gt_buffer buffer = nullptr;
+  EXPECT_REFUSED(gt_buffer_create(&buffer, failing->device(), 4, GT_MEMORY_DEVICE),
+                 GT_DEVICE_FAILURE, closed);
+  float value;
+  EXPECT_REFUSED(gt_buffer_read(x.buffer(), 0, &value, 4), GT_DEVICE_FAILURE, closed);
+  ASSERT_OK(gt_fill(cuda->stream(), other, 1));
+  expect_same_bits(other.read(), Array<float>({4}, 1.0f));
+}
+
+TEST_F(CudaTest, ClosesADeviceWhoseProgramFails) {
+  if (is_gpu(*cuda)) GTEST_SKIP() << "no GPU is broken for a test";
+  const auto failing = open_emulated("GATUN_EMULATED_FAILURE", "1");
+  TestTensor<float> x(*failing, Dims{4});
+  ASSERT_OK(gt_stream_begin_recording(failing->stream()));
+  ASSERT_OK(gt_fill(failing->stream(), x, 1));
+  gt_program program = nullptr;
+  ASSERT_OK(gt_stream_end_recording(&program, failing->stream()));
+  EXPECT_REFUSED(gt_program_run(program), GT_DEVICE_FAILURE, "[program_run] cuda 0");
+  EXPECT_REFUSED(gt_program_run(program), GT_DEVICE_FAILURE, "is closed since it failed");
+  gt_program_destroy(program);
+}
+
 TEST_F(CudaTest, RefusesToMapDeviceMemory) {
   TestTensor<float> x(*cuda, Dims{4});
   void* data = nullptr;

@@ -1,6 +1,7 @@
 #include "core/cuda.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -27,9 +28,30 @@ class CudaDevice final : public Device {
 
   const cuda::Api& api() const { return api_; }
   cuda::Device& handle() const { return *device_; }
-  void check(gt_status status) const {
-    if (status != GT_OK) fail(status, api_.last_message());
+  // Throws what a call into the library said. A failure of the device is the last thing it does:
+  // CUDA answers everything after it in the same way, so it is told once, and then referred to.
+  void check(const char* op, gt_status status) {
+    if (status != GT_OK) fail_with(op, Error(status, api_.last_message()));
   }
+  [[noreturn]] void fail_with(const char* op, const Error& error) {
+    if (error.status == GT_OUT_OF_MEMORY)
+      fail(error.status, error.text, "; buffers hold ", holders());
+    if (error.status != GT_DEVICE_FAILURE) throw Error(error);
+    check_usable(op);
+    const std::lock_guard lock(mutex_);
+    failure_ = error.text;
+    fail(error.status, "[", op, "] ", text_,
+         " failed and is closed, until the process starts anew: ", error.text,
+         "; the last instruction was [", last_op_.load(), "]");
+  }
+  // Before anything is asked of the device.
+  void check_usable(const char* op) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_.empty()) {
+      fail(GT_DEVICE_FAILURE, "[", op, "] ", text_, " is closed since it failed: ", failure_);
+    }
+  }
+  void note(const char* op) { last_op_ = op; }
   std::shared_ptr<CudaDevice> self() {
     return std::static_pointer_cast<CudaDevice>(shared_from_this());
   }
@@ -40,6 +62,7 @@ class CudaDevice final : public Device {
 
   // Memory of the device, counted.
   void* take(const char* op, int64_t bytes) {
+    check_usable(op);
     void* data = nullptr;
     if (memory().add(bytes)) {
       const gt_status status = api_.allocate(*device_, &data, bytes);
@@ -49,7 +72,7 @@ class CudaDevice final : public Device {
         return data;
       }
       memory().remove(bytes);
-      if (status != GT_OUT_OF_MEMORY) check(status);
+      if (status != GT_OUT_OF_MEMORY) check(op, status);
     }
     fail(GT_OUT_OF_MEMORY, "[", op, "] out of device memory on ", text_, ": asked for ", bytes,
          " bytes, the device may hold ", memory().limit(), " and holds ", holders());
@@ -83,6 +106,8 @@ class CudaDevice final : public Device {
   const std::string text_;
   std::mutex mutex_;
   std::map<void*, int64_t> held_;
+  std::string failure_;  // of the device, if it failed
+  std::atomic<const char*> last_op_ = "none";
 };
 
 // Staging memory is twice there: the host's, which is pinned, and the device's, which kernels use.
@@ -97,7 +122,7 @@ class CudaBuffer final : public Buffer {
     const gt_status status = cuda_->api().allocate_host(cuda_->handle(), &host, bytes);
     if (status != GT_OK) {
       cuda_->give_back(data_);
-      cuda_->check(status);
+      cuda_->check(op, status);
     }
     host_ = static_cast<std::byte*>(host);
   }
@@ -119,14 +144,17 @@ class CudaBuffer final : public Buffer {
     if (host_ != nullptr) {
       std::memmove(out, host_ + offset, bytes);
     } else {
-      cuda_->check(cuda_->api().copy(cuda_->handle(), out, data_ + offset, bytes));
+      cuda_->check_usable("buffer_read");
+      cuda_->check("buffer_read", cuda_->api().copy(cuda_->handle(), out, data_ + offset, bytes));
     }
   }
   void write(int64_t offset, const void* source, int64_t bytes) override {
     if (host_ != nullptr) {
       std::memmove(host_ + offset, source, bytes);
     } else {
-      cuda_->check(cuda_->api().copy(cuda_->handle(), data_ + offset, source, bytes));
+      cuda_->check_usable("buffer_write");
+      cuda_->check("buffer_write",
+                   cuda_->api().copy(cuda_->handle(), data_ + offset, source, bytes));
     }
   }
 
@@ -200,7 +228,8 @@ class CudaProgram final : public Program {
   int64_t instructions() const override { return instructions_; }
   void run() override {
     const std::lock_guard lock(mutex_);
-    device_->check(device_->api().program_run(*program_));
+    device_->check_usable("program_run");
+    device_->check("program_run", device_->api().program_run(*program_));
   }
 
  private:
@@ -215,7 +244,8 @@ class CudaStream final : public Stream {
  public:
   explicit CudaStream(std::shared_ptr<CudaDevice> device)
       : device_(std::move(device)), base_(device_), api_(device_->api()) {
-    device_->check(api_.queue_open(device_->handle(), &queue_));
+    device_->check_usable("stream_create");
+    device_->check("stream_create", api_.queue_open(device_->handle(), &queue_));
     target_ = {api_.kernels, queue_, api_.last_message};
   }
   ~CudaStream() override { api_.queue_close(queue_); }
@@ -248,20 +278,21 @@ class CudaStream final : public Stream {
       }
     });
     // The host looks at staging memory without asking.
-    if (staged) device_->check(api_.synchronize(device_->handle()));
+    if (staged) device_->check(op, api_.synchronize(device_->handle()));
   }
 
   void synchronize() override {
     const std::lock_guard lock(mutex_);
     require(!recording_,
             "[stream_synchronize] the stream is recording; nothing runs until the end");
-    device_->check(api_.synchronize(device_->handle()));
+    device_->check_usable("stream_synchronize");
+    device_->check("stream_synchronize", api_.synchronize(device_->handle()));
   }
 
   void begin_recording() override {
     const std::lock_guard lock(mutex_);
     require(!recording_, "[stream_begin_recording] the stream is recording already");
-    device_->check(api_.begin_recording(*queue_));
+    device_->check("stream_begin_recording", api_.begin_recording(*queue_));
     recording_ = true;
   }
 
@@ -278,8 +309,8 @@ class CudaStream final : public Stream {
     std::vector<cuda::Transfer> in, out;
     for (const Range& range : read) in.push_back({range.device(), range.host(), range.bytes()});
     for (const Range& range : written) out.push_back({range.host(), range.device(), range.bytes()});
-    device_->check(
-        api_.end_recording(*queue_, &program, in.data(), in.size(), out.data(), out.size()));
+    device_->check("stream_end_recording", api_.end_recording(*queue_, &program, in.data(),
+                                                              in.size(), out.data(), out.size()));
     return std::make_shared<CudaProgram>(device_, program, std::exchange(instructions_, 0),
                                          std::move(buffers));
   }
@@ -290,19 +321,25 @@ class CudaStream final : public Stream {
 
   template <typename F>
   void run_instruction(const char* op, F&& body) {
-    device_->check(api_.begin_instruction(*queue_, op));
+    device_->check_usable(op);
+    device_->check(op, api_.begin_instruction(*queue_, op));
     try {
       CudaLauncher launcher(op, target_);
       body(launcher);
+    } catch (const Error& error) {
+      api_.end_instruction(*queue_, false);
+      device_->fail_with(op, error);
     } catch (...) {
       api_.end_instruction(*queue_, false);
       throw;
     }
-    device_->check(api_.end_instruction(*queue_, true));
+    device_->check(op, api_.end_instruction(*queue_, true));
+    device_->note(op);
   }
 
   void copy(void* to, const void* from, int64_t bytes) {
-    device_->check(api_.queue_copy(*queue_, {to, from, bytes}));
+    const gt_status status = api_.queue_copy(*queue_, {to, from, bytes});
+    if (status != GT_OK) fail(status, api_.last_message());  // told by run_instruction
   }
 
   void keep(const Use& use) {
