@@ -17,7 +17,12 @@
 #include <vector>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
+#endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace {
@@ -76,7 +81,54 @@ __attribute__((target("avx512f,avx512bf16"))) double bf16_chains(std::index_sequ
   return 4.0 * 16 * kChains * kRepeats;
 }
 
-double bf16_peak() { return bf16_chains(kAll); }
+// The tile unit, where the system lets this process use it. Kernels take it then, so it is the
+// roof.
+bool has_tiles() {
+#if defined(__linux__)
+  static const bool has = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    if ((d & kBf16) == 0 || (d & kTile) == 0) return false;
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  }();
+  return has;
+#else
+  return false;
+#endif
+}
+
+struct alignas(64) TileConfiguration {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+__attribute__((target("amx-tile,amx-bf16"))) double bf16_tiles() {
+  static const TileConfiguration configuration;
+  _tile_loadconfig(&configuration);
+  // Sums in four tiles, of products of two by two more.
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  constexpr int64_t kSteps = kRepeats / 8;
+  for (int64_t i = 0; i < kSteps; ++i) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+  return 4.0 * kSteps * 2 * 16 * 16 * 32;
+}
+
+double bf16_peak() { return has_tiles() ? bf16_tiles() : bf16_chains(kAll); }
 #else
 double f32_peak() { return multiply_add<V16>(kAll); }
 bool has_bf16() { return false; }

@@ -43,6 +43,13 @@ const Case kCases[] = {
     {1, 7, 7, 130, 150, 3, 3, {1, 1, 1, 1}},  // one image, many channels
     {2, 3, 3, 600, 500, 1, 1, {1, 1, 0, 0}},  // a gradient too large for several groups
     {2, 1, 60, 5, 16, 1, 31, {1, 1, 0, 15}},  // one dimension
+    {1, 3, 5, 32, 31, 1, 1, {1, 1, 0, 0}},    // fewer pixels than a tile of 16 has rows
+    {1, 1, 17, 34, 48, 1, 1, {1, 1, 0, 0}},   // one more
+    {3, 5, 11, 66, 49, 1, 1, {1, 1, 0, 0}},   // tasks that end inside a tile
+    {1, 70, 65, 16, 16, 3, 3, {1, 1, 1, 1}},  // bands of one picture
+    {2, 17, 33, 24, 20, 5, 3, {3, 2, 2, 1}},  // rows by their remainder
+    {70, 2, 2, 31, 33, 3, 3, {1, 1, 1, 1}},   // pictures smaller than a tile
+    {3, 9, 16, 32, 16, 3, 2, {1, 1, 2, 0}},   // pads of one axis alone
 };
 
 struct Numbers {  // bf16, and the same in f32
@@ -149,6 +156,55 @@ TEST(ConvBf16, PackedZerosMeetNoStrangers) {
   const Results r = run(c, in, false, 1);
   for (int64_t i = 0; i < r.y.count(); ++i) EXPECT_TRUE(std::isfinite(to_float(r.y.data()[i])));
   for (int64_t i = 0; i < r.dw.count(); ++i) EXPECT_TRUE(std::isfinite(r.dw.data()[i]));
+}
+
+bool is_finite(Bf16 x) { return std::isfinite(to_float(x)); }
+
+// Whatever is copied, padded or computed beside them, only windows that see an infinity notice it.
+TEST(ConvBf16, InfinitiesStayInTheirWindows) {
+  for (const Case& c :
+       {Case{2, 7, 9, 16, 16, 3, 3, {1, 1, 1, 1}}, Case{2, 9, 8, 6, 33, 3, 2, {2, 2, 1, 1}},
+        Case{2, 6, 6, 33, 20, 1, 1, {1, 1, 0, 0}}, Case{1, 8, 8, 34, 8, 1, 1, {1, 1, 0, 0}}}) {
+    SCOPED_TRACE(testing::Message() << c);
+    for_each_simd_level([&](const char*) {
+      Inputs in(c);
+      const int64_t x_pixel = (c.H / 2 * c.W + c.W - 1) * c.C;  // at the end of a row
+      const int64_t dy_pixel = (c.P() - 1) * c.Q() * c.K;       // at the start of the last
+      in.x.stored[x_pixel] = to_bf16(INFINITY);
+      in.dy.stored[dy_pixel + 1] = to_bf16(-INFINITY);
+      in.x.wide[x_pixel] = INFINITY;
+      in.dy.wide[dy_pixel + 1] = -INFINITY;
+      const Results actual = run(c, in, false, 1);
+      Array<float> y(in.dy.wide.dims()), dx(in.x.wide.dims());
+      SerialLauncher launcher(1);
+      kernels::naive::conv2d<float>(launcher, y.tensor(), in.x.wide.tensor(), in.w.wide.tensor(),
+                                    nullptr, c.g, Activation::NONE);
+      kernels::naive::conv2d_backward_data<float>(launcher, dx.tensor(), in.dy.wide.tensor(),
+                                                  in.w.wide.tensor(), c.g);
+      for (int64_t i = 0; i < y.count(); ++i) {
+        ASSERT_EQ(is_finite(actual.y.data()[i]), std::isfinite(y[i])) << "y element " << i;
+      }
+      for (int64_t i = 0; i < dx.count(); ++i) {
+        ASSERT_EQ(is_finite(actual.dx.data()[i]), std::isfinite(dx[i])) << "dx element " << i;
+      }
+      // The infinities are of channel 0 and of filter 1.
+      for (int64_t i = 0; i < actual.dw.count(); ++i) {
+        if (i % c.C == 0 || i / (c.R * c.S * c.C) == 1) continue;
+        ASSERT_TRUE(std::isfinite(actual.dw.data()[i])) << "dw element " << i;
+      }
+    });
+  }
+}
+
+TEST(ConvBf16, ReluKeepsNaN) {
+  const Case c{1, 4, 4, 2, 3, 1, 1, {1, 1, 0, 0}};
+  for_each_simd_level([&](const char*) {
+    Inputs in(c);
+    in.x.stored[0] = to_bf16(NAN);
+    const Results r = run(c, in, true, 1);
+    for (int64_t k = 0; k < 3; ++k) EXPECT_TRUE(std::isnan(to_float(r.y.data()[k])));
+    for (int64_t i = 3; i < r.y.count(); ++i) EXPECT_GE(to_float(r.y.data()[i]), 0);
+  });
 }
 
 }  // namespace

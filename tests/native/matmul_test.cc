@@ -75,6 +75,50 @@ TEST(Matmul, AgreesWithPlainLoopsAndDoesNotDependOnWorkers) {
   }
 }
 
+TEST(Matmul, AgreesWithPlainLoopsOnBf16) {
+  for (const Shape s : kShapes) {
+    for (const MatmulLayout layout : kLayouts) {
+      Operands o(s, layout);
+      const auto rounded = [](Array<float>& from) {
+        Array<Bf16> to(from.dims());
+        for (int64_t i = 0; i < from.count(); ++i) {
+          to[i] = to_bf16(from[i]);
+          from[i] = to_float(to[i]);
+        }
+        return to;
+      };
+      auto a = rounded(o.a), b = rounded(o.b), bias = rounded(o.bias);
+      auto exact_a = in_double(o.a), exact_b = in_double(o.b), exact_bias = in_double(o.bias);
+      const Tensor tb = bias.tensor(), exact_tb = exact_bias.tensor();
+      for (const bool fused : {false, true}) {
+        SCOPED_TRACE(testing::Message() << s.M << "x" << s.N << "x" << s.K << " "
+                                        << layout.transpose_a << layout.transpose_b << fused);
+        const auto activation = fused ? Activation::RELU : Activation::NONE;
+        Array<double> expected({s.M, s.N});
+        SerialLauncher plain;
+        kernels::naive::matmul<double>(plain, expected.tensor(), exact_a.tensor(), exact_b.tensor(),
+                                       fused ? &exact_tb : nullptr, layout, activation);
+        for_each_simd_level([&](const char*) {
+          const auto multiply = [&](int workers) {
+            SerialLauncher launcher(workers);
+            Array<Bf16> y({s.M, s.N}, to_bf16(NAN));
+            kernels::matmul(launcher, y.tensor(), a.tensor(), b.tensor(), fused ? &tb : nullptr,
+                            layout, activation);
+            return y;
+          };
+          const Array<Bf16> y = multiply(1);
+          for (int64_t i = 0; i < y.count(); ++i) {
+            ASSERT_NEAR(to_float(y.data()[i]), expected[i],
+                        std::abs(expected[i]) * 0x1p-8 + 4 * 6e-8 * (s.K + 4.0))
+                << "element " << i;
+          }
+          expect_same_bits(multiply(3), y);
+        });
+      }
+    }
+  }
+}
+
 TEST(Matmul, ReluKeepsNan) {
   for_each_simd_level([](const char*) {
     const Shape s{3, 20, 4};

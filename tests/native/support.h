@@ -18,6 +18,7 @@
 
 #include "core/bf16.h"
 #include "core/launcher.h"
+#include "core/simd_level.h"
 #include "core/tensor.h"
 #include "gatun.h"
 #include "hwy/targets.h"
@@ -221,6 +222,11 @@ void for_each_simd_level(F&& check) {
     check(level);
   }
   EXPECT_OK(gt_simd_level_limit(""));
+  if (may_use_tiles()) {
+    SCOPED_TRACE("SIMD level AMX");
+    EXPECT_OK(gt_simd_level_limit("AMX"));
+    check("AMX");
+  }
 }
 
 // ---- Distances

@@ -1,5 +1,5 @@
 // The SIMD instruction set that kernels choose when they run, by Highway's names: "AVX3", "AVX2",
-// "SSE4", "NEON"...
+// "SSE4", "NEON"... Above them stands "AMX": the best of those, and the tile unit beside it.
 #pragma once
 
 #include <string>
@@ -11,5 +11,9 @@ std::string simd_level();
 
 // Uses nothing better than `level`; "" lifts the limit. Process-wide.
 void limit_simd_level(const std::string& level);
+
+// Whether the tile unit (AMX, on bf16) is there, the system lets this process use it, and the limit
+// allows it. The first call asks the system.
+bool may_use_tiles();
 
 }  // namespace gatun

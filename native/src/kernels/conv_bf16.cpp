@@ -3,19 +3,16 @@
 // channels x is copied with a zero behind the last one.
 #include "kernels/conv_bf16.h"
 
-#include <memory>
-#include <vector>
+#include <utility>
 
-#include "kernels/conv_naive.h"
-#include "kernels/gemm_bf16.h"
+#include "core/simd_level.h"
+#include "kernels/amx.h"
+#include "kernels/conv_bf16_plan.h"
 
 namespace gatun::kernels {
 namespace {
 
-// Consecutive result pixels of one axis that see the same taps, [tap_begin, tap_end).
-struct Span {
-  int64_t begin, end, tap_begin, tap_end;
-};
+using conv_bf16::Dense, conv_bf16::PackedTap, conv_bf16::Plan, conv_bf16::Region, conv_bf16::Span;
 
 std::vector<Span> spans(int64_t pixels, int64_t stride, int64_t pad, int64_t taps, int64_t size) {
   std::vector<Span> result;
@@ -31,52 +28,6 @@ std::vector<Span> spans(int64_t pixels, int64_t stride, int64_t pad, int64_t tap
   }
   return result;
 }
-
-struct Region {
-  Span rows, columns;
-  std::vector<Run> runs;
-  int64_t depth = 0;  // words
-};
-
-// One dense convolution, as in conv.cpp: the forward pass, or one residue of the data gradient.
-struct Dense {
-  int64_t rows = 0, columns = 0;  // result pixels
-  int64_t y_start = 0, y_row = 0, y_column = 0;
-  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0;  // pads may be negative
-  int64_t R = 0, S = 0;
-  int64_t weights_begin = 0;  // words of depth before it in a packed panel
-  std::vector<Region> regions = {};
-};
-
-// Where the weights of a tap come from and go to, in elements of w and words of depth.
-struct PackedTap {
-  int64_t source, destination;
-};
-
-struct Plan {
-  const PairKernels* kernels;
-  Bf16* y;
-  const Bf16 *x, *w, *bias;
-  int64_t images, H, W, channels;  // of x
-  int64_t y_image;                 // elements
-  bool transposed_weights;         // w's rows run along depth
-  int64_t w_stride;
-  bool relu;
-  Panels panels;
-  int64_t depth = 0;  // words in a column of a packed panel
-  std::vector<PackedTap> taps = {};
-  std::vector<Dense> parts = {};
-  Scratch<uint32_t> packed_weights = {};
-  Scratch<float> packed_bias = {};
-  Scratch<Bf16> padded_x = {};
-  int64_t images_per_task = 1, bands = 1, panels_per_task = 1;
-
-  bool pads_x() const { return channels % 2 != 0; }
-  int64_t words() const { return (channels + 1) / 2; }  // of a pixel of x
-  int64_t x_image() const { return H * W * words() * 2; }
-  int64_t image_groups() const { return (images + images_per_task - 1) / images_per_task; }
-  int64_t panel_groups() const { return (panels.count() + panels_per_task - 1) / panels_per_task; }
-};
 
 void find_regions(const Plan& plan, Dense& part) {
   const auto rows = spans(part.rows, part.stride_h, part.pad_h, part.R, plan.H);
@@ -197,12 +148,37 @@ void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
   plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
 }
 
+// The tile unit finds the rows of a pointwise convolution in x itself where there are enough of
+// them in every task; tasks are as large as their part of x fits into a near cache.
+void choose_tasks_on_tiles(Plan& plan, int workers, int64_t result_rows) {
+  const Dense& part = plan.parts.front();
+  if (plan.parts.size() == 1 && part.R == 1 && part.S == 1 && part.stride_h == 1 &&
+      part.stride_w == 1 && part.pad_h == 0 && part.pad_w == 0 && !plan.pads_x() &&
+      plan.images * plan.H * plan.W >= amx::kRows) {
+    plan.pointwise = true;
+    plan.H *= std::exchange(plan.images, 1);
+    plan.parts.front().rows = result_rows = plan.H;
+  }
+  choose_tasks(plan, workers, result_rows);
+  const int64_t x_bytes = plan.x_image() * static_cast<int64_t>(sizeof(Bf16));
+  plan.bands =
+      std::min(std::max(plan.bands, x_bytes / (64 << 10)), std::max<int64_t>(1, result_rows / 4));
+  while (plan.pointwise && plan.bands > 1 && plan.H / plan.bands * plan.W < amx::kRows)
+    --plan.bands;
+}
+
 void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
-  for (Dense& part : plan.parts) find_regions(plan, part);
-  choose_tasks(plan, launcher.workers(), result_rows);
+  if (plan.parts.empty()) return;
+  const bool on_tiles = may_use_tiles();
+  if (on_tiles) {
+    choose_tasks_on_tiles(plan, launcher.workers(), result_rows);
+  } else {
+    for (Dense& part : plan.parts) find_regions(plan, part);
+    choose_tasks(plan, launcher.workers(), result_rows);
+    if (plan.pads_x()) plan.padded_x = launcher.scratch<Bf16>(plan.images * plan.x_image());
+  }
   plan.packed_weights = launcher.scratch<uint32_t>(plan.panels.padded_columns() * plan.depth);
   plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
-  if (plan.pads_x()) plan.padded_x = launcher.scratch<Bf16>(plan.images * plan.x_image());
   const auto shared = std::make_shared<const Plan>(std::move(plan));
   const auto packs = static_cast<int64_t>(shared->taps.size()) * shared->panels.count();
   launcher.parallel(packs + (shared->bias == nullptr ? 0 : 1),
@@ -214,6 +190,7 @@ void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
                             k < shared->panels.total_columns() ? to_float(shared->bias[k]) : 0;
                       }
                     });
+  if (on_tiles) return conv_bf16::run_on_tiles(launcher, shared);
   if (shared->pads_x()) {
     const int64_t rows = shared->images * shared->H;
     launcher.parallel(rows, [shared](const Context& context, int64_t row) {

@@ -2,11 +2,40 @@
 // f32. Depth is pixels, by pairs of neighbours in a row of dy, so rows of x and dy are first packed
 // into words of two pixels: those of x for every distance that a tap of the kernel needs, so that
 // the taps of one kernel row and their channels lie side by side.
+#include "kernels/conv_weights_bf16.h"
+
+#include "core/simd_level.h"
 #include "kernels/conv_bf16.h"
 #include "kernels/conv_naive.h"
 #include "kernels/gemm_bf16.h"
 
 namespace gatun::kernels {
+
+void conv_bf16::sum_partials(Launcher& launcher, const Partials& p) {
+  static constexpr int64_t kRows = 16, kColumns = 64;
+  const int64_t rows = p.taps * p.channels;
+  launcher.parallel((rows + kRows - 1) / kRows, [p, rows](const Context& context, int64_t task) {
+    const int64_t t0 = task * kRows, t1 = std::min(rows, t0 + kRows);
+    float sum[kRows][kColumns];
+    for (int64_t k0 = 0; k0 < p.filters; k0 += kColumns) {
+      const int64_t columns = std::min(kColumns, p.filters - k0);
+      for (int64_t group = 0; group < p.groups; ++group) {
+        const float* partial = context.at(p.partials) + group * p.size() + k0;
+        for (int64_t t = t0; t < t1; ++t) {
+          const int64_t tap = t / p.channels, c = t % p.channels;
+          const float* row =
+              partial + ((c / p.block * p.taps + tap) * p.block + c % p.block) * p.width;
+          float* to = sum[t - t0];
+          for (int64_t k = 0; k < columns; ++k) to[k] = (group == 0 ? 0.0f : to[k]) + row[k];
+        }
+      }
+      for (int64_t k = 0; k < columns; ++k) {
+        for (int64_t t = t0; t < t1; ++t) p.dw[(k0 + k) * rows + t] = sum[t - t0][k];
+      }
+    }
+  });
+}
+
 namespace {
 
 constexpr int64_t kMaxRowsPerChunk = 128;
@@ -201,29 +230,6 @@ void group_task(const Plan& plan, const Context& context, int64_t task) {
   }
 }
 
-constexpr int64_t kSumRows = 16, kSumColumns = 64;
-
-// dw[k, t] = sum over groups of partial[t, k], for one block of taps times channels t.
-void sum_task(const Plan& plan, const Context& context, int64_t task) {
-  const int64_t taps = plan.d.R * plan.taps(), width = plan.panels.padded_columns();
-  const int64_t t0 = task * kSumRows, t1 = std::min(taps, t0 + kSumRows);
-  float sum[kSumRows][kSumColumns];
-  for (int64_t k0 = 0; k0 < plan.d.K; k0 += kSumColumns) {
-    const int64_t columns = std::min(kSumColumns, plan.d.K - k0);
-    for (int64_t group = 0; group < plan.groups; ++group) {
-      const float* partial = context.at(plan.partials) + group * plan.partial_size() + k0;
-      for (int64_t t = t0; t < t1; ++t) {
-        const float* row = partial + t * width;
-        float* to = sum[t - t0];
-        for (int64_t k = 0; k < columns; ++k) to[k] = (group == 0 ? 0.0f : to[k]) + row[k];
-      }
-    }
-    for (int64_t k = 0; k < columns; ++k) {
-      for (int64_t t = t0; t < t1; ++t) plan.dw[(k0 + k) * taps + t] = sum[t - t0][k];
-    }
-  }
-}
-
 // Groups and chunks decide the order of the sums, so they look at the shape alone; the rest of the
 // cut changes no bit.
 void choose_tasks(Plan& plan, int workers) {
@@ -266,6 +272,7 @@ void conv2d_backward_weights_bf16(Launcher& launcher, const Tensor& dw, const Te
     });
     return;
   }
+  if (may_use_tiles()) return conv_bf16::backward_weights_on_tiles(launcher, dw, x, dy, g);
   choose_tasks(plan, launcher.workers());
   plan.partials = launcher.scratch<float>(plan.groups * plan.partial_size());
   plan.x_words =
@@ -275,9 +282,14 @@ void conv2d_backward_weights_bf16(Launcher& launcher, const Tensor& dw, const Te
   launcher.parallel(plan.tasks(), [plan](const Context& context, int64_t task) {
     group_task(plan, context, task);
   });
-  launcher.parallel(
-      (d.R * plan.taps() + kSumRows - 1) / kSumRows,
-      [plan](const Context& context, int64_t task) { sum_task(plan, context, task); });
+  conv_bf16::sum_partials(launcher, {.dw = plan.dw,
+                                     .filters = d.K,
+                                     .taps = d.R * d.S,
+                                     .channels = d.C,
+                                     .block = d.C,
+                                     .width = plan.panels.padded_columns(),
+                                     .groups = plan.groups,
+                                     .partials = plan.partials});
 }
 
 }  // namespace gatun::kernels

@@ -1,12 +1,14 @@
 // The matrix product of bf16 with sums in f32. B is packed into pairs; A is read as it lies where
-// its rows run along an even depth, and packed otherwise.
+// its rows run along an even depth, and packed otherwise. The tile unit multiplies where it is.
+#include "core/simd_level.h"
+#include "kernels/amx.h"
 #include "kernels/gemm_bf16.h"
 #include "kernels/matmul.h"
 
 namespace gatun::kernels {
 namespace {
 
-constexpr int64_t kRowsPerTask = 60;  // a multiple of the rows of a tile
+constexpr int64_t kRowsPerTask = 60, kRowsPerTaskOnTiles = 64;  // multiples of the rows of a tile
 constexpr int64_t kDepthPerPack = 128;
 
 struct Plan {
@@ -16,14 +18,16 @@ struct Plan {
   int64_t M, N, K;
   MatmulLayout layout;
   bool relu;
+  bool on_tiles;
   Panels panels;
   Scratch<uint32_t> packed_b = {};
   Scratch<Bf16> packed_a = {};
   Scratch<float> packed_bias = {};
 
-  bool packs_a() const { return layout.transpose_a || K % 2 != 0; }
+  bool packs_a() const { return layout.transpose_a || K % 2 != 0 || (on_tiles && M < amx::kRows); }
   int64_t words() const { return (K + 1) / 2; }
-  int64_t row_tasks() const { return (M + kRowsPerTask - 1) / kRowsPerTask; }
+  int64_t rows_per_task() const { return on_tiles ? kRowsPerTaskOnTiles : kRowsPerTask; }
+  int64_t row_tasks() const { return (M + rows_per_task() - 1) / rows_per_task(); }
   int64_t depth_tasks() const { return (K + kDepthPerPack - 1) / kDepthPerPack; }
 };
 
@@ -41,9 +45,15 @@ void pack_b_task(const Plan& plan, const Context& context, int64_t task) {
 }
 
 void pack_a_task(const Plan& plan, const Context& context, int64_t task) {
-  const int64_t begin = task * kRowsPerTask, end = std::min(plan.M, begin + kRowsPerTask);
+  const int64_t begin = task * plan.rows_per_task();
+  const int64_t end = std::min(plan.M, begin + plan.rows_per_task());
   const int64_t depth = plan.words() * 2;
   Bf16* to = context.at(plan.packed_a);
+  if (plan.layout.transpose_a && plan.on_tiles) {
+    amx::transpose(to + begin * depth, depth, plan.a + begin, plan.M, plan.K, end - begin);
+    for (int64_t i = begin; i < end && depth > plan.K; ++i) to[i * depth + plan.K] = {};
+    return;
+  }
   for (int64_t k = 0; k < depth; ++k) {
     for (int64_t i = begin; i < end; ++i) {
       to[i * depth + k] = k == plan.K               ? Bf16{}
@@ -53,7 +63,46 @@ void pack_a_task(const Plan& plan, const Context& context, int64_t task) {
   }
 }
 
+void multiply_on_tiles(const Plan& plan, const Context& context, int64_t task) {
+  const int64_t begin = task * plan.rows_per_task();
+  const int64_t end = std::min(plan.M, begin + plan.rows_per_task());
+  const Bf16* a = plan.packs_a() ? context.at(plan.packed_a) : plan.a;
+  alignas(64) float sums[amx::kMaxTiles * amx::kRows * amx::kRows];
+  Bf16* y_rows[amx::kMaxTiles * amx::kRows];
+  const Run whole{0, 0};
+  amx::Product product;
+  product.a_row = plan.words() * 2;
+  product.runs = &whole;
+  product.run_count = 1;
+  product.depth = plan.words();
+  product.sums = sums;
+  const amx::Tiles registers(product.depth);
+  for (int64_t panel = 0; panel < plan.panels.count(); ++panel) {
+    const int64_t start = plan.panels.start(panel);
+    const int vectors = plan.panels.vectors(panel);
+    product.b = context.at(plan.packed_b) + start * plan.words();
+    product.b_row = product.sums_row = plan.panels.width(panel);
+    product.start = plan.bias == nullptr ? nullptr : context.at(plan.packed_bias) + start;
+    for (int64_t next = begin; next < end;) {
+      const int64_t tiles = amx::row_tiles(end - next, vectors), count = tiles * amx::kRows;
+      // The last rows may be computed again: that is cheaper than reading beyond a.
+      const int64_t first = std::max<int64_t>(0, std::min(next, end - count));
+      for (int64_t t = 0; t < tiles; ++t) {
+        product.a[t] = a + (first + t * amx::kRows) * product.a_row;
+      }
+      amx::multiply(product, tiles, vectors);
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t row = first + i;
+        y_rows[i] = row >= begin && row < end ? plan.y + row * plan.N + start : nullptr;
+      }
+      amx::round_rows(y_rows, count, plan.panels.columns(panel), sums, product.sums_row, plan.relu);
+      next = first + count;
+    }
+  }
+}
+
 void multiply_task(const Plan& plan, const Context& context, int64_t task) {
+  if (plan.on_tiles) return multiply_on_tiles(plan, context, task);
   const int64_t begin = task * kRowsPerTask, end = std::min(plan.M, begin + kRowsPerTask);
   const Bf16* a = plan.packs_a() ? context.at(plan.packed_a) : plan.a;
   const Bf16* a_rows[kMaxRows];
@@ -101,11 +150,13 @@ void matmul_bf16(Launcher& launcher, const Tensor& y, const Tensor& a, const Ten
             .K = layout.transpose_a ? a.dims[0] : a.dims[1],
             .layout = layout,
             .relu = activation == Activation::RELU,
+            .on_tiles = may_use_tiles(),
             .panels = Panels(kernels.lanes, kMaxVectors, y.dims[1])};
   if (y.count == 0) return;
   plan.packed_b = launcher.scratch<uint32_t>(plan.panels.padded_columns() * plan.words());
   plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
-  if (plan.packs_a()) plan.packed_a = launcher.scratch<Bf16>(plan.M * plan.words() * 2);
+  if (plan.packs_a())
+    plan.packed_a = launcher.scratch<Bf16>(std::max(plan.M, amx::kRows) * plan.words() * 2);
   const int64_t b_tasks = plan.panels.count() * plan.depth_tasks();
   const int64_t a_tasks = plan.packs_a() ? plan.row_tasks() : 0;
   launcher.parallel(b_tasks + a_tasks + 1,
