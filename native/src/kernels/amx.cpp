@@ -108,6 +108,31 @@ void multiply(const Product& p) {
   end<kTiles, kColumns>(p);
 }
 
+inline __mmask32 first_of(int64_t count) {
+  return static_cast<__mmask32>((uint64_t{1} << count) - 1);
+}
+
+alignas(32) constexpr Bf16 kZeros[16] = {};
+
+// 16 words (low[at + j], high[at + j]), 0 beyond the mask; a row that is NULL is zeros.
+struct Interleaver {
+  alignas(64) uint16_t order[32];
+
+  Interleaver() {
+    for (uint16_t j = 0; j < 16; ++j) {
+      order[2 * j] = j;
+      order[2 * j + 1] = static_cast<uint16_t>(16 + j);
+    }
+  }
+  GATUN_AMX_VECTORS __m512i operator()(const Bf16* low, const Bf16* high, int64_t at,
+                                       __mmask16 mask) const {
+    const __m256i first = _mm256_maskz_loadu_epi16(mask, low == nullptr ? kZeros : low + at);
+    const __m256i second = _mm256_maskz_loadu_epi16(mask, high == nullptr ? kZeros : high + at);
+    return _mm512_permutexvar_epi16(_mm512_load_si512(order),
+                                    _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1));
+  }
+};
+
 // 16 by 16 words, rows to columns.
 GATUN_AMX_VECTORS inline void transpose_words(__m512i (&v)[16]) {
   __m512i t[16];
@@ -159,58 +184,57 @@ void multiply(const Product& p, int64_t row_tiles, int column_tiles) {
   (column_tiles == 1 ? narrow : wide)[row_tiles - 1](p);
 }
 
-GATUN_AMX_VECTORS void round_rows(Bf16* const* y, int64_t rows, int64_t columns, const float* sums,
-                                  int64_t sums_row, bool relu) {
-  const __mmask32 mask = static_cast<__mmask32>((uint64_t{1} << columns) - 1);
+GATUN_AMX_VECTORS void round_rows(Bf16* y, int64_t y_row, int64_t rows, int64_t columns,
+                                  const float* sums, int64_t sums_row, bool relu) {
+  if (columns == kRows && y_row == kRows && sums_row == kRows && rows > 1) {  // two rows at a time
+    round_rows(y, 2 * y_row, rows / 2, 2 * columns, sums, 2 * sums_row, relu);
+    y += rows / 2 * 2 * y_row;
+    sums += rows / 2 * 2 * sums_row;
+    rows %= 2;
+  }
+  const __mmask32 mask = first_of(columns);
   const __m512 zero = _mm512_setzero_ps();
-  for (int64_t i = 0; i < rows; ++i, sums += sums_row) {
-    if (y[i] == nullptr) continue;
-    __m512 low = _mm512_loadu_ps(sums), high = columns > 16 ? _mm512_loadu_ps(sums + 16) : zero;
+  for (int64_t i = 0; i < rows; ++i, sums += sums_row, y += y_row) {
+    __m512 low = _mm512_loadu_ps(sums);
+    __m512 high = columns > kRows ? _mm512_loadu_ps(sums + kRows) : zero;
     if (relu) {  // not max: a NaN must stay
       low = _mm512_mask_mov_ps(low, _mm512_cmp_ps_mask(low, zero, _CMP_LT_OQ), zero);
       high = _mm512_mask_mov_ps(high, _mm512_cmp_ps_mask(high, zero, _CMP_LT_OQ), zero);
     }
-    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(high, low);
-    _mm512_mask_storeu_epi16(y[i], mask, both);
+    _mm512_mask_storeu_epi16(y, mask, (__m512i)_mm512_cvtne2ps_pbh(high, low));
   }
 }
 
-GATUN_AMX_VECTORS void transpose(Bf16* to, int64_t to_row, const Bf16* from, int64_t from_row,
-                                 int64_t rows, int64_t columns) {
-  for (int64_t j = 0; j < columns; j += 16) {
-    const int64_t wide = std::min<int64_t>(16, columns - j);
-    const auto some_columns = static_cast<__mmask16>((1u << wide) - 1);
-    for (int64_t i = 0; i < rows; i += 32) {
-      const int64_t high = std::min<int64_t>(32, rows - i);
-      const Bf16* source = from + i * from_row + j;
-      __m512i words[16];  // of two rows each
-      for (int64_t k = 0; k < 16; ++k, source += 2 * from_row) {
-        const __m256i first =
-            2 * k < high ? _mm256_maskz_loadu_epi16(some_columns, source) : _mm256_setzero_si256();
-        const __m256i second = 2 * k + 1 < high
-                                   ? _mm256_maskz_loadu_epi16(some_columns, source + from_row)
-                                   : _mm256_setzero_si256();
-        words[k] = _mm512_or_si512(_mm512_cvtepu16_epi32(first),
-                                   _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16));
-      }
+GATUN_AMX_VECTORS void stand_up(Bf16* to, int64_t to_row, const Bf16* const* from, int64_t count,
+                                int64_t start, int64_t columns) {
+  const Interleaver interleaver;
+  const Bf16* row[32];
+  for (int64_t i = 0; i < count; i += 32) {
+    const int64_t some = std::min<int64_t>(32, count - i);
+    std::fill(std::copy_n(from + i, some, row), row + 32, nullptr);
+    for (int64_t j = 0; j < columns; j += 16) {
+      const auto mask = static_cast<__mmask16>(first_of(std::min<int64_t>(16, columns - j)));
+      __m512i words[16];
+      for (int k = 0; k < 16; ++k)
+        words[k] = interleaver(row[2 * k], row[2 * k + 1], start + j, mask);
       transpose_words(words);
-      const auto some_rows = static_cast<__mmask32>((uint64_t{1} << high) - 1);
-      for (int64_t k = 0; k < wide; ++k) {
-        _mm512_mask_storeu_epi16(to + (j + k) * to_row + i, some_rows, words[k]);
+      Bf16* place = to + j * to_row + i;
+      for (int64_t k = 0; k < std::min<int64_t>(16, columns - j); ++k, place += to_row) {
+        _mm512_storeu_si512(place, words[k]);
       }
     }
   }
 }
 
-GATUN_AMX_VECTORS void pair_rows(uint32_t* words, const Bf16* low, const Bf16* high, int64_t count,
-                                 int64_t padded) {
+GATUN_AMX_VECTORS void pair_up(uint32_t* words, int64_t padded, const Bf16* const* from,
+                               int64_t pairs, int64_t columns) {
+  const Interleaver interleaver;
   for (int64_t j = 0; j < padded; j += 16) {
-    const int64_t some = std::clamp<int64_t>(count - j, 0, 16);
-    const auto low_mask = static_cast<__mmask16>(low == nullptr ? 0 : (1u << some) - 1);
-    const auto high_mask = static_cast<__mmask16>(high == nullptr ? 0 : (1u << some) - 1);
-    const __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(low_mask, low + j));
-    const __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(high_mask, high + j));
-    _mm512_storeu_si512(words + j, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+    const auto mask = static_cast<__mmask16>(first_of(std::clamp<int64_t>(columns - j, 0, 16)));
+    for (int64_t i = 0; i < pairs; ++i) {
+      _mm512_storeu_si512(words + i * padded + j,
+                          interleaver(from[2 * i], from[2 * i + 1], j, mask));
+    }
   }
 }
 
@@ -225,9 +249,9 @@ namespace gatun::kernels::amx {
 Tiles::Tiles(int64_t) { absent(); }
 Tiles::~Tiles() = default;
 void multiply(const Product&, int64_t, int) { absent(); }
-void round_rows(Bf16* const*, int64_t, int64_t, const float*, int64_t, bool) { absent(); }
-void transpose(Bf16*, int64_t, const Bf16*, int64_t, int64_t, int64_t) { absent(); }
-void pair_rows(uint32_t*, const Bf16*, const Bf16*, int64_t, int64_t) { absent(); }
+void round_rows(Bf16*, int64_t, int64_t, int64_t, const float*, int64_t, bool) { absent(); }
+void stand_up(Bf16*, int64_t, const Bf16* const*, int64_t, int64_t, int64_t) { absent(); }
+void pair_up(uint32_t*, int64_t, const Bf16* const*, int64_t, int64_t) { absent(); }
 
 }  // namespace gatun::kernels::amx
 

@@ -47,15 +47,20 @@ struct Product {
 };
 void multiply(const Product& product, int64_t row_tiles, int column_tiles);
 
-// y[i][j] = activation(sums[i][j]) rounded; rows whose place is NULL are dropped.
-void round_rows(Bf16* const* y, int64_t rows, int64_t columns, const float* sums, int64_t sums_row,
-                bool relu);
+// y[i * y_row + j] = activation(sums[i][j]) rounded, for two tiles of columns at most.
+void round_rows(Bf16* y, int64_t y_row, int64_t rows, int64_t columns, const float* sums,
+                int64_t sums_row, bool relu);
 
-// to[j * to_row + i] = from[i * from_row + j]
-void transpose(Bf16* to, int64_t to_row, const Bf16* from, int64_t from_row, int64_t rows,
-               int64_t columns);
+// What becomes depth, one pixel or row after the other, from wherever they lie; NULL is zeros.
 
-// words[j] = (low[j], high[j]) for j < count, 0 up to `padded`; a row that is NULL is zeros.
-void pair_rows(uint32_t* words, const Bf16* low, const Bf16* high, int64_t count, int64_t padded);
+// to[j * to_row + i] = from[i][start + j] for i < count, j < columns, and zeros up to a multiple of
+// 32 of i.
+void stand_up(Bf16* to, int64_t to_row, const Bf16* const* from, int64_t count, int64_t start,
+              int64_t columns);
+
+// words[i * padded + j] = (from[2 i][j], from[2 i + 1][j]) for i < pairs, j < columns; 0 up to
+// `padded`.
+void pair_up(uint32_t* words, int64_t padded, const Bf16* const* from, int64_t pairs,
+             int64_t columns);
 
 }  // namespace gatun::kernels::amx

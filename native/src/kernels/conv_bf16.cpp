@@ -148,8 +148,10 @@ void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
   plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
 }
 
-// The tile unit finds the rows of a pointwise convolution in x itself where there are enough of
-// them in every task; tasks are as large as their part of x fits into a near cache.
+// The same for the tile unit, which finds the rows of a pointwise convolution in x itself where
+// every task has enough of them. So fast are products there that the traffic decides: a task's part
+// of x stays in the first or second cache level, but is large enough for every reading of the
+// weights.
 void choose_tasks_on_tiles(Plan& plan, int workers, int64_t result_rows) {
   const Dense& part = plan.parts.front();
   if (plan.parts.size() == 1 && part.R == 1 && part.S == 1 && part.stride_h == 1 &&
@@ -159,12 +161,21 @@ void choose_tasks_on_tiles(Plan& plan, int workers, int64_t result_rows) {
     plan.H *= std::exchange(plan.images, 1);
     plan.parts.front().rows = result_rows = plan.H;
   }
-  choose_tasks(plan, workers, result_rows);
-  const int64_t x_bytes = plan.x_image() * static_cast<int64_t>(sizeof(Bf16));
-  plan.bands =
-      std::min(std::max(plan.bands, x_bytes / (64 << 10)), std::max<int64_t>(1, result_rows / 4));
-  while (plan.pointwise && plan.bands > 1 && plan.H / plan.bands * plan.W < amx::kRows)
+  const int64_t wanted = 4 * workers, panels = std::max<int64_t>(1, plan.panels.count());
+  const int64_t weights = plan.panels.padded_columns() * plan.depth * 4;
+  const int64_t near = weights > (256 << 10) ? 512 << 10 : 64 << 10;
+  const int64_t x_bytes = std::max<int64_t>(1, plan.x_image() * 2);
+  plan.images_per_task =
+      std::clamp<int64_t>(near / x_bytes, 1, std::max<int64_t>(1, plan.images * panels / wanted));
+  const int64_t cuts = std::max<int64_t>(1, plan.image_groups() * panels);
+  plan.bands = std::clamp<int64_t>(std::max(x_bytes / near, (wanted + cuts - 1) / cuts), 1,
+                                   std::max<int64_t>(1, result_rows / 4));
+  while (plan.pointwise && plan.bands > 1 && plan.H / plan.bands * plan.W < amx::kRows) {
     --plan.bands;
+  }
+  const int64_t tasks = std::max<int64_t>(1, plan.image_groups() * plan.bands);
+  const int64_t groups = std::clamp<int64_t>((wanted + tasks - 1) / tasks, 1, panels);
+  plan.panels_per_task = (panels + groups - 1) / groups;
 }
 
 void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {

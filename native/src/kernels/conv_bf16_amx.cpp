@@ -131,7 +131,6 @@ void run_image(const Layout& l, const Dense& part, const std::vector<Run>& runs,
   const Plan& plan = *l.plan;
   const int vectors = plan.panels.vectors(panel);
   alignas(64) float sums[amx::kMaxTiles * amx::kRows * amx::kRows];
-  Bf16* rows[amx::kMaxTiles * amx::kRows];
   amx::Product product;
   product.a_row = l.stride_w * l.pixel();
   product.b = weights;
@@ -154,12 +153,18 @@ void run_image(const Layout& l, const Dense& part, const std::vector<Run>& runs,
     }
     amx::multiply(product, tiles, vectors);
     int64_t i = row_begin + first / row_pixels, j = first % row_pixels;
-    for (int64_t row = 0; row < count; ++row) {
-      rows[row] =
-          j < part.columns && i < row_end ? y + i * part.y_row + j * part.y_column : nullptr;
-      if (++j == row_pixels) j = 0, ++i;
+    for (int64_t row = 0; row < count;) {
+      const bool inside = j < part.columns;
+      const int64_t some = std::min(count - row, (inside ? part.columns : row_pixels) - j);
+      if (inside && i < row_end) {
+        amx::round_rows(y + i * part.y_row + j * part.y_column, part.y_column, some,
+                        plan.panels.columns(panel), sums + row * product.sums_row, product.sums_row,
+                        plan.relu);
+      }
+      row += some;
+      j += some;
+      if (j == row_pixels) j = 0, ++i;
     }
-    amx::round_rows(rows, count, plan.panels.columns(panel), sums, product.sums_row, plan.relu);
     next = first + count;
   }
 }

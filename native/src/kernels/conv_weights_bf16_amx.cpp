@@ -2,8 +2,9 @@
 // with rows `pitch` pixels apart and zeros between, into pairs of pixels, which are rows of B; and
 // the pixels of x that these rows see, channel by channel, which are rows of A: a tap of the kernel
 // is a distance along them, so that one copy serves all taps. Rows and columns of x with the same
-// remainder by the stride lie together. (What is not finite may meet the zeros between rows, so
-// that other taps of its channel or filter become NaN.)
+// remainder by the stride lie together. Few channels would leave most rows of a tile empty; then a
+// window's row counts as one pixel with S times as many. (What is not finite may meet the zeros
+// between rows, so that other taps of its channel or filter become NaN.)
 #include <algorithm>
 
 #include "kernels/amx.h"
@@ -37,14 +38,30 @@ struct Plan {
   ConvGeometry g;
   Panels panels;
   Partials sums;
+  bool by_windows;  // rows of windows are pixels
   int64_t phases_h, phases_w;
   int64_t more_lines, more_columns;  // that windows see behind the first tap of a phase
-  int64_t pitch = 0;                 // pixels from a row to the next
+  int64_t pitch;                     // pixels from a row to the next
   int64_t rows_per_chunk = 1;        // of dy
   int64_t depth = 0, row = 0;        // pixels of the largest chunk; of a row of A
   int64_t blocks_per_task = 1;       // of channels
   Scratch<Bf16> staged_x = {};
   Scratch<uint32_t> staged_dy = {};
+  Scratch<const Bf16*> pixels = {};
+  Scratch<Bf16> edges = {};
+
+  int64_t taps_w() const { return by_windows ? 1 : d.S; }
+  // Whether window j's rows lie inside those of x.
+  bool is_inside(int64_t j) const {
+    const int64_t w = j * g.stride_w - g.pad_w;
+    return w >= 0 && w + d.S <= d.W;
+  }
+  // Elements of a worker's copies of windows' rows that reach into the padding.
+  int64_t edges_size() const {
+    int64_t count = 0;
+    for (int64_t j = 0; by_windows && j < d.Q; ++j) count += !is_inside(j);
+    return count * depth / pitch * d.S * d.C;
+  }
 
   Phase column_phase(int64_t b) const { return {b, g.stride_w, g.pad_w, d.S, d.Q, d.W}; }
   int64_t rows() const { return d.N * d.P; }  // of dy
@@ -65,43 +82,36 @@ struct Segment {
 class Chunk {
  public:
   Chunk(const Plan& plan, int64_t begin, int64_t end, int64_t block_begin, int64_t block_end,
-        Bf16* x, uint32_t* dy)
+        Bf16* x, uint32_t* dy, const Bf16** pixels, Bf16* edges)
       : plan_(plan),
         begin_(begin),
         end_(end),
         block_begin_(block_begin),
         channels_((block_end - block_begin) * amx::kRows),
         x_(x),
-        dy_(dy) {
-    int64_t pixels = 0;
-    for_segments([&](const Segment& s) { pixels = s.at + lines(s) * plan_.pitch; });
-    depth_ = divide_up(pixels, kDepth) * kDepth;
+        dy_(dy),
+        pixels_(pixels),
+        edges_(edges) {
+    int64_t length = 0;
+    for_segments([&](const Segment& s) { length = s.at + lines(s) * plan_.pitch; });
+    depth_ = divide_up(length, kDepth) * kDepth;
   }
 
   void stage() const {
-    std::fill_n(x_, plan_.phases() * channels_ * plan_.row, Bf16{});
-    for_segments([&](const Segment& s) { stage_x(s); });
-    int64_t pair = 0;
-    bool half = false;
-    const Bf16* low = nullptr;
-    const auto put = [&](const Bf16* pixel) {
-      if (half) {
-        const int64_t padded = plan_.panels.padded_columns();
-        amx::pair_rows(dy_ + pair++ * padded, low, pixel, plan_.d.K, padded);
-      }
-      low = pixel;
-      half = !half;
-    };
-    for_segments([&](const Segment& s) {
-      const auto& d = plan_.d;
-      for (int64_t i = s.row_begin; i < s.row_begin + lines(s); ++i) {
-        const Bf16* row = plan_.dy + (s.image * d.P + i) * d.Q * d.K;
-        for (int64_t j = 0; j < plan_.pitch; ++j) {
-          put(i < s.row_end && j < d.Q ? row + j * d.K : nullptr);
-        }
-      }
-    });
-    while (half || pair < depth_ / 2) put(nullptr);
+    const int64_t c = block_begin_ * amx::kRows,
+                  some = std::min(plan_.sums.channels - c, channels_);
+    const int64_t count = depth_ + plan_.reach();
+    for (int64_t phase = 0; phase < plan_.phases(); ++phase) {
+      Bf16* x = x_ + phase * channels_ * plan_.row;
+      std::fill_n(pixels_, count, nullptr);
+      Bf16* edge = edges_;
+      for_segments([&](const Segment& s) { edge = find_x(s, phase, edge); });
+      amx::stand_up(x, plan_.row, pixels_, count, c, some);
+      std::fill_n(x + some * plan_.row, (channels_ - some) * plan_.row, Bf16{});
+    }
+    std::fill_n(pixels_, depth_, nullptr);
+    for_segments([&](const Segment& s) { find_dy(s); });
+    amx::pair_up(dy_, plan_.panels.padded_columns(), pixels_, depth_ / 2, plan_.d.K);
   }
 
   // sums += all taps by the channels of the blocks, by all filters.
@@ -131,8 +141,6 @@ class Chunk {
     }
   }
 
-  int64_t depth() const { return depth_; }
-
  private:
   template <typename Each>
   void for_segments(Each each) const {
@@ -147,30 +155,54 @@ class Chunk {
   }
   int64_t lines(const Segment& s) const { return s.row_end - s.row_begin + plan_.more_lines; }
 
-  void stage_x(const Segment& s) const {
+  // edge: where to copy what reaches into the padding; returns where it ends.
+  Bf16* find_x(const Segment& s, int64_t phase, Bf16* edge) const {
     const auto& d = plan_.d;
     const auto& g = plan_.g;
-    const int64_t c = block_begin_ * amx::kRows, some = std::min(d.C - c, channels_);
-    for (int64_t phase = 0; phase < plan_.phases(); ++phase) {
-      const Phase columns = plan_.column_phase(phase % plan_.phases_w);
-      if (columns.begin == columns.end) continue;
-      const int64_t a = phase / plan_.phases_w;
-      const int64_t seen = s.row_end - s.row_begin + (d.R - 1 - a) / g.stride_h;
-      for (int64_t line = 0; line < seen; ++line) {
-        const int64_t h = (s.row_begin + line) * g.stride_h + a - g.pad_h;
-        if (h < 0 || h >= d.H) continue;
-        const int64_t w = columns.begin * g.stride_w + columns.first;
-        amx::transpose(
-            x_ + phase * channels_ * plan_.row + s.at + line * plan_.pitch + columns.begin,
-            plan_.row, plan_.x + ((s.image * d.H + h) * d.W + w) * d.C + c, g.stride_w * d.C,
-            columns.end - columns.begin, some);
+    const Phase columns = plan_.column_phase(phase % plan_.phases_w);
+    const int64_t a = phase / plan_.phases_w;
+    const int64_t seen = s.row_end - s.row_begin + (d.R - 1 - a) / g.stride_h;
+    for (int64_t line = 0; line < seen; ++line) {
+      const int64_t h = (s.row_begin + line) * g.stride_h + a - g.pad_h;
+      if (h < 0 || h >= d.H) continue;
+      const Bf16* row = plan_.x + (s.image * d.H + h) * d.W * d.C;
+      const Bf16** to = pixels_ + s.at + line * plan_.pitch;
+      if (plan_.by_windows) {
+        for (int64_t j = 0; j < d.Q; ++j) {
+          const int64_t w = j * g.stride_w - g.pad_w;
+          to[j] = plan_.is_inside(j) ? row + w * d.C : edge;
+          if (!plan_.is_inside(j)) edge = copy_window(edge, row, w);
+        }
+      } else {
+        for (int64_t j = columns.begin; j < columns.end; ++j) {
+          to[j] = row + (j * g.stride_w + columns.first) * d.C;
+        }
       }
+    }
+    return edge;
+  }
+
+  // The pixels w, w + 1, ... of a row for all taps of a kernel row, with zeros beyond its ends.
+  Bf16* copy_window(Bf16* to, const Bf16* row, int64_t w) const {
+    const auto& d = plan_.d;
+    for (const int64_t end = w + d.S; w < end; ++w) {
+      to = w >= 0 && w < d.W ? std::copy_n(row + w * d.C, d.C, to) : std::fill_n(to, d.C, Bf16{});
+    }
+    return to;
+  }
+
+  void find_dy(const Segment& s) const {
+    const auto& d = plan_.d;
+    for (int64_t i = s.row_begin; i < s.row_end; ++i) {
+      const Bf16* row = plan_.dy + (s.image * d.P + i) * d.Q * d.K;
+      const Bf16** to = pixels_ + s.at + (i - s.row_begin) * plan_.pitch;
+      for (int64_t j = 0; j < d.Q; ++j) to[j] = row + j * d.K;
     }
   }
 
   // Where the pixels that a tap sees begin, for the first of 16 channels.
   int64_t place(int64_t block, int64_t tap) const {
-    const int64_t r = tap / plan_.d.S, s = tap % plan_.d.S;
+    const int64_t r = tap / plan_.taps_w(), s = tap % plan_.taps_w();
     const int64_t phase = r % plan_.g.stride_h * plan_.phases_w + s % plan_.g.stride_w;
     return (phase * channels_ + block * amx::kRows) * plan_.row +
            r / plan_.g.stride_h * plan_.pitch + s / plan_.g.stride_w;
@@ -178,8 +210,10 @@ class Chunk {
 
   const Plan& plan_;
   int64_t begin_, end_, block_begin_, channels_;
-  Bf16* x_;       // [phases, channels, plan.row]
-  uint32_t* dy_;  // [depth / 2, padded columns]
+  Bf16* x_;              // [phases, channels, plan.row]
+  uint32_t* dy_;         // [depth / 2, padded columns]
+  const Bf16** pixels_;  // where what is staged comes from, NULL for zeros
+  Bf16* edges_;          // copies of what reaches into the padding
   int64_t depth_ = 0;
 };
 
@@ -196,7 +230,9 @@ void group_task(const Plan& plan, const Context& context, int64_t task) {
   for (int64_t f = rows.begin(group); f < rows.end(group); f += plan.rows_per_chunk) {
     const Chunk chunk(plan, f, std::min(rows.end(group), f + plan.rows_per_chunk), block_begin,
                       block_end, context.at(plan.staged_x) + context.worker * plan.x_size(),
-                      context.at(plan.staged_dy) + context.worker * plan.dy_size());
+                      context.at(plan.staged_dy) + context.worker * plan.dy_size(),
+                      context.at(plan.pixels) + context.worker * plan.row,
+                      context.at(plan.edges) + context.worker * plan.edges_size());
     chunk.stage();
     chunk.add_to(sums);
   }
@@ -233,6 +269,7 @@ void choose_tasks(Plan& plan, int workers) {
 void backward_weights_on_tiles(Launcher& launcher, const Tensor& dw, const Tensor& x,
                                const Tensor& dy, const ConvGeometry& g) {
   const naive::ConvDims d(x, dw, dy);
+  const bool by_windows = divide_up(d.S * d.C, amx::kRows) < d.S * divide_up(d.C, amx::kRows);
   Plan plan{.x = x.as<Bf16>(),
             .dy = dy.as<Bf16>(),
             .d = d,
@@ -240,19 +277,21 @@ void backward_weights_on_tiles(Launcher& launcher, const Tensor& dw, const Tenso
             .panels = Panels(amx::kRows, kMaxVectors, d.K),
             .sums = {.dw = dw.as<float>(),
                      .filters = d.K,
-                     .taps = d.R * d.S,
-                     .channels = d.C,
+                     .taps = by_windows ? d.R : d.R * d.S,
+                     .channels = by_windows ? d.S * d.C : d.C,
                      .block = amx::kRows,
                      .width = 0},
+            .by_windows = by_windows,
             .phases_h = std::min(g.stride_h, d.R),
-            .phases_w = std::min(g.stride_w, d.S),
+            .phases_w = by_windows ? 1 : std::min(g.stride_w, d.S),
             .more_lines = (d.R - 1) / g.stride_h,
-            .more_columns = (d.S - 1) / g.stride_w};
+            .more_columns = by_windows ? 0 : (d.S - 1) / g.stride_w,
+            .pitch = d.Q};
   plan.sums.width = plan.panels.padded_columns();
   // What windows see behind a row are zeros: its own, or those before the next row.
-  for (int64_t b = 0; b < plan.phases_w; ++b) {
+  for (int64_t b = 0; !by_windows && b < plan.phases_w; ++b) {
     const Phase phase = plan.column_phase(b);
-    plan.pitch = std::max({plan.pitch, d.Q, phase.end, phase.seen - phase.begin});
+    plan.pitch = std::max({plan.pitch, phase.end, phase.seen - phase.begin});
   }
   choose_tasks(plan, launcher.workers());
   // The most pixels are those of rows that begin inside an image.
@@ -264,6 +303,8 @@ void backward_weights_on_tiles(Launcher& launcher, const Tensor& dw, const Tenso
   plan.sums.partials = launcher.scratch<float>(plan.sums.groups * plan.sums.size());
   plan.staged_x = launcher.scratch<Bf16>(launcher.workers() * plan.x_size());
   plan.staged_dy = launcher.scratch<uint32_t>(launcher.workers() * plan.dy_size());
+  plan.edges = launcher.scratch<Bf16>(launcher.workers() * plan.edges_size());
+  plan.pixels = launcher.scratch<const Bf16*>(launcher.workers() * plan.row);
   launcher.parallel(
       plan.sums.groups * plan.block_tasks(),
       [plan](const Context& context, int64_t task) { group_task(plan, context, task); });

@@ -8,7 +8,7 @@
 namespace gatun::kernels {
 namespace {
 
-constexpr int64_t kRowsPerTask = 60, kRowsPerTaskOnTiles = 64;  // multiples of the rows of a tile
+constexpr int64_t kRowsPerTask = 60;  // a multiple of the rows of a tile
 constexpr int64_t kDepthPerPack = 128;
 
 struct Plan {
@@ -20,14 +20,17 @@ struct Plan {
   bool relu;
   bool on_tiles;
   Panels panels;
+  int64_t rows_per_task = kRowsPerTask, panels_per_task = 1;
   Scratch<uint32_t> packed_b = {};
   Scratch<Bf16> packed_a = {};
   Scratch<float> packed_bias = {};
 
   bool packs_a() const { return layout.transpose_a || K % 2 != 0 || (on_tiles && M < amx::kRows); }
   int64_t words() const { return (K + 1) / 2; }
-  int64_t rows_per_task() const { return on_tiles ? kRowsPerTaskOnTiles : kRowsPerTask; }
-  int64_t row_tasks() const { return (M + rows_per_task() - 1) / rows_per_task(); }
+  // Elements from a row of A to the next; packed rows end where stand_up() does.
+  int64_t a_row() const { return packs_a() && on_tiles ? (K + 31) / 32 * 32 : words() * 2; }
+  int64_t row_tasks() const { return (M + rows_per_task - 1) / rows_per_task; }
+  int64_t panel_tasks() const { return (panels.count() + panels_per_task - 1) / panels_per_task; }
   int64_t depth_tasks() const { return (K + kDepthPerPack - 1) / kDepthPerPack; }
 };
 
@@ -45,18 +48,22 @@ void pack_b_task(const Plan& plan, const Context& context, int64_t task) {
 }
 
 void pack_a_task(const Plan& plan, const Context& context, int64_t task) {
-  const int64_t begin = task * plan.rows_per_task();
-  const int64_t end = std::min(plan.M, begin + plan.rows_per_task());
-  const int64_t depth = plan.words() * 2;
+  const int64_t begin = task * plan.rows_per_task;
+  const int64_t end = std::min(plan.M, begin + plan.rows_per_task);
+  const int64_t depth = plan.a_row();
   Bf16* to = context.at(plan.packed_a);
   if (plan.layout.transpose_a && plan.on_tiles) {
-    amx::transpose(to + begin * depth, depth, plan.a + begin, plan.M, plan.K, end - begin);
-    for (int64_t i = begin; i < end && depth > plan.K; ++i) to[i * depth + plan.K] = {};
+    const Bf16* rows[32];
+    for (int64_t k = 0; k < plan.K; k += 32) {
+      const int64_t some = std::min<int64_t>(32, plan.K - k);
+      for (int64_t i = 0; i < some; ++i) rows[i] = plan.a + (k + i) * plan.M;
+      amx::stand_up(to + begin * depth + k, depth, rows, some, begin, end - begin);
+    }
     return;
   }
   for (int64_t k = 0; k < depth; ++k) {
     for (int64_t i = begin; i < end; ++i) {
-      to[i * depth + k] = k == plan.K               ? Bf16{}
+      to[i * depth + k] = k >= plan.K               ? Bf16{}
                           : plan.layout.transpose_a ? plan.a[k * plan.M + i]
                                                     : plan.a[i * plan.K + k];
     }
@@ -64,20 +71,21 @@ void pack_a_task(const Plan& plan, const Context& context, int64_t task) {
 }
 
 void multiply_on_tiles(const Plan& plan, const Context& context, int64_t task) {
-  const int64_t begin = task * plan.rows_per_task();
-  const int64_t end = std::min(plan.M, begin + plan.rows_per_task());
+  const int64_t begin = task / plan.panel_tasks() * plan.rows_per_task;
+  const int64_t end = std::min(plan.M, begin + plan.rows_per_task);
+  const int64_t panel_begin = task % plan.panel_tasks() * plan.panels_per_task;
+  const int64_t panel_end = std::min(plan.panels.count(), panel_begin + plan.panels_per_task);
   const Bf16* a = plan.packs_a() ? context.at(plan.packed_a) : plan.a;
   alignas(64) float sums[amx::kMaxTiles * amx::kRows * amx::kRows];
-  Bf16* y_rows[amx::kMaxTiles * amx::kRows];
   const Run whole{0, 0};
   amx::Product product;
-  product.a_row = plan.words() * 2;
+  product.a_row = plan.a_row();
   product.runs = &whole;
   product.run_count = 1;
   product.depth = plan.words();
   product.sums = sums;
   const amx::Tiles registers(product.depth);
-  for (int64_t panel = 0; panel < plan.panels.count(); ++panel) {
+  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
     const int64_t start = plan.panels.start(panel);
     const int vectors = plan.panels.vectors(panel);
     product.b = context.at(plan.packed_b) + start * plan.words();
@@ -91,14 +99,25 @@ void multiply_on_tiles(const Plan& plan, const Context& context, int64_t task) {
         product.a[t] = a + (first + t * amx::kRows) * product.a_row;
       }
       amx::multiply(product, tiles, vectors);
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t row = first + i;
-        y_rows[i] = row >= begin && row < end ? plan.y + row * plan.N + start : nullptr;
-      }
-      amx::round_rows(y_rows, count, plan.panels.columns(panel), sums, product.sums_row, plan.relu);
+      const int64_t skipped = std::max<int64_t>(0, begin - first);
+      const int64_t rows = std::min(first + count, end) - first - skipped;
+      amx::round_rows(plan.y + (first + skipped) * plan.N + start, plan.N, rows,
+                      plan.panels.columns(panel), sums + skipped * product.sums_row,
+                      product.sums_row, plan.relu);
       next = first + count;
     }
   }
+}
+
+// Rows that stay in the second cache level while the panels pass by. The cut changes no bit.
+void choose_tasks_on_tiles(Plan& plan, int workers) {
+  const int64_t wanted = 4 * workers, block = 2 * amx::kRows;
+  const int64_t row_bytes = std::max<int64_t>(2, plan.a_row() * 2);
+  const int64_t most = std::max<int64_t>(block, (512 << 10) / row_bytes / block * block);
+  plan.rows_per_task = std::min(most, (plan.M + block - 1) / block * block);
+  const int64_t groups = std::clamp<int64_t>((wanted + plan.row_tasks() - 1) / plan.row_tasks(), 1,
+                                             plan.panels.count());
+  plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
 }
 
 void multiply_task(const Plan& plan, const Context& context, int64_t task) {
@@ -153,10 +172,12 @@ void matmul_bf16(Launcher& launcher, const Tensor& y, const Tensor& a, const Ten
             .on_tiles = may_use_tiles(),
             .panels = Panels(kernels.lanes, kMaxVectors, y.dims[1])};
   if (y.count == 0) return;
+  plan.panels_per_task = plan.panels.count();
+  if (plan.on_tiles) choose_tasks_on_tiles(plan, launcher.workers());
   plan.packed_b = launcher.scratch<uint32_t>(plan.panels.padded_columns() * plan.words());
   plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
   if (plan.packs_a())
-    plan.packed_a = launcher.scratch<Bf16>(std::max(plan.M, amx::kRows) * plan.words() * 2);
+    plan.packed_a = launcher.scratch<Bf16>(std::max(plan.M, amx::kRows) * plan.a_row());
   const int64_t b_tasks = plan.panels.count() * plan.depth_tasks();
   const int64_t a_tasks = plan.packs_a() ? plan.row_tasks() : 0;
   launcher.parallel(b_tasks + a_tasks + 1,
@@ -170,9 +191,9 @@ void matmul_bf16(Launcher& launcher, const Tensor& y, const Tensor& a, const Ten
                         to[j] = j < plan.N ? to_float(plan.bias[j]) : 0;
                       }
                     });
-  launcher.parallel(plan.row_tasks(), [plan](const Context& context, int64_t task) {
-    multiply_task(plan, context, task);
-  });
+  launcher.parallel(
+      plan.row_tasks() * plan.panel_tasks(),
+      [plan](const Context& context, int64_t task) { multiply_task(plan, context, task); });
 }
 
 }  // namespace gatun::kernels
