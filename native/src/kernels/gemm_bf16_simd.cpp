@@ -45,9 +45,9 @@ struct ByParts {  // any processor: two multiply-adds of f32. Here bf16 saves me
 };
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-// In assembly, since no SIMD target of Highway 1.0 lets the compiler use these instructions. Intel's
-// processors begin one every other cycle only, which is what two multiply-adds and the unpacking of
-// ByParts take there; but those that are so slow have the tile unit (amx.h).
+// In assembly, since no SIMD target of Highway 1.0 lets the compiler use these instructions.
+// Intel's processors begin one every other cycle only, which is what two multiply-adds and the
+// unpacking of ByParts take there; but those that are so slow have the tile unit (amx.h).
 struct ByDot {
   // As for f32: see gemm_simd.cpp.
   static constexpr int max_gathered(int) { return 10; }
