@@ -195,22 +195,26 @@ __global__ void normalise_kernel(Normalisation<T> n, Channels s) {
         n.epsilon < 0 ? spread.values[k] : 1 / math::sqrt(spread.values[k] + n.epsilon);
     scale.values[k] = gamma.values[k] * inverse;
   }
-  for (int64_t row = share.row; row < share.end; row += share.step) {
-    const int64_t at = share.at(s, row);
-    const Pack<W, N> x = widen(n.x.template load<N>(at));
-    Pack<W, N> y;
-    for (int k = 0; k < N; ++k) {
-      y.values[k] = (x.values[k] - mean.values[k]) * scale.values[k] + beta.values[k];
-    }
-    if (n.residual) {
-      const Pack<W, N> added = widen(n.residual.template load<N>(at));
-      for (int k = 0; k < N; ++k) y.values[k] += added.values[k];
-    }
-    if (n.relu) {
-      for (int k = 0; k < N; ++k) y.values[k] = y.values[k] < 0 ? W{0} : y.values[k];
-    }
-    n.y.template store<N>(at, narrow<T, N>(y));
-  }
+  struct Values {
+    Pack<T, N> x, residual;
+  };
+  for_rows<Values>(
+      share,
+      [&](int64_t row) {
+        const int64_t at = share.at(s, row);
+        return Values{n.x.template load<N>(at),
+                      n.residual ? n.residual.template load<N>(at) : Pack<T, N>{}};
+      },
+      [&](int64_t row, const Values& values) {
+        const Pack<W, N> x = widen(values.x), residual = widen(values.residual);
+        Pack<W, N> y;
+        for (int k = 0; k < N; ++k) {
+          y.values[k] = (x.values[k] - mean.values[k]) * scale.values[k] + beta.values[k];
+          if (n.residual) y.values[k] += residual.values[k];
+          if (n.relu) y.values[k] = y.values[k] < 0 ? W{0} : y.values[k];
+        }
+        n.y.template store<N>(share.at(s, row), narrow<T, N>(y));
+      });
 }
 
 template <typename T>
@@ -231,14 +235,23 @@ struct Gradient {
   Global<const W> mean, inv_std, gamma;
   int64_t each;
 
+  // A pack of dy, of x and of y.
   template <int N>
-  __device__ Pack<W, N> g(int64_t at) const {
-    Pack<W, N> g = widen(dy.template load<N>(at));
-    if (y) {
-      const Pack<W, N> passed = widen(y.template load<N>(at));
+  struct Values {
+    Pack<T, N> dy, x, y;
+
+    __device__ Pack<W, N> g(bool gated) const {
+      Pack<W, N> g = widen(dy);
+      if (!gated) return g;
+      const Pack<W, N> passed = widen(y);
       for (int k = 0; k < N; ++k) g.values[k] = passed.values[k] > 0 ? g.values[k] : W{0};
+      return g;
     }
-    return g;
+  };
+  template <int N>
+  __device__ Values<N> load(int64_t at) const {
+    return {dy.template load<N>(at), x.template load<N>(at),
+            y ? y.template load<N>(at) : Pack<T, N>{}};
   }
 };
 
@@ -251,14 +264,16 @@ __global__ void sums_kernel(Global<WideOf<T>> partial, Gradient<T> d, Channels s
   const Pack<W, N> mean = of_groups<N>(d.mean, share, s, d.each);
   const Pack<W, N> inverse = of_groups<N>(d.inv_std, share, s, d.each);
   Pack<W, N> sum{}, product{};
-  for (int64_t row = share.row; row < share.end; row += share.step) {
-    const int64_t at = share.at(s, row);
-    const Pack<W, N> g = d.template g<N>(at), x = widen(d.x.template load<N>(at));
-    for (int k = 0; k < N; ++k) {
-      sum.values[k] += g.values[k];
-      product.values[k] += g.values[k] * ((x.values[k] - mean.values[k]) * inverse.values[k]);
-    }
-  }
+  using Values = typename Gradient<T>::template Values<N>;
+  for_rows<Values>(
+      share, [&](int64_t row) { return d.template load<N>(share.at(s, row)); },
+      [&](int64_t, const Values& values) {
+        const Pack<W, N> g = values.g(bool(d.y)), x = widen(values.x);
+        for (int k = 0; k < N; ++k) {
+          sum.values[k] += g.values[k];
+          product.values[k] += g.values[k] * ((x.values[k] - mean.values[k]) * inverse.values[k]);
+        }
+      });
   sum = sum_lanes<kChannelThreads>(sum, room, s.lanes);
   product = sum_lanes<kChannelThreads>(product, room, s.lanes);
   if (static_cast<int>(threadIdx.x) >= s.lanes || share.channel >= s.channels) return;
@@ -326,18 +341,21 @@ __global__ void gradient_kernel(Gradient<T> d, Global<const WideOf<T>> means, Ch
   const Pack<W, N> sum = of_groups<N>(means, share, s, d.each);
   const Pack<W, N> product =
       of_groups<N>(means.at(s.images * (s.channels / d.each)), share, s, d.each);
-  for (int64_t row = share.row; row < share.end; row += share.step) {
-    const int64_t at = share.at(s, row);
-    const Pack<W, N> g = d.template g<N>(at), x = widen(d.x.template load<N>(at));
-    Pack<W, N> dx;
-    for (int k = 0; k < N; ++k) {
-      const W xhat = (x.values[k] - mean.values[k]) * inverse.values[k];
-      dx.values[k] = inverse.values[k] *
-                     (gamma.values[k] * g.values[k] - (sum.values[k] + xhat * product.values[k]));
-    }
-    if (d.dresidual) d.dresidual.template store<N>(at, narrow<T, N>(g));
-    d.dx.template store<N>(at, narrow<T, N>(dx));
-  }
+  using Values = typename Gradient<T>::template Values<N>;
+  for_rows<Values>(
+      share, [&](int64_t row) { return d.template load<N>(share.at(s, row)); },
+      [&](int64_t row, const Values& values) {
+        const Pack<W, N> g = values.g(bool(d.y)), x = widen(values.x);
+        Pack<W, N> dx;
+        for (int k = 0; k < N; ++k) {
+          const W xhat = (x.values[k] - mean.values[k]) * inverse.values[k];
+          dx.values[k] = inverse.values[k] * (gamma.values[k] * g.values[k] -
+                                              (sum.values[k] + xhat * product.values[k]));
+        }
+        const int64_t at = share.at(s, row);
+        if (d.dresidual) d.dresidual.template store<N>(at, narrow<T, N>(g));
+        d.dx.template store<N>(at, narrow<T, N>(dx));
+      });
 }
 
 template <typename T>

@@ -68,4 +68,24 @@ struct ChannelShare {
   }
 };
 
+// use(row, load(row)) for a thread's rows; some are loaded before the first is used, so that the
+// memory has something to do. Value is what load gives.
+template <typename Value, typename Load, typename Use>
+__device__ void for_rows(const ChannelShare& share, Load load, Use use) {
+  constexpr int kAtOnce = 4;
+  for (int64_t row = share.row; row < share.end; row += kAtOnce * share.step) {
+    Value values[kAtOnce] = {};
+    GATUN_UNROLL
+    for (int u = 0; u < kAtOnce; ++u) {
+      const int64_t r = row + u * share.step;
+      if (r < share.end) values[u] = load(r);
+    }
+    GATUN_UNROLL
+    for (int u = 0; u < kAtOnce; ++u) {
+      const int64_t r = row + u * share.step;
+      if (r < share.end) use(r, values[u]);
+    }
+  }
+}
+
 }  // namespace gatun::cuda

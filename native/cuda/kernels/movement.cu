@@ -34,9 +34,39 @@ struct Convert {
   }
 };
 
-// An element of y, and where it lies in x: axis by axis from the last.
+// How the axes of y lie in x, neighbours that stay together as one.
+struct Axes {
+  int32_t rank = 0;
+  int64_t dims[GT_MAX_RANK] = {};
+  int64_t strides[GT_MAX_RANK] = {};  // in x
+
+  Axes(const Tensor& y, const Tensor& x, const gatun::kernels::Axes& axes) {
+    int64_t x_strides[GT_MAX_RANK] = {};
+    int64_t stride = 1;
+    for (int32_t i = x.rank - 1; i >= 0; --i) {
+      x_strides[i] = stride;
+      stride *= x.dims[i];
+    }
+    for (int32_t i = 0; i < y.rank; ++i) {
+      if (y.dims[i] == 1) continue;
+      const bool goes_on = rank > 0 && strides[rank - 1] == x_strides[axes[i]] * y.dims[i];
+      if (!goes_on) dims[rank++] = 1;
+      dims[rank - 1] *= y.dims[i];
+      strides[rank - 1] = x_strides[axes[i]];
+    }
+  }
+  // Where neighbours in x lie in y; none for a single element.
+  int32_t innermost_of_x() const {
+    for (int32_t i = 0; i < rank; ++i) {
+      if (strides[i] == 1) return i;
+    }
+    return -1;
+  }
+};
+
+// Neighbours stay neighbours: packs of rows that lie elsewhere.
 template <typename T>
-struct Permute {
+struct MoveRows {
   Global<T> y;
   Global<const T> x;
   int32_t rank;
@@ -45,12 +75,58 @@ struct Permute {
 
   template <int N>
   __device__ void at(int64_t i) const {
-    static_assert(N == 1);
     int64_t rest = i, from = 0;
     for (int32_t axis = rank - 1; axis >= 0; --axis) from += dims[axis].split(rest) * strides[axis];
-    y[i] = x[from];
+    y.template store<N>(i, x.template load<N>(from));
   }
 };
+
+// Two axes that change places: neighbours in x along one, `x_size` of them, neighbours in y along
+// the other. The other axes number the pictures.
+template <typename T>
+struct Transpose {
+  Global<T> y;
+  Global<const T> x;
+  int64_t x_size, y_size;
+  int64_t stride_in_x, stride_in_y;  // of the axis that is innermost in the other one
+  int64_t x_tiles, y_tiles;
+  int32_t rank;  // of the pictures' axes
+  Divisor dims[GT_MAX_RANK];
+  int64_t x_strides[GT_MAX_RANK], y_strides[GT_MAX_RANK];
+};
+
+constexpr int kTile = 32;
+constexpr int kTileRows = 8;
+
+// A block turns a tile of 32 x 32 through shared memory, so that both sides are read and written
+// along their rows.
+template <typename T>
+__global__ void transpose_kernel(Transpose<T> t) {
+  using Stored = std::conditional_t<sizeof(T) == 1, uint16_t, T>;
+  GATUN_SHARED(Stored, tile, kTile * (kTile + 1));
+  int64_t block = blockIdx.x, in_x = 0, in_y = 0;
+  const int64_t x_begin = block % t.x_tiles * kTile;
+  block /= t.x_tiles;
+  const int64_t y_begin = block % t.y_tiles * kTile;
+  block /= t.y_tiles;
+  for (int32_t axis = t.rank - 1; axis >= 0; --axis) {
+    const int64_t at = t.dims[axis].split(block);
+    in_x += at * t.x_strides[axis];
+    in_y += at * t.y_strides[axis];
+  }
+  const int column = lane(), first = warp();
+  for (int row = first; row < kTile; row += kTileRows) {
+    if (x_begin + column >= t.x_size || y_begin + row >= t.y_size) continue;
+    tile[row * (kTile + 1) + column] =
+        static_cast<Stored>(T(t.x[in_x + x_begin + column + (y_begin + row) * t.stride_in_x]));
+  }
+  barrier();
+  for (int row = first; row < kTile; row += kTileRows) {
+    if (y_begin + column >= t.y_size || x_begin + row >= t.x_size) continue;
+    t.y[in_y + y_begin + column + (x_begin + row) * t.stride_in_y] =
+        static_cast<T>(Stored(tile[column * (kTile + 1) + row]));
+  }
+}
 
 // The sizes of x [N,H,W,C] and y [N,P,Q,K].
 struct Subsampling {
@@ -139,20 +215,50 @@ void copy(Queue& queue, const Tensor& y, const Tensor& x) {
   });
 }
 
-void permute(Queue& queue, const Tensor& y, const Tensor& x, const gatun::kernels::Axes& axes) {
+void permute(Queue& queue, const Tensor& y, const Tensor& x, const gatun::kernels::Axes& order) {
   if (y.count == 0) return;
-  int64_t x_strides[GT_MAX_RANK] = {};
-  for (int32_t i = x.rank - 1; i >= 0; --i) {
-    x_strides[i] = i == x.rank - 1 ? 1 : x_strides[i + 1] * x.dims[i + 1];
-  }
+  const Axes axes(y, x, order);
+  const int32_t last = axes.rank - 1, inner = axes.innermost_of_x();
   with_type(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    Permute<T> work{elements<T>(y), elements<const T>(x), y.rank, {}, {}};
-    for (int32_t i = 0; i < y.rank; ++i) {
-      work.dims[i] = Divisor(y.dims[i]);
-      work.strides[i] = x_strides[axes[i]];
+    if (inner == last) {
+      MoveRows<T> work{elements<T>(y), elements<const T>(x), axes.rank, {}, {}};
+      for (int32_t i = 0; i < axes.rank; ++i) {
+        work.dims[i] = Divisor(axes.dims[i]);
+        work.strides[i] = axes.strides[i];
+      }
+      const bool packed = axes.rank <= 1 || axes.dims[last] % kPackOf<T> == 0;
+      return launch_work<T>(queue, y.count, packed && are_aligned({&y, &x}), work);
     }
-    queue.launch(work_kernel<1, Permute<T>>, elements_grid(y.count), work, y.count);
+    Transpose<T> work{elements<T>(y),
+                      elements<const T>(x),
+                      axes.dims[inner],
+                      axes.dims[last],
+                      axes.strides[last],
+                      1,
+                      0,
+                      0,
+                      0,
+                      {},
+                      {},
+                      {}};
+    int64_t pictures = 1, y_stride = 1;
+    for (int32_t i = last; i >= 0; --i) {
+      if (i == inner) work.stride_in_y = y_stride;
+      y_stride *= axes.dims[i];
+    }
+    for (int32_t i = 0; i < axes.rank; ++i) {
+      y_stride /= axes.dims[i];
+      if (i == inner || i == last) continue;
+      work.dims[work.rank] = Divisor(axes.dims[i]);
+      work.x_strides[work.rank] = axes.strides[i];
+      work.y_strides[work.rank++] = y_stride;
+      pictures *= axes.dims[i];
+    }
+    work.x_tiles = (work.x_size + kTile - 1) / kTile;
+    work.y_tiles = (work.y_size + kTile - 1) / kTile;
+    const auto blocks = static_cast<uint32_t>(pictures * work.x_tiles * work.y_tiles);
+    queue.launch(transpose_kernel<T>, Grid{{blocks}, {kTile * kTileRows}}, work);
   });
 }
 

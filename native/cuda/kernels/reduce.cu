@@ -76,12 +76,14 @@ __global__ void reduce_columns_kernel(Global<To> results, Global<const From> x, 
   const ChannelShare share(s, N);
   Pack<double, N> value;
   for (int k = 0; k < N; ++k) value.values[k] = start_of(op);
-  for (int64_t row = share.row; row < share.end; row += share.step) {
-    const Pack<From, N> pack = x.template load<N>(share.at(s, row));
-    for (int k = 0; k < N; ++k) {
-      value.values[k] = combine(op, value.values[k], static_cast<double>(pack.values[k]));
-    }
-  }
+  using Values = Pack<From, N>;
+  for_rows<Values>(
+      share, [&](int64_t row) { return x.template load<N>(share.at(s, row)); },
+      [&](int64_t, const Values& values) {
+        for (int k = 0; k < N; ++k) {
+          value.values[k] = combine(op, value.values[k], static_cast<double>(values.values[k]));
+        }
+      });
   value = combine_lanes<kChannelThreads>(value, room, s.lanes,
                                          [=](double a, double b) { return combine(op, a, b); });
   if (static_cast<int>(threadIdx.x) >= s.lanes || share.channel >= s.channels) return;
