@@ -41,20 +41,28 @@ class CudaAgreesTest {
         .allMatch(shape -> shape.count() <= MOST_ELEMENTS);
   }
 
+  @TestFactory
+  Stream<DynamicTest> cudaWorksInPlace() {
+    return Cases.each(
+        CudaAgreesTest::worksInPlace,
+        example -> isSmall(example) && !example.row().inPlace(example).isEmpty());
+  }
+
+  /// With tensors that begin where packs of elements may, and with others: kernels differ.
   private static void agrees(Case example) {
     Backends.requireNative();
-    try (Trial expected = new Trial(Backends.REFERENCE.backend(), example, 0, POISON);
-        Trial actual = new Trial(Cuda.BACKEND, example, 1, OTHER_POISON);
-        Trial kept = new Trial(Cuda.BACKEND, example, 1, POISON)) {
+    try (Trial expected = new Trial(Backends.REFERENCE.backend(), example, 0, POISON)) {
       expected.run();
-      try {
-        actual.run().checkNothingElseWritten();
-      } catch (UnsupportedOperationException e) {
-        if (String.valueOf(e.getMessage()).endsWith("not on CUDA yet")) {
-          abort(e.getMessage());
-        }
-        throw e;
+      for (int shift = 0; shift <= 1; shift++) {
+        agrees(example, expected, shift);
       }
+    }
+  }
+
+  private static void agrees(Case example, Trial expected, int shift) {
+    try (Trial actual = new Trial(Cuda.BACKEND, example, shift, OTHER_POISON);
+        Trial kept = new Trial(Cuda.BACKEND, example, shift, POISON)) {
+      skipIfMissing(() -> actual.run().checkNothingElseWritten());
       for (int k = 0; k < expected.outputCount(); k++) {
         BackendsAgreeTest.compare(
             example, k, expected.output(k).elements(), actual.output(k).elements());
@@ -65,6 +73,22 @@ class CudaAgreesTest {
         kept.checkNothingElseWritten();
         kept.checkSameBits(actual, "recorded");
       }
+    }
+  }
+
+  private static void worksInPlace(Case example) {
+    Backends.requireNative();
+    skipIfMissing(() -> InPlaceTest.checkAll(Cuda.BACKEND, example));
+  }
+
+  private static void skipIfMissing(Runnable check) {
+    try {
+      check.run();
+    } catch (UnsupportedOperationException e) {
+      if (String.valueOf(e.getMessage()).endsWith("not on CUDA yet")) {
+        abort(e.getMessage());
+      }
+      throw e;
     }
   }
 
