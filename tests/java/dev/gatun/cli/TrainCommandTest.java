@@ -13,6 +13,7 @@ import dev.gatun.suite.Backends;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -57,6 +58,37 @@ class TrainCommandTest {
                 "test accuracy [01]\\.\\d{4}, loss \\d\\.\\d{4}; \\d+ images/s in training, step"
                     + " \\d+\\.\\d ms \\(median\\)"),
         lines.get(3));
+  }
+
+  /// On the emulated GPU, unless there is another one: the losses of the CPU, up to rounding.
+  @Test
+  void aRunOnCuda_followsTheCpu() throws IOException {
+    Backends.requireNative();
+    Object data = Digits.write(folder);
+    List<Double> losses = new ArrayList<>();
+    for (String backend : List.of("cpu", "cuda")) {
+      Path file = folder.resolve(backend + ".json");
+      Cli run =
+          Cli.run(
+              "train",
+              "mlp",
+              "--data",
+              data,
+              "--backend",
+              backend,
+              "--steps",
+              5,
+              "--batch",
+              20,
+              "--report",
+              file);
+      assertEquals(0, run.code(), run.err());
+      JsonObject report = read(file);
+      assertEquals(backend, report.get("backend").getAsString());
+      JsonObject epoch = report.getAsJsonArray("epochs").get(0).getAsJsonObject();
+      losses.add(epoch.get("trainLoss").getAsDouble());
+    }
+    assertEquals(losses.getFirst(), losses.getLast(), 1e-4);
   }
 
   @Test

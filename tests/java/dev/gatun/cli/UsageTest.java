@@ -66,7 +66,7 @@ class UsageTest {
           --lr fast       | Invalid value for option '--lr': 'fast' is not a double
           --seed one      | Invalid value for option '--seed': 'one' is not a long
           --steps 1e3     | Invalid value for option '--steps': '1e3' is not a long
-          --backend gpu   | Invalid value for option '--backend': expected one of [cpu, reference] (case-sensitive) but was 'gpu'
+          --backend gpu   | Invalid value for option '--backend': expected one of [cpu, cuda, reference] (case-sensitive) but was 'gpu'
           --nope          | Unknown option: '--nope'
           --report        | Missing required parameter for option '--report' (FILE)
           mlp cnn         | Unmatched argument at index 2: 'cnn'

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param model the model's name
 /// @param data the data set's name
-/// @param backend `cpu` or `reference`
+/// @param backend `cpu`, `cuda` or `reference`
 /// @param threads of the backend
 /// @param seed of the run
 /// @param batch pictures in a step

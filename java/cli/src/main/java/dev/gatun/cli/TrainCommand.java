@@ -35,6 +35,7 @@ final class TrainCommand implements Callable<Integer> {
 
   enum BackendName {
     cpu,
+    cuda,
     reference
   }
 
@@ -179,7 +180,11 @@ final class TrainCommand implements Callable<Integer> {
 
   private Device device() {
     try {
-      return backend == BackendName.cpu ? Device.cpu(threads) : Device.reference();
+      return switch (backend) {
+        case cpu -> Device.cpu(threads);
+        case cuda -> Device.cuda(0);
+        case reference -> Device.reference();
+      };
     } catch (IllegalArgumentException e) {
       throw new UsageException("--threads " + threads + ": " + e.getMessage());
     }
