@@ -106,8 +106,13 @@ GT_API gt_status gt_stream_synchronize(gt_stream stream);
 /* From here to the end, instructions are checked and kept, not run. */
 GT_API gt_status gt_stream_begin_recording(gt_stream stream);
 GT_API gt_status gt_stream_end_recording(gt_program* out, gt_stream stream);
+/* While the stream records: `tensor` changes seldom, so what instructions from here on derive from it, such as weights packed
+ * for a product, may be kept from one run of the program to the next. No instruction of the program writes it. */
+GT_API gt_status gt_stream_hold(gt_stream stream, gt_tensor tensor);
 /* Runs the kept instructions in order and waits for them. Allocates nothing. */
 GT_API gt_status gt_program_run(gt_program program);
+/* To be called when a held tensor has changed: the next run derives anew what the program keeps. */
+GT_API gt_status gt_program_refresh(gt_program program);
 GT_API gt_status gt_program_instructions(gt_program program, int64_t* out_count);
 GT_API void gt_program_destroy(gt_program program);
 

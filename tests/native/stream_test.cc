@@ -67,6 +67,61 @@ TEST_F(StreamTest, KeepsWhatItRecordsForTheProgram) {
   gt_program_destroy(program);
 }
 
+// Two convolutions and a copy with held weights, of which the convolutions keep a packed form: as
+// long as nobody says that the weights have changed, the programs may go on with the old ones.
+TEST_F(StreamTest, KeepsWhatItDerivesFromHeldTensors) {
+  for (const int32_t algorithm : {GT_CONV_DIRECT, GT_CONV_WINOGRAD}) {
+    const Array<float> ones({40, 3, 3, 20}, 1.0f), twos({40, 3, 3, 20}, 2.0f);
+    TestTensor<float> x(device, Array<float>({2, 9, 9, 20}, 1.0f)), w(device, ones);
+    TestTensor<float> y(device, Dims{2, 9, 9, 40}), between(device, Dims{2, 9, 9, 40});
+    TestTensor<float> dx(device, Dims{2, 9, 9, 20}), copy(device, Dims{40, 3, 3, 20});
+    gt_stream stream = device.stream();
+    const auto convolve = [&](gt_tensor to) {
+      EXPECT_OK(gt_conv2d(stream, to, nullptr, x, w, nullptr, nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                          GT_ACTIVATION_NONE, algorithm));
+    };
+    gt_program program = record(device, [&] {
+      convolve(between);  // not held yet
+      EXPECT_OK(gt_stream_hold(stream, w));
+      convolve(y);
+      EXPECT_OK(gt_conv2d_backward_data(stream, dx, nullptr, between, w, nullptr, nullptr, nullptr,
+                                        nullptr, 1, 1, 1, 1, 1, 1, 1, 1, 1, algorithm));
+      EXPECT_OK(gt_copy(stream, copy, w));
+    });
+    const auto middle = [](const Array<float>& pixels, int64_t channels) {
+      Array<float> at = pixels;
+      return at[(4 * 9 + 4) * channels];
+    };
+    for (int run = 0; run < 2; ++run) {
+      EXPECT_OK(gt_program_run(program));
+      EXPECT_NEAR(middle(y.read(), 40), 180, 1e-3);
+      EXPECT_NEAR(middle(dx.read(), 20), 180 * 360, 1);
+    }
+    w.write(twos);
+    EXPECT_OK(gt_program_run(program));
+    EXPECT_NEAR(middle(between.read(), 40), 360, 1e-3);
+    EXPECT_NEAR(middle(y.read(), 40), 180, 1e-3) << "derived twice";
+    EXPECT_NEAR(middle(dx.read(), 20), 360 * 360, 1) << "derived twice";
+    expect_same_bits(copy.read(), twos);
+    EXPECT_OK(gt_program_refresh(program));
+    for (int run = 0; run < 2; ++run) {
+      EXPECT_OK(gt_program_run(program));
+      EXPECT_NEAR(middle(y.read(), 40), 360, 1e-3);
+      EXPECT_NEAR(middle(dx.read(), 20), 360 * 720, 2);
+    }
+    gt_program_destroy(program);
+  }
+}
+
+TEST_F(StreamTest, HoldsOnlyWhileItRecords) {
+  TestDevice other(1);
+  TestTensor<float> here(device, Dims{4}), there(other, Dims{4});
+  EXPECT_REFUSED(gt_stream_hold(device.stream(), here), GT_INVALID_ARGUMENT,
+                 "[stream_hold] the stream is not recording");
+  EXPECT_REFUSED(gt_stream_hold(device.stream(), there), GT_INVALID_ARGUMENT,
+                 "[stream_hold] the tensor f32 (4) is not on the stream's device");
+}
+
 TEST_F(StreamTest, RunsAProgramWhoseTensorsAreDestroyed) {
   gt_device other;
   gt_stream stream;

@@ -66,8 +66,23 @@ gt_status gt_stream_end_recording(gt_program* out, gt_stream stream) {
   });
 }
 
+gt_status gt_stream_hold(gt_stream stream, gt_tensor held) {
+  return guard([&] {
+    constexpr auto op = "stream_hold";
+    Stream& to = *check_handle(op, "stream", stream)->stream;
+    const Tensor& view = tensor(op, "tensor", held);
+    require(held->buffer->device() == to.device(), "[", op, "] the tensor ", view,
+            " is not on the stream's device");
+    to.hold({&held->buffer, &view, false});
+  });
+}
+
 gt_status gt_program_run(gt_program program) {
   return guard([&] { check_handle("program_run", "program", program)->program->run(); });
+}
+
+gt_status gt_program_refresh(gt_program program) {
+  return guard([&] { check_handle("program_refresh", "program", program)->program->refresh(); });
 }
 
 gt_status gt_program_instructions(gt_program program, int64_t* out_count) {

@@ -37,6 +37,7 @@ class CpuDevice final : public Device {
 struct Section {
   int64_t tasks;
   Body body;
+  bool derives = false;  // what is kept: it runs once
 };
 
 // What a stream keeps while it records.
@@ -49,7 +50,9 @@ struct Recording {
   std::vector<Instruction> instructions;
   std::vector<Section> sections;
   int64_t scratch_bytes = 0;  // of the instruction that needs most
+  int64_t kept_bytes = 0;     // of all together
   std::vector<std::shared_ptr<Buffer>> buffers;
+  std::vector<Tensor> held;
 };
 
 class CpuProgram final : public Program {
@@ -61,6 +64,7 @@ class CpuProgram final : public Program {
     return static_cast<int64_t>(recording_.instructions.size());
   }
   void run() override;
+  void refresh() override;
 
  private:
   [[noreturn]] void rethrow(size_t section) const;
@@ -68,6 +72,7 @@ class CpuProgram final : public Program {
   std::shared_ptr<CpuDevice> device_;
   Recording recording_;
   HostMemory scratch_;
+  bool derived_ = false;  // what is kept is as the held tensors are
   std::mutex mutex_;
 };
 
@@ -81,6 +86,7 @@ class CpuStream final : public Stream {
              const std::function<void(Launcher&)>& body) override;
   void synchronize() override;
   void begin_recording() override;
+  void hold(const Use& use) override;
   std::shared_ptr<Program> end_recording() override;
 
  private:

@@ -8,9 +8,8 @@ namespace gatun {
 
 CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, Recording recording)
     : device_(std::move(device)), recording_(std::move(recording)) {
-  if (recording_.scratch_bytes > 0) {
-    scratch_ = HostMemory("stream_end_recording", device_->memory(), recording_.scratch_bytes);
-  }
+  const int64_t bytes = recording_.kept_bytes + recording_.scratch_bytes;
+  if (bytes > 0) scratch_ = HostMemory("stream_end_recording", device_->memory(), bytes);
   std::vector<std::shared_ptr<Buffer>>& buffers = recording_.buffers;
   std::sort(buffers.begin(), buffers.end());
   buffers.erase(std::unique(buffers.begin(), buffers.end()), buffers.end());
@@ -23,11 +22,18 @@ void CpuProgram::run() {
   try {
     for (const size_t end = recording_.sections.size(); current < end; ++current) {
       const Section& section = recording_.sections[current];
-      turn.run(section.tasks, section.body, scratch_.data());
+      if (section.derives && derived_) continue;
+      turn.run(section.tasks, section.body, scratch_.data() + recording_.kept_bytes);
     }
+    derived_ = true;
   } catch (...) {
     rethrow(current);
   }
+}
+
+void CpuProgram::refresh() {
+  const std::lock_guard lock(mutex_);
+  derived_ = false;
 }
 
 // Says which instruction it was: the exception of a kernel does not know.

@@ -18,6 +18,11 @@ int64_t advance(int64_t used, int64_t bytes) {
   return (used + bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+bool contains(const Tensor& outer, const Tensor& inner) {
+  const auto *begin = outer.as<std::byte>(), *first = inner.as<std::byte>();
+  return begin <= first && first + inner.bytes() <= begin + outer.bytes();
+}
+
 class EagerLauncher final : public Launcher {
  public:
   EagerLauncher(const char* op, CpuDevice& device, HostMemory& scratch)
@@ -52,7 +57,8 @@ class EagerLauncher final : public Launcher {
 
 class RecordingLauncher final : public Launcher {
  public:
-  explicit RecordingLauncher(int workers) : workers_(workers) {}
+  RecordingLauncher(int workers, const Recording& recording)
+      : workers_(workers), held_(recording.held), kept_(recording.kept_bytes) {}
 
   void parallel(int64_t tasks, BodyRef body) override {
     if (tasks > 0) sections_.push_back({tasks, body.keep()});
@@ -61,12 +67,30 @@ class RecordingLauncher final : public Launcher {
   int workers() const override { return workers_; }
   std::vector<Section>& sections() { return sections_; }
   int64_t scratch_bytes() const { return used_; }
+  int64_t kept_bytes() const { return kept_; }
 
  protected:
   int64_t reserve(int64_t bytes) override { return std::exchange(used_, advance(used_, bytes)); }
 
+  // In a kept place the first byte lies farthest from the shared scratch.
+  int64_t reserve_kept(int64_t bytes) override {
+    kept_ = advance(kept_, bytes);
+    return -kept_;
+  }
+
+  void derive_once(int64_t tasks, BodyRef body) override {
+    if (tasks > 0) sections_.push_back({tasks, body.keep(), true});
+  }
+
+  bool holds(const Tensor& tensor) const override {
+    return std::any_of(held_.begin(), held_.end(),
+                       [&](const Tensor& held) { return contains(held, tensor); });
+  }
+
  private:
   const int workers_;
+  const std::vector<Tensor>& held_;
+  int64_t kept_;
   std::vector<Section> sections_;
   int64_t used_ = 0;
 };
@@ -88,7 +112,7 @@ void CpuStream::issue(const char* op, std::span<const Use> uses,
     body(launcher);
     return;
   }
-  RecordingLauncher launcher(device_->pool().workers());
+  RecordingLauncher launcher(device_->pool().workers(), *recording_);
   body(launcher);
   // All that can fail comes before the first change.
   Recording& to = *recording_;
@@ -101,6 +125,15 @@ void CpuStream::issue(const char* op, std::span<const Use> uses,
   std::move(sections.begin(), sections.end(), std::back_inserter(to.sections));
   for (const Use& use : uses) to.buffers.push_back(*use.buffer);
   to.scratch_bytes = std::max(to.scratch_bytes, launcher.scratch_bytes());
+  to.kept_bytes = launcher.kept_bytes();
+}
+
+void CpuStream::hold(const Use& use) {
+  const std::lock_guard lock(mutex_);
+  require(recording_.has_value(), "[stream_hold] the stream is not recording");
+  make_room(recording_->buffers, 1);
+  recording_->held.push_back(*use.tensor);
+  recording_->buffers.push_back(*use.buffer);
 }
 
 void CpuStream::synchronize() {

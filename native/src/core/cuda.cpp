@@ -231,6 +231,7 @@ class CudaProgram final : public Program {
     device_->check_usable("program_run");
     device_->check("program_run", device_->api().program_run(*program_));
   }
+  void refresh() override {}  // nothing is kept
 
  private:
   const std::shared_ptr<CudaDevice> device_;
@@ -294,6 +295,11 @@ class CudaStream final : public Stream {
     require(!recording_, "[stream_begin_recording] the stream is recording already");
     device_->check("stream_begin_recording", api_.begin_recording(*queue_));
     recording_ = true;
+  }
+
+  void hold(const Use&) override {
+    const std::lock_guard lock(mutex_);
+    require(recording_, "[stream_hold] the stream is not recording");
   }
 
   std::shared_ptr<Program> end_recording() override {

@@ -73,6 +73,8 @@ class Program {
   virtual int64_t instructions() const = 0;
   // Calls from several threads take turns.
   virtual void run() = 0;
+  // Held tensors have changed: the next run derives anew what is kept of them.
+  virtual void refresh() = 0;
 };
 
 // An operand of an instruction: a tensor, and the memory it lies in.
@@ -95,6 +97,8 @@ class Stream {
 
   virtual void synchronize() = 0;
   virtual void begin_recording() = 0;
+  // While recording: the program may keep what it derives from this tensor.
+  virtual void hold(const Use& use) = 0;
   // Ends the recording even if it throws.
   virtual std::shared_ptr<Program> end_recording() = 0;
 };

@@ -7,10 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
+
+#include "core/tensor.h"
 
 namespace gatun {
 
-// A place in the scratch memory that the running stream or program provides; see Context::at.
+// A place in the scratch memory that the running stream or program provides; see Context::at. What
+// a program keeps lies in front of what its instructions share.
 template <typename T>
 struct Scratch {
   int64_t byte_offset = 0;
@@ -51,6 +55,7 @@ class BodyRef {
 };
 
 struct CudaTarget;
+class Derivation;
 
 class Launcher {
  public:
@@ -75,8 +80,51 @@ class Launcher {
   // How many workers the device has, to size private scratch and to choose how finely to cut.
   virtual int workers() const = 0;
 
+  // For what is computed from these tensors alone (each may be NULL).
+  Derivation derive(std::initializer_list<const Tensor*> sources);
+
  protected:
   virtual int64_t reserve(int64_t bytes) = 0;
+
+  // Those of a program that may keep what it derives; see Derivation.
+  virtual bool holds(const Tensor&) const { return false; }
+  virtual int64_t reserve_kept(int64_t bytes) { return reserve(bytes); }
+  virtual void derive_once(int64_t tasks, BodyRef body) { parallel(tasks, body); }
+
+ private:
+  friend class Derivation;
 };
+
+// Scratch memory and sections as those of its launcher. If a program holds all tensors that they
+// depend on, the memory keeps its content from run to run, and the sections run in the first run
+// and after a refresh only. They must read nothing else that changes.
+class Derivation {
+ public:
+  Derivation(Launcher& launcher, bool kept) : launcher_(launcher), kept_(kept) {}
+
+  template <typename T>
+  Scratch<T> scratch(int64_t count) {
+    const auto bytes = count * static_cast<int64_t>(sizeof(T));
+    return {kept_ ? launcher_.reserve_kept(bytes) : launcher_.reserve(bytes)};
+  }
+
+  void parallel(int64_t tasks, BodyRef body) {
+    if (kept_) {
+      launcher_.derive_once(tasks, body);
+    } else {
+      launcher_.parallel(tasks, body);
+    }
+  }
+
+ private:
+  Launcher& launcher_;
+  const bool kept_;
+};
+
+inline Derivation Launcher::derive(std::initializer_list<const Tensor*> sources) {
+  bool kept = true;
+  for (const Tensor* source : sources) kept &= source == nullptr || holds(*source);
+  return {*this, kept};
+}
 
 }  // namespace gatun

@@ -295,20 +295,20 @@ void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
   plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
 }
 
-void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
+void convolve(Launcher& launcher, Derivation packing, Plan plan, int64_t result_rows) {
   choose_channel_block(plan);
   for (Dense& part : plan.parts) find_regions(plan, part);
   choose_tasks(plan, launcher.workers(), result_rows);
-  plan.packed_weights = launcher.scratch<float>(plan.panels.padded_columns() * plan.depth);
-  plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
+  plan.packed_weights = packing.scratch<float>(plan.panels.padded_columns() * plan.depth);
+  plan.packed_bias = packing.scratch<float>(plan.panels.padded_columns());
   const auto shared = std::make_shared<const Plan>(std::move(plan));
   const auto packs = static_cast<int64_t>(shared->taps.size()) * shared->panels.count();
-  launcher.parallel(packs + (shared->bias == nullptr ? 0 : 1),
-                    [shared, packs](const Context& context, int64_t task) {
-                      if (task < packs) return pack_task(*shared, context, task);
-                      pack_columns(context.at(shared->packed_bias), shared->panels.padded_columns(),
-                                   shared->bias, 0, shared->panels.total_columns(), 1);
-                    });
+  packing.parallel(packs + (shared->bias == nullptr ? 0 : 1),
+                   [shared, packs](const Context& context, int64_t task) {
+                     if (task < packs) return pack_task(*shared, context, task);
+                     pack_columns(context.at(shared->packed_bias), shared->panels.padded_columns(),
+                                  shared->bias, 0, shared->panels.total_columns(), 1);
+                   });
   launcher.parallel(
       shared->image_groups() * shared->bands * shared->panel_groups(),
       [shared](const Context& context, int64_t task) { run_task(*shared, context, task); });
@@ -367,7 +367,7 @@ void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const 
                         .pad_w = g.pad_w,
                         .R = d.R,
                         .S = d.S});
-  convolve(launcher, std::move(plan), d.P);
+  convolve(launcher, launcher.derive({&w, bias}), std::move(plan), d.P);
 }
 
 namespace {
@@ -434,7 +434,7 @@ void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Te
       }
     }
   }
-  convolve(launcher, std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
+  convolve(launcher, launcher.derive({&w}), std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
 }
 
 }  // namespace gatun::kernels

@@ -126,7 +126,7 @@ void tiles_task(const Plan& plan, const Context& context, int64_t task) {
   }
 }
 
-void run(Launcher& launcher, Plan plan) {
+void run(Launcher& launcher, const Tensor& w, Plan plan) {
   plan.batch = 32;
   // The cut depends on the shape alone, so that a task's rows of the result may be summed.
   const int64_t per_image = plan.in.per_image();
@@ -137,11 +137,12 @@ void run(Launcher& launcher, Plan plan) {
     plan.bands = (plan.in.rows + rows - 1) / rows;
   }
   const int64_t workers = launcher.workers();
-  plan.u = launcher.scratch<float>(kPoints * plan.u_point_step());
+  Derivation transforming = launcher.derive({&w});
+  plan.u = transforming.scratch<float>(kPoints * plan.u_point_step());
   plan.v = launcher.scratch<float>(workers * kPoints * plan.v_point_step());
   plan.m = launcher.scratch<float>(workers * kPoints * plan.m_point_step());
   const int64_t chunks = (plan.depth() + kChunk - 1) / kChunk;
-  launcher.parallel(plan.out_blocks() * chunks, [plan](const Context& context, int64_t task) {
+  transforming.parallel(plan.out_blocks() * chunks, [plan](const Context& context, int64_t task) {
     weights_task(plan, context, task);
   });
   launcher.parallel(plan.tasks(), [plan](const Context& context, int64_t task) {
@@ -159,29 +160,31 @@ bool fits(const Tensor& x, const Tensor& w, const ConvGeometry& g) {
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
             const ConvGeometry& g, const Epilogue& epilogue) {
   const naive::ConvDims d(x, w, y);
-  run(launcher, {.kernels = &kernels(),
-                 .backward = false,
-                 .x = x.as<float>(),
-                 .w = w.as<float>(),
-                 .y = y.as<float>(),
-                 .images = d.N,
-                 .in = tiles_of(d.H, d.W, d.C, d.P, d.Q, g.pad_h, g.pad_w),
-                 .out = tiles_of(d.P, d.Q, d.K, d.P, d.Q, 0, 0),
-                 .epilogue = epilogue});
+  run(launcher, w,
+      {.kernels = &kernels(),
+       .backward = false,
+       .x = x.as<float>(),
+       .w = w.as<float>(),
+       .y = y.as<float>(),
+       .images = d.N,
+       .in = tiles_of(d.H, d.W, d.C, d.P, d.Q, g.pad_h, g.pad_w),
+       .out = tiles_of(d.P, d.Q, d.K, d.P, d.Q, 0, 0),
+       .epilogue = epilogue});
 }
 
 void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
                           const ConvGeometry& g, const Epilogue& epilogue) {
   const naive::ConvDims d(dx, w, dy);
-  run(launcher, {.kernels = &kernels(),
-                 .backward = true,
-                 .x = dy.as<float>(),
-                 .w = w.as<float>(),
-                 .y = dx.as<float>(),
-                 .images = d.N,
-                 .in = tiles_of(d.P, d.Q, d.K, d.H, d.W, 2 - g.pad_h, 2 - g.pad_w),
-                 .out = tiles_of(d.H, d.W, d.C, d.H, d.W, 0, 0),
-                 .epilogue = epilogue});
+  run(launcher, w,
+      {.kernels = &kernels(),
+       .backward = true,
+       .x = dy.as<float>(),
+       .w = w.as<float>(),
+       .y = dx.as<float>(),
+       .images = d.N,
+       .in = tiles_of(d.P, d.Q, d.K, d.H, d.W, 2 - g.pad_h, 2 - g.pad_w),
+       .out = tiles_of(d.H, d.W, d.C, d.H, d.W, 0, 0),
+       .epilogue = epilogue});
 }
 
 }  // namespace gatun::kernels::winograd

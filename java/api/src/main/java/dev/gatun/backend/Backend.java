@@ -36,6 +36,10 @@ public interface Backend extends AutoCloseable {
   /// other) as a program.
   Program record(Consumer<Backend> instructions);
 
+  /// Inside [#record]: this tensor changes seldom, and no instruction of the program writes it; the
+  /// program may keep what it derives from it until [Program#refresh].
+  default void hold(View tensor) {}
+
   /// The memory held now.
   MemoryUse memoryUse();
 

@@ -8,6 +8,9 @@ public interface Program extends AutoCloseable {
   /// @throws IllegalStateException if the program is closed
   void run();
 
+  /// Says that a tensor which the recording held ([Backend#hold]) has changed.
+  default void refresh() {}
+
   /// How many instructions were recorded.
   long instructions();
 

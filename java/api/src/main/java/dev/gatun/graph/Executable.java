@@ -59,9 +59,12 @@ public final class Executable implements AutoCloseable {
     List<Node> others = graph.nodes().stream().filter(node -> !prepared.contains(node)).toList();
     Memory arena = backend.allocate(plan.arenaBytes(), Memory.Kind.DEVICE);
     try {
-      Program preparation = record(backend, first, plan, arena);
+      Program preparation = record(backend, first, Set.of(), plan, arena);
       try {
-        return new Executable(arena, preparation, record(backend, others, plan, arena));
+        Set<Value> held = new LinkedHashSet<>(constants);
+        first.forEach(node -> held.addAll(node.outputs()));
+        Program program = record(backend, others, held, plan, arena);
+        return new Executable(arena, preparation, program);
       } catch (RuntimeException e) {
         preparation.close();
         throw e;
@@ -90,6 +93,7 @@ public final class Executable implements AutoCloseable {
   /// Computes what depends on constants alone.
   public void prepare() {
     preparation.run();
+    program.refresh();
   }
 
   /// Runs the program.
@@ -114,13 +118,19 @@ public final class Executable implements AutoCloseable {
     arena.close();
   }
 
-  private static Program record(Backend backend, List<Node> nodes, Plan plan, Memory arena) {
+  /// @param held what no run of the program changes
+  private static Program record(
+      Backend backend, List<Node> nodes, Set<Value> held, Plan plan, Memory arena) {
     Map<Value, View> views = new HashMap<>();
+    Set<Value> told = new HashSet<>();
     try {
       return backend.record(
           recorder -> {
             for (Node node : nodes) {
               if (!node.op().isAlias()) {
+                List<Value> read =
+                    node.inputs().stream().filter(v -> held.contains(v) && told.add(v)).toList();
+                views(read, plan, arena, views).forEach(recorder::hold);
                 node.op()
                     .lower(
                         recorder,

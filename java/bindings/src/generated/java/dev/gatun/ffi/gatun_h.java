@@ -1908,6 +1908,67 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_stream_hold {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_stream_hold");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_hold(gt_stream stream, gt_tensor tensor)
+     * }
+     */
+    public static FunctionDescriptor gt_stream_hold$descriptor() {
+        return gt_stream_hold.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_hold(gt_stream stream, gt_tensor tensor)
+     * }
+     */
+    public static MethodHandle gt_stream_hold$handle() {
+        return gt_stream_hold.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_hold(gt_stream stream, gt_tensor tensor)
+     * }
+     */
+    public static MemorySegment gt_stream_hold$address() {
+        return gt_stream_hold.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_stream_hold(gt_stream stream, gt_tensor tensor)
+     * }
+     */
+    public static int gt_stream_hold(MemorySegment stream, MemorySegment tensor) {
+        var mh$ = gt_stream_hold.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_stream_hold", stream, tensor);
+            }
+            return (int)mh$.invokeExact(stream, tensor);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_program_run {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,
@@ -1959,6 +2020,66 @@ public class gatun_h extends NativeSymbols {
         try {
             if (TRACE_DOWNCALLS) {
                 traceDowncall("gt_program_run", program);
+            }
+            return (int)mh$.invokeExact(program);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_program_refresh {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_program_refresh");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_program_refresh(gt_program program)
+     * }
+     */
+    public static FunctionDescriptor gt_program_refresh$descriptor() {
+        return gt_program_refresh.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_program_refresh(gt_program program)
+     * }
+     */
+    public static MethodHandle gt_program_refresh$handle() {
+        return gt_program_refresh.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_program_refresh(gt_program program)
+     * }
+     */
+    public static MemorySegment gt_program_refresh$address() {
+        return gt_program_refresh.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_program_refresh(gt_program program)
+     * }
+     */
+    public static int gt_program_refresh(MemorySegment program) {
+        var mh$ = gt_program_refresh.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_program_refresh", program);
             }
             return (int)mh$.invokeExact(program);
         } catch (Error | RuntimeException ex) {

@@ -36,6 +36,16 @@ final class FfmProgram implements Program {
   }
 
   @Override
+  public void refresh() {
+    MemorySegment program = handle.acquire("refresh");
+    try {
+      Status.check(gatun_h.gt_program_refresh(program));
+    } finally {
+      handle.release();
+    }
+  }
+
+  @Override
   public long instructions() {
     return handle.instructions;
   }

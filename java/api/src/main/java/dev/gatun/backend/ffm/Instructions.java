@@ -68,6 +68,11 @@ abstract class Instructions implements Backend {
     return value ? 1 : 0;
   }
 
+  @Override
+  public void hold(View tensor) {
+    issue("hold", s -> gatun_h.gt_stream_hold(s, at(tensor)), tensor);
+  }
+
   // Movement.
 
   @Override
