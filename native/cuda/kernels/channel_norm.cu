@@ -184,7 +184,7 @@ struct Normalisation {
 template <typename T, int N>
 __global__ void normalise_kernel(Normalisation<T> n, Channels s) {
   using W = WideOf<T>;
-  const ChannelShare share(s, N);
+  const ChannelShare share(s, N, true);
   const Pack<W, N> mean = of_groups<N>(n.mean, share, s, n.each);
   const Pack<W, N> spread = of_groups<N>(n.spread, share, s, n.each);
   const Pack<W, N> gamma = of_channels<N>(n.gamma, share, s);
@@ -334,7 +334,7 @@ __global__ void gradient_sums_kernel(Global<W> means, Global<W> dgamma, Global<W
 template <typename T, int N>
 __global__ void gradient_kernel(Gradient<T> d, Global<const WideOf<T>> means, Channels s) {
   using W = WideOf<T>;
-  const ChannelShare share(s, N);
+  const ChannelShare share(s, N, true);
   const Pack<W, N> mean = of_groups<N>(d.mean, share, s, d.each);
   const Pack<W, N> inverse = of_groups<N>(d.inv_std, share, s, d.each);
   const Pack<W, N> gamma = of_channels<N>(d.gamma, share, s);

@@ -49,9 +49,10 @@ struct ChannelShare {
   int64_t row, end;              // its first row, and where the part ends
   int64_t step;                  // to its next row
 
-  __device__ ChannelShare(const Channels& s, int width) {
+  // A pass after another one goes `backwards`: what was read last is still in the cache.
+  __device__ ChannelShare(const Channels& s, int width, bool backwards = false) {
     const int thread = static_cast<int>(threadIdx.x);
-    int64_t block = blockIdx.x;
+    int64_t block = backwards ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
     channel = (block % s.chunks * s.lanes + thread % s.lanes) * width;
     block /= s.chunks;
     part = block % s.parts;
