@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.gatun.DType;
 import dev.gatun.OutOfDeviceMemoryException;
 import dev.gatun.Shape;
+import dev.gatun.backend.Backend;
 import dev.gatun.backend.Backend.MemoryUse;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.View;
@@ -172,6 +173,26 @@ class FfmMemoryTest {
         Thrown.message(
             OutOfDeviceMemoryException.class, () -> backend.allocate(1L << 60, Memory.Kind.DEVICE));
     assertTrue(message.contains(Long.toString(1L << 60)), message);
+  }
+
+  /// When memory runs out, the message lists who holds what.
+  @Test
+  void holders_areNamedWhenMemoryRunsOut() {
+    try (Backend own = FfmBackend.cpu(1);
+        Memory _ = own.allocate(1000, Memory.Kind.DEVICE, "gradients");
+        Memory _ = own.allocate(10, Memory.Kind.DEVICE, "tensors");
+        Memory _ = own.allocate(20, Memory.Kind.STAGING, "tensors")) {
+      own.allocate(500, Memory.Kind.DEVICE).close();
+      String message =
+          Thrown.message(
+              OutOfDeviceMemoryException.class,
+              () -> own.allocate(1L << 60, Memory.Kind.DEVICE, "parameters"));
+      assertTrue(
+          message.endsWith(
+              "; asked for by parameters, held by gradients 1000 bytes, tensors 30 bytes in 2"
+                  + " pieces"),
+          message);
+    }
   }
 
   @Test

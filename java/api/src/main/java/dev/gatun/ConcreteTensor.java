@@ -241,7 +241,7 @@ final class ConcreteTensor extends Tensor {
     }
 
     static Storage allocate(Device device, TensorType type) {
-      Memory memory = device.backend().allocate(type.bytes(), Memory.Kind.DEVICE);
+      Memory memory = device.backend().allocate(type.bytes(), Memory.Kind.DEVICE, "tensors");
       try {
         return new Storage(memory, memory.view(0, type.dtype(), type.shape()), type.toString());
       } catch (RuntimeException e) {

@@ -50,7 +50,9 @@ public final class FullBatch implements Objective, AutoCloseable {
       for (int entry : new int[] {inputEntry, labelEntry, stepEntry}) {
         leaves.add(staging.placement(entry));
       }
-      gradients = holdings.add(new Slab(model.device().backend(), model.parameters().shapes()));
+      gradients =
+          holdings.add(
+              new Slab(model.device().backend(), "gradients", model.parameters().shapes()));
       List<Placement> results = new ArrayList<>(List.of(staging.placement(lossEntry)));
       List<NetTrace.Parameter> specs = trace.parameters();
       List<Value> slopes =

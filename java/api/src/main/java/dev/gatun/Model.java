@@ -48,8 +48,8 @@ public final class Model implements AutoCloseable {
     trace.states().forEach(state -> stateShapes.put(state.name(), state.leaf().shape()));
     trace.parameters().forEach(Model::requireArray);
     try {
-      this.parameters = holdings.add(new Slab(device.backend(), parameterShapes));
-      this.states = holdings.add(new Slab(device.backend(), stateShapes));
+      this.parameters = holdings.add(new Slab(device.backend(), "parameters", parameterShapes));
+      this.states = holdings.add(new Slab(device.backend(), "states of layers", stateShapes));
       long stream = 0;
       for (NetTrace.Parameter spec : trace.parameters()) {
         parameters.write(spec.name(), initial(spec, seed, stream++));

@@ -1,7 +1,7 @@
 package dev.gatun;
 
 /// A device could not provide the memory that was asked for. The message tells how much was asked
-/// and how much is held.
+/// for, and who holds how much.
 public final class OutOfDeviceMemoryException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

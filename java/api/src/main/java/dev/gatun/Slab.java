@@ -24,12 +24,13 @@ final class Slab implements AutoCloseable {
   private final Backend backend;
   private final Memory memory;
 
-  Slab(Backend backend, Map<String, Shape> tensors) {
+  /// Memory for `tensors`; `holder` says what they are.
+  Slab(Backend backend, String holder, Map<String, Shape> tensors) {
     shapes.putAll(tensors);
     tensors.forEach((name, shape) -> place(name, shape, shape.rank() > 1));
     tensors.forEach((name, shape) -> place(name, shape, shape.rank() <= 1));
     this.backend = backend;
-    memory = backend.allocate(bytes, Memory.Kind.DEVICE);
+    memory = backend.allocate(bytes, Memory.Kind.DEVICE, holder);
   }
 
   private void place(String name, Shape shape, boolean now) {

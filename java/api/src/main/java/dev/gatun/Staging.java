@@ -34,7 +34,7 @@ final class Staging implements AutoCloseable {
   }
 
   void allocate(Backend backend) {
-    memory = backend.allocate(bytes, Memory.Kind.STAGING);
+    memory = backend.allocate(bytes, Memory.Kind.STAGING, "batches and scalars");
   }
 
   Placement placement(int entry) {

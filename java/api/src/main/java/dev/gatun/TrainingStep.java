@@ -92,7 +92,7 @@ final class TrainingStep implements AutoCloseable {
       results.add(staging.placement(correctEntry));
       Map<NetTrace.State, Value> updates = updates(graph, trace);
       Slab parameters = model.parameters();
-      Slab gradients = holdings.add(new Slab(backend, parameters.shapes()));
+      Slab gradients = holdings.add(new Slab(backend, "gradients", parameters.shapes()));
       differentiate(trace, score.loss(), rule.groups(), gradients, results);
       shadow(graph, trace, leaves, results);
       graph.computeIn(Precision.F32); // what follows is the optimizer's
@@ -102,7 +102,7 @@ final class TrainingStep implements AutoCloseable {
         optimize(tail, rule, rate, trace.step(), parameters, staging.slot(normEntry), results);
         update = null;
       } else {
-        Slab sums = holdings.add(new Slab(backend, parameters.shapes()));
+        Slab sums = holdings.add(new Slab(backend, "accumulated gradients", parameters.shapes()));
         add(graph, sums, gradients, leaves, results);
         Entries entries = new Entries(rateEntry, stepEntry, normEntry);
         update = holdings.add(update(parameters, sums, rule, staging, entries));
@@ -251,7 +251,9 @@ final class TrainingStep implements AutoCloseable {
     }
     List<Slab> states = new ArrayList<>();
     for (int i = 0; i < ParameterUpdate.stateSlots(parameters, rule.groups()); i++) {
-      states.add(holdings.add(new Slab(parameters.backend(), parameters.shapes())));
+      states.add(
+          holdings.add(
+              new Slab(parameters.backend(), "states of the optimizer", parameters.shapes())));
     }
     tail.step(rate, step, states);
   }
@@ -308,7 +310,9 @@ final class TrainingStep implements AutoCloseable {
     Slab parameters = model.parameters();
     TensorType flat = new TensorType(DType.F32, parameters.flat());
     long bytes = flat.shape().count() * DType.BF16.bytes();
-    Memory shadow = holdings.add(parameters.backend().allocate(bytes, Memory.Kind.DEVICE));
+    Memory shadow =
+        holdings.add(
+            parameters.backend().allocate(bytes, Memory.Kind.DEVICE, "parameters in bf16"));
     for (Node node : conversions) {
       Slot slot = parameters.slot(Objects.requireNonNull(names.get(node.inputs().getFirst())));
       long offset = slot.offset() / DType.F32.bytes() * DType.BF16.bytes();

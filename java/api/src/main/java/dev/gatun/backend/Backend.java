@@ -32,6 +32,14 @@ public interface Backend extends AutoCloseable {
   /// @throws dev.gatun.OutOfDeviceMemoryException if the device cannot provide it
   Memory allocate(long bytes, Memory.Kind kind);
 
+  /// New zeroed memory for `holder`, such as `gradients`, whom the message names when memory runs
+  /// out.
+  ///
+  /// @throws dev.gatun.OutOfDeviceMemoryException if the device cannot provide it
+  default Memory allocate(long bytes, Memory.Kind kind, String holder) {
+    return allocate(bytes, kind);
+  }
+
   /// Records the instructions that `instructions` issues on the backend it is given (and on no
   /// other) as a program.
   Program record(Consumer<Backend> instructions);

@@ -57,7 +57,7 @@ public final class Executable implements AutoCloseable {
     graph.nodes().addAll(0, first);
     Plan plan = Plan.of(graph, leaves, results, prepared);
     List<Node> others = graph.nodes().stream().filter(node -> !prepared.contains(node)).toList();
-    Memory arena = backend.allocate(plan.arenaBytes(), Memory.Kind.DEVICE);
+    Memory arena = backend.allocate(plan.arenaBytes(), Memory.Kind.DEVICE, "values of a step");
     try {
       Program preparation = record(backend, first, Set.of(), plan, arena);
       try {

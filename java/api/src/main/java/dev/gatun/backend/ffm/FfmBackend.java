@@ -88,9 +88,14 @@ public final class FfmBackend extends Instructions {
 
   @Override
   public Memory allocate(long bytes, Memory.Kind kind) {
+    return allocate(bytes, kind, Holders.OTHERS);
+  }
+
+  @Override
+  public Memory allocate(long bytes, Memory.Kind kind, String holder) {
     session.acquire("allocate");
     try {
-      return FfmMemory.create(session.device, bytes, kind);
+      return FfmMemory.create(session.device, bytes, kind, holder, session.holders);
     } finally {
       session.release();
     }
@@ -138,6 +143,7 @@ public final class FfmBackend extends Instructions {
   private static final class Session extends Handle {
     private final MemorySegment device;
     private final String description;
+    private final Holders holders = new Holders();
 
     private Session(MemorySegment stream, MemorySegment device, String description) {
       super(stream);

@@ -1,6 +1,7 @@
 package dev.gatun.backend.ffm;
 
 import dev.gatun.DType;
+import dev.gatun.OutOfDeviceMemoryException;
 import dev.gatun.Shape;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.View;
@@ -33,10 +34,18 @@ final class FfmMemory implements Memory {
     this.cleanable = Leaks.watch(this, handle);
   }
 
-  static FfmMemory create(MemorySegment device, long bytes, Kind kind) {
+  static FfmMemory create(
+      MemorySegment device, long bytes, Kind kind, String holder, Holders holders) {
     MemorySegment out = Scratch.segment();
-    Status.check(gatun_h.gt_buffer_create(out, device, bytes, Codes.code(kind)));
-    return new FfmMemory(new Buffer(out.get(ValueLayout.ADDRESS, 0), bytes, kind));
+    try {
+      Status.check(gatun_h.gt_buffer_create(out, device, bytes, Codes.code(kind)));
+    } catch (OutOfDeviceMemoryException e) {
+      throw new OutOfDeviceMemoryException(
+          "%s; asked for by %s, held by %s".formatted(e.getMessage(), holder, holders));
+    }
+    MemorySegment address = out.get(ValueLayout.ADDRESS, 0);
+    holders.add(holder, bytes);
+    return new FfmMemory(new Buffer(address, bytes, kind, holder, holders));
   }
 
   @Override
@@ -159,16 +168,21 @@ final class FfmMemory implements Memory {
   private static final class Buffer extends Handle {
     private final long bytes;
     private final Kind kind;
+    private final String holder;
+    private final Holders holders;
 
-    Buffer(MemorySegment address, long bytes, Kind kind) {
+    Buffer(MemorySegment address, long bytes, Kind kind, String holder, Holders holders) {
       super(address);
       this.bytes = bytes;
       this.kind = kind;
+      this.holder = holder;
+      this.holders = holders;
     }
 
     @Override
     void destroy(MemorySegment address) {
       gatun_h.gt_buffer_destroy(address);
+      holders.remove(holder, bytes);
     }
 
     @Override

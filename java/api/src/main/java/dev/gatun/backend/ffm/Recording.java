@@ -54,6 +54,11 @@ final class Recording extends Instructions {
   }
 
   @Override
+  public Memory allocate(long bytes, Memory.Kind kind, String holder) {
+    return backend.allocate(bytes, kind, holder);
+  }
+
+  @Override
   public MemoryUse memoryUse() {
     return backend.memoryUse();
   }
