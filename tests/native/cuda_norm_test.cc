@@ -6,9 +6,10 @@ namespace {
 
 class CudaNorm : public CudaTest {};
 
-// Packs and single channels, few rows and many, more channels than a block takes.
-const std::vector<Dims> kShapes = {{2, 5, 7, 16}, {13, 3},  {2, 1, 1, 1}, {3, 9, 9, 20},
-                                   {4, 160},      {400, 8}, {5, 6, 4, 8}};
+// Packs and single channels, one row for a thread and many, more channels than a block takes, more
+// rows than one block takes.
+const std::vector<Dims> kShapes = {{2, 5, 7, 16}, {13, 3},   {2, 1, 1, 1}, {3, 9, 9, 20},
+                                   {200, 160},    {2099, 3}, {5, 6, 4, 8}};
 
 Operand channels(DType dtype, const Dims& x, uint32_t seed, double low = -2, double high = 2) {
   return operand(wide(dtype), {x.back()}, seed, low, high);
@@ -113,6 +114,7 @@ TEST_F(CudaNorm, NormalisesGroups) {
                                                                             {{3, 13, 11, 8}, 8},
                                                                             {{2, 40, 32}, 4},
                                                                             {{1, 9, 150}, 3},
+                                                                            {{2, 150, 160}, 4},
                                                                             {{0, 3, 4}, 2}}) {
       SCOPED_TRACE(testing::Message() << groups << " groups of " << dims.back());
       const Operand each = empty(wide(dtype), {dims[0], groups});
