@@ -9,7 +9,7 @@
 //   sync_warp(), shuffle*(), ballot()    all lanes that the mask names
 //   copy_async(), copy_async_commit(), copy_async_wait<n>()  from global to shared memory
 //   mma_tf32(), mma_bf16(), load_matrix*()  tensor cores
-//   atomic_add()
+//   atomic_add(), atomic_min()
 //   GATUN_UNROLL         before a loop over an array that is to stay in registers
 //   math::exp() and others; math::normal_below() is the normal distribution
 #pragma once

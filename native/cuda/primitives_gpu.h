@@ -94,6 +94,10 @@ template <typename T>
 __device__ void atomic_add(Global<T> to, int64_t i, T value) {
   atomicAdd(to.data + i, value);
 }
+template <typename T>
+__device__ void atomic_min(Global<T> to, int64_t i, T value) {
+  atomicMin(to.data + i, value);
+}
 
 // ---- Copies that run beside the computation, 16 bytes each
 

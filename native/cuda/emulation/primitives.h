@@ -262,6 +262,11 @@ template <typename T>
 void atomic_add(Global<T> to, int64_t i, T value) {
   *to.check("atomic_add", i, 1) += value;
 }
+template <typename T>
+void atomic_min(Global<T> to, int64_t i, T value) {
+  T* const at = to.check("atomic_min", i, 1);
+  if (value < *at) *at = value;
+}
 
 // ---- Copies that run beside the computation
 

@@ -35,28 +35,49 @@ struct Gather {
 
 constexpr int kThreads = 256;
 
+// Of each row of the table: the first place that names it, and how many do. Integers, so that the
+// order in which they are found does not matter.
+struct Places {
+  Global<int32_t> first, count;
+};
+
+__global__ void forget_places_kernel(Places places, int64_t rows) {
+  for (int64_t i = grid_thread(); i < rows; i += grid_threads()) {
+    places.first[i] = std::numeric_limits<int32_t>::max();
+    places.count[i] = 0;
+  }
+}
+
+__global__ void find_places_kernel(Places places, Global<const int32_t> indices, int64_t count,
+                                   int64_t rows) {
+  for (int64_t n = grid_thread(); n < count; n += grid_threads()) {
+    const int32_t row = indices[n];
+    if (row < 0 || row >= rows) continue;
+    atomic_min(places.first, row, static_cast<int32_t>(n));
+    atomic_add(places.count, row, 1);
+  }
+}
+
 // A warp for 32 packs of each index: the first place where a row is named sums it, in the order of
-// the places. There is no better order that is always the same: an atomic sum has none.
+// the places, until it has found them all. An atomic sum would have no order.
 template <typename T, int N>
 __global__ void scatter_kernel(Global<T> table, Global<const T> dy, Global<const int32_t> indices,
-                               int64_t count, int64_t rows, int64_t width, int64_t chunks) {
+                               Places places, int64_t count, int64_t rows, int64_t width,
+                               int64_t chunks) {
   const int64_t work = int64_t{blockIdx.x} * (kThreads / kWarp) + warp();
   if (work >= count * chunks) return;  // the whole warp
   const int64_t n = work / chunks, column = (work % chunks * kWarp + lane()) * N;
   const int32_t row = indices[n];
-  if (row < 0 || row >= rows) return;
-  // The places of `row` among 32 of them.
-  const auto places = [&](int64_t from, int64_t end) {
-    const int64_t at = from + lane();
-    return ballot(at < end && indices[at] == row);
-  };
-  for (int64_t from = 0; from < n; from += kWarp) {
-    if (places(from, n) != 0) return;
-  }
+  if (row < 0 || row >= rows || places.first[row] != n) return;
+  int32_t left = places.count[row];
   Pack<T, N> sum{};
-  for (int64_t from = n / kWarp * kWarp; from < count; from += kWarp) {
-    for (uint32_t found = places(from, count), k = 0; found != 0; found >>= 1, ++k) {
-      if ((found & 1) == 0 || column >= width) continue;
+  for (int64_t from = n / kWarp * kWarp; left > 0; from += kWarp) {
+    const int64_t at = from + lane();
+    uint32_t found = ballot(at < count && indices[at] == row);
+    for (int k = 0; found != 0; found >>= 1, ++k) {
+      if ((found & 1) == 0) continue;
+      --left;
+      if (column >= width) continue;
       sum = each(sum, dy.template load<N>((from + k) * width + column),
                  [](T a, T b) { return a + b; });
     }
@@ -80,7 +101,12 @@ void gather_rows(Queue& queue, const Tensor& y, const Tensor& table, const Tenso
 
 void scatter_add_rows(Queue& queue, const Tensor& dtable, const Tensor& dy, const Tensor& indices) {
   fill(queue, dtable, 0);
-  const int64_t count = dy.dims[0], width = dtable.dims[1];
+  const int64_t count = dy.dims[0], width = dtable.dims[1], rows = dtable.dims[0];
+  if (count == 0 || dtable.count == 0) return;
+  const Places places{queue.scratch<int32_t>(rows), queue.scratch<int32_t>(rows)};
+  queue.launch(forget_places_kernel, elements_grid(rows), places, rows);
+  queue.launch(find_places_kernel, elements_grid(count), places, elements<const int32_t>(indices),
+               count, rows);
   with_real(dtable.dtype, [&](auto zero) {
     using T = decltype(zero);
     with_packs<T>(are_aligned({&dtable, &dy}) && width % kPackOf<T> == 0, [&](auto size) {
@@ -89,7 +115,7 @@ void scatter_add_rows(Queue& queue, const Tensor& dtable, const Tensor& dy, cons
       const int64_t chunks = (width + kWarp * N - 1) / (kWarp * N);
       const auto blocks = static_cast<uint32_t>((count * chunks + kWarps - 1) / kWarps);
       queue.launch(scatter_kernel<T, N>, Grid{{blocks}, {kThreads}}, elements<T>(dtable),
-                   elements<const T>(dy), elements<const int32_t>(indices), count, dtable.dims[0],
+                   elements<const T>(dy), elements<const int32_t>(indices), places, count, rows,
                    width, chunks);
     });
   });
