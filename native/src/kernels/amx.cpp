@@ -238,6 +238,24 @@ GATUN_AMX_VECTORS void pair_up(uint32_t* words, int64_t padded, const Bf16* cons
   }
 }
 
+GATUN_AMX_VECTORS void pack_words(uint32_t* panel, int64_t width, const Bf16* b, int64_t stride,
+                                  int64_t columns, int64_t depth) {
+  for (int64_t d = 0; d < depth; d += 2 * kWords) {
+    const __mmask32 mask = first_of(std::min<int64_t>(2 * kWords, depth - d));
+    const int64_t words = std::min<int64_t>(kWords, (depth - d + 1) / 2);
+    for (int64_t j = 0; j < width; j += 16) {
+      __m512i rows[16];
+      for (int64_t i = 0; i < 16; ++i) {
+        rows[i] = j + i < columns ? _mm512_maskz_loadu_epi16(mask, b + (j + i) * stride + d)
+                                  : _mm512_setzero_si512();
+      }
+      transpose_words(rows);
+      uint32_t* to = panel + d / 2 * width + j;
+      for (int64_t p = 0; p < words; ++p) _mm512_storeu_si512(to + p * width, rows[p]);
+    }
+  }
+}
+
 }  // namespace gatun::kernels::amx
 
 #else
@@ -252,6 +270,7 @@ void multiply(const Product&, int64_t, int) { absent(); }
 void round_rows(Bf16*, int64_t, int64_t, int64_t, const float*, int64_t, bool) { absent(); }
 void stand_up(Bf16*, int64_t, const Bf16* const*, int64_t, int64_t, int64_t) { absent(); }
 void pair_up(uint32_t*, int64_t, const Bf16* const*, int64_t, int64_t) { absent(); }
+void pack_words(uint32_t*, int64_t, const Bf16*, int64_t, int64_t, int64_t) { absent(); }
 
 }  // namespace gatun::kernels::amx
 

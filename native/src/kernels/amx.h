@@ -63,4 +63,8 @@ void stand_up(Bf16* to, int64_t to_row, const Bf16* const* from, int64_t count, 
 void pair_up(uint32_t* words, int64_t padded, const Bf16* const* from, int64_t pairs,
              int64_t columns);
 
+// What pack_pairs_transposed() does, for a width of whole tiles.
+void pack_words(uint32_t* panel, int64_t width, const Bf16* b, int64_t stride, int64_t columns,
+                int64_t depth);
+
 }  // namespace gatun::kernels::amx

@@ -11,29 +11,34 @@
 
 namespace gatun::kernels {
 
-void conv_bf16::sum_partials(Launcher& launcher, const Partials& p) {
-  static constexpr int64_t kRows = 16, kColumns = 64;
+void conv_bf16::sum_some(const Partials& p, const Context& context, int64_t begin, int64_t end) {
+  constexpr int64_t kColumns = 64;
   const int64_t rows = p.taps * p.channels;
-  launcher.parallel((rows + kRows - 1) / kRows, [p, rows](const Context& context, int64_t task) {
-    const int64_t t0 = task * kRows, t1 = std::min(rows, t0 + kRows);
-    float sum[kRows][kColumns];
-    for (int64_t k0 = 0; k0 < p.filters; k0 += kColumns) {
-      const int64_t columns = std::min(kColumns, p.filters - k0);
-      for (int64_t group = 0; group < p.groups; ++group) {
-        const float* partial = context.at(p.partials) + group * p.size() + k0;
-        for (int64_t t = t0; t < t1; ++t) {
-          const int64_t tap = t / p.channels, c = t % p.channels;
-          const float* row =
-              partial + ((c / p.block * p.taps + tap) * p.block + c % p.block) * p.width;
-          float* to = sum[t - t0];
-          for (int64_t k = 0; k < columns; ++k) to[k] = (group == 0 ? 0.0f : to[k]) + row[k];
-        }
-      }
-      for (int64_t k = 0; k < columns; ++k) {
-        for (int64_t t = t0; t < t1; ++t) p.dw[(k0 + k) * rows + t] = sum[t - t0][k];
+  float sum[kSumRows][kColumns];
+  for (int64_t k0 = 0; k0 < p.filters; k0 += kColumns) {
+    const int64_t columns = std::min(kColumns, p.filters - k0);
+    for (int64_t group = 0; group < p.groups; ++group) {
+      const float* partial = context.at(p.partials) + group * p.size() + k0;
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t tap = i / p.channels, c = i % p.channels;
+        const float* row =
+            partial + ((c / p.block * p.taps + tap) * p.block + c % p.block) * p.width;
+        float* to = sum[i - begin];
+        for (int64_t k = 0; k < columns; ++k) to[k] = (group == 0 ? 0.0f : to[k]) + row[k];
       }
     }
-  });
+    for (int64_t k = 0; k < columns; ++k) {
+      for (int64_t i = begin; i < end; ++i) p.dw[(k0 + k) * rows + i] = sum[i - begin][k];
+    }
+  }
+}
+
+void conv_bf16::sum_partials(Launcher& launcher, const Partials& p) {
+  const int64_t rows = p.taps * p.channels;
+  launcher.parallel((rows + kSumRows - 1) / kSumRows,
+                    [p, rows](const Context& context, int64_t task) {
+                      sum_some(p, context, task * kSumRows, std::min(rows, (task + 1) * kSumRows));
+                    });
 }
 
 namespace {

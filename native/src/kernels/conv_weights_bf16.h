@@ -5,6 +5,8 @@
 
 namespace gatun::kernels::conv_bf16 {
 
+constexpr int64_t kSumRows = 16;
+
 struct Partials {
   float* dw;  // [filters, taps, channels]
   int64_t filters, taps, channels;
@@ -16,7 +18,10 @@ struct Partials {
   int64_t size() const { return blocks() * taps * block * width; }
 };
 
-// dw[k, t, c] = sum over groups of their sums[c / block, t, c % block, k], first group first.
+// dw[k, t, c] = sum over groups of their sums[c / block, t, c % block, k], first group first, for
+// t * channels + c in [begin, end), kSumRows at most.
+void sum_some(const Partials& p, const Context& context, int64_t begin, int64_t end);
+// All of them.
 void sum_partials(Launcher& launcher, const Partials& p);
 
 // dw is not empty, and neither is dy.

@@ -236,6 +236,16 @@ void group_task(const Plan& plan, const Context& context, int64_t task) {
     chunk.stage();
     chunk.add_to(sums);
   }
+  if (plan.sums.groups > 1) return;
+  // While they are in a near cache.
+  const int64_t channels = plan.sums.channels;
+  for (int64_t tap = 0; tap < plan.sums.taps; ++tap) {
+    for (int64_t block = block_begin; block < block_end; ++block) {
+      const int64_t c = block * amx::kRows;
+      sum_some(plan.sums, context, tap * channels + c,
+               tap * channels + std::min(channels, c + amx::kRows));
+    }
+  }
 }
 
 // Groups and chunks decide the order of the sums, so they look at the shape alone; the rest of the
@@ -251,7 +261,7 @@ void choose_tasks(Plan& plan, int workers) {
 
   const int64_t pixel_bytes =
       2 * (plan.phases() * plan.blocks_per_task * amx::kRows + plan.panels.padded_columns());
-  const int64_t pixels = std::max<int64_t>(256, (192 << 10) / pixel_bytes);
+  const int64_t pixels = std::max<int64_t>(512, (192 << 10) / pixel_bytes);
   const int64_t rows = divide_up(plan.rows(), plan.sums.groups);
   // Whole images where they are small.
   const int64_t image = (d.P + plan.more_lines) * plan.pitch;
@@ -308,7 +318,7 @@ void backward_weights_on_tiles(Launcher& launcher, const Tensor& dw, const Tenso
   launcher.parallel(
       plan.sums.groups * plan.block_tasks(),
       [plan](const Context& context, int64_t task) { group_task(plan, context, task); });
-  sum_partials(launcher, plan.sums);
+  if (plan.sums.groups > 1) sum_partials(launcher, plan.sums);
 }
 
 }  // namespace gatun::kernels::conv_bf16

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "core/simd_level.h"
+#include "kernels/amx.h"
+
 namespace gatun::kernels {
 namespace {
 
@@ -20,6 +23,7 @@ void pack_pairs(uint32_t* panel, int64_t width, const Bf16* b, int64_t stride, i
 
 void pack_pairs_transposed(uint32_t* panel, int64_t width, const Bf16* b, int64_t stride,
                            int64_t columns, int64_t depth) {
+  if (may_use_tiles()) return amx::pack_words(panel, width, b, stride, columns, depth);
   constexpr int64_t kBlock = 32;  // one cache line of every column at a time
   for (int64_t d0 = 0; d0 < depth; d0 += kBlock) {
     const int64_t d1 = std::min(d0 + kBlock, depth);
