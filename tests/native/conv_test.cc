@@ -11,9 +11,10 @@ using kernels::ConvGeometry;
 struct Case {
   int64_t N, H, W, C, K, R, S;
   ConvGeometry g;
+  int64_t below = 0, right = 0;  // padding behind, beyond that before
 
-  int64_t P() const { return (H + 2 * g.pad_h - R) / g.stride_h + 1; }
-  int64_t Q() const { return (W + 2 * g.pad_w - S) / g.stride_w + 1; }
+  int64_t P() const { return (H + 2 * g.pad_h + below - R) / g.stride_h + 1; }
+  int64_t Q() const { return (W + 2 * g.pad_w + right - S) / g.stride_w + 1; }
   Dims x() const { return {N, H, W, C}; }
   Dims w() const { return {K, R, S, C}; }
   Dims y() const { return {N, P(), Q(), K}; }
@@ -23,40 +24,45 @@ struct Case {
 std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << "x " << c.N << "," << c.H << "," << c.W << "," << c.C << " w " << c.K << "," << c.R
              << "," << c.S << " stride " << c.g.stride_h << "," << c.g.stride_w << " pad "
-             << c.g.pad_h << "," << c.g.pad_w;
+             << c.g.pad_h << "," << c.g.pad_w << " and behind " << c.g.pad_h + c.below << ","
+             << c.g.pad_w + c.right;
 }
 
 const Case kCases[] = {
-    {0, 5, 5, 3, 4, 3, 3, {1, 1, 1, 1}},      // no images
-    {2, 5, 5, 3, 0, 3, 3, {1, 1, 1, 1}},      // no output channels
-    {2, 5, 5, 0, 4, 3, 3, {1, 1, 1, 1}},      // no input channels
-    {1, 1, 1, 1, 1, 1, 1, {1, 1, 0, 0}},      //
-    {2, 1, 1, 5, 3, 3, 3, {1, 1, 1, 1}},      // the kernel is larger than the input
-    {1, 2, 3, 4, 5, 7, 7, {1, 1, 3, 3}},      //
-    {1, 2, 2, 3, 4, 5, 3, {2, 3, 4, 4}},      // windows that see padding alone
-    {2, 4, 5, 6, 9, 1, 1, {1, 1, 1, 2}},      // more padding than the kernel reaches
-    {3, 7, 5, 17, 19, 3, 3, {1, 1, 1, 1}},    // ends inside vectors and tiles
-    {2, 9, 6, 8, 33, 3, 5, {2, 1, 1, 2}},     // strides and pads that differ
-    {2, 11, 10, 5, 12, 4, 2, {3, 2, 0, 1}},   // pixels that no window of an even kernel sees
-    {2, 6, 7, 3, 8, 2, 2, {3, 4, 0, 0}},      // strides beyond the kernel
-    {2, 8, 9, 20, 24, 1, 1, {2, 2, 0, 0}},    // the projecting shortcut
-    {3, 8, 9, 80, 70, 1, 1, {2, 2, 1, 1}},    // the same, padded
-    {5, 6, 5, 18, 35, 1, 1, {1, 1, 0, 0}},    // pointwise
-    {1, 23, 19, 3, 64, 7, 7, {2, 2, 3, 3}},   // stem of ResNet
-    {3, 32, 32, 3, 16, 3, 3, {1, 1, 1, 1}},   // layers of ResNet-20
-    {3, 32, 32, 16, 16, 3, 3, {1, 1, 1, 1}},  //
-    {2, 32, 32, 16, 32, 3, 3, {2, 2, 1, 1}},  //
-    {5, 16, 16, 32, 32, 3, 3, {1, 1, 1, 1}},  //
-    {9, 8, 8, 64, 64, 3, 3, {1, 1, 1, 1}},    //
-    {40, 4, 4, 8, 16, 3, 3, {1, 1, 1, 1}},    // many small images
-    {1, 7, 7, 130, 150, 3, 3, {1, 1, 1, 1}},  // one image, many channels
-    {2, 3, 3, 600, 500, 1, 1, {1, 1, 0, 0}},  // a gradient too large for several groups
-    {2, 5, 6, 300, 20, 3, 3, {1, 1, 1, 1}},   // channels summed in blocks
-    {1, 3, 4, 1300, 70, 1, 1, {1, 1, 0, 0}},  //
-    {3, 7, 7, 40, 270, 3, 3, {2, 2, 1, 1}},   // packed pixels of dy
-    {2, 6, 5, 1040, 33, 1, 1, {2, 2, 0, 0}},  // packed pixels of x
-    {2, 9, 9, 64, 128, 3, 3, {2, 2, 1, 1}},   // the strided layers of ResNet-50
-    {2, 1, 60, 5, 16, 1, 31, {1, 1, 0, 15}},  // one dimension
+    {0, 5, 5, 3, 4, 3, 3, {1, 1, 1, 1}},            // no images
+    {2, 5, 5, 3, 0, 3, 3, {1, 1, 1, 1}},            // no output channels
+    {2, 5, 5, 0, 4, 3, 3, {1, 1, 1, 1}},            // no input channels
+    {1, 1, 1, 1, 1, 1, 1, {1, 1, 0, 0}},            //
+    {2, 1, 1, 5, 3, 3, 3, {1, 1, 1, 1}},            // the kernel is larger than the input
+    {1, 2, 3, 4, 5, 7, 7, {1, 1, 3, 3}},            //
+    {1, 2, 2, 3, 4, 5, 3, {2, 3, 4, 4}},            // windows that see padding alone
+    {2, 4, 5, 6, 9, 1, 1, {1, 1, 1, 2}},            // more padding than the kernel reaches
+    {3, 7, 5, 17, 19, 3, 3, {1, 1, 1, 1}},          // ends inside vectors and tiles
+    {2, 9, 6, 8, 33, 3, 5, {2, 1, 1, 2}},           // strides and pads that differ
+    {2, 11, 10, 5, 12, 4, 2, {3, 2, 0, 1}},         // pixels that no window of an even kernel sees
+    {2, 6, 7, 3, 8, 2, 2, {3, 4, 0, 0}},            // strides beyond the kernel
+    {2, 8, 9, 20, 24, 1, 1, {2, 2, 0, 0}},          // the projecting shortcut
+    {3, 8, 9, 80, 70, 1, 1, {2, 2, 1, 1}},          // the same, padded
+    {5, 6, 5, 18, 35, 1, 1, {1, 1, 0, 0}},          // pointwise
+    {1, 23, 19, 3, 64, 7, 7, {2, 2, 3, 3}},         // stem of ResNet
+    {3, 32, 32, 3, 16, 3, 3, {1, 1, 1, 1}},         // layers of ResNet-20
+    {3, 32, 32, 16, 16, 3, 3, {1, 1, 1, 1}},        //
+    {2, 32, 32, 16, 32, 3, 3, {2, 2, 1, 1}},        //
+    {5, 16, 16, 32, 32, 3, 3, {1, 1, 1, 1}},        //
+    {9, 8, 8, 64, 64, 3, 3, {1, 1, 1, 1}},          //
+    {40, 4, 4, 8, 16, 3, 3, {1, 1, 1, 1}},          // many small images
+    {1, 7, 7, 130, 150, 3, 3, {1, 1, 1, 1}},        // one image, many channels
+    {2, 3, 3, 600, 500, 1, 1, {1, 1, 0, 0}},        // a gradient too large for several groups
+    {2, 5, 6, 300, 20, 3, 3, {1, 1, 1, 1}},         // channels summed in blocks
+    {1, 3, 4, 1300, 70, 1, 1, {1, 1, 0, 0}},        //
+    {3, 7, 7, 40, 270, 3, 3, {2, 2, 1, 1}},         // packed pixels of dy
+    {2, 6, 5, 1040, 33, 1, 1, {2, 2, 0, 0}},        // packed pixels of x
+    {2, 9, 9, 64, 128, 3, 3, {2, 2, 1, 1}},         // the strided layers of ResNet-50
+    {2, 1, 60, 5, 16, 1, 31, {1, 1, 0, 15}},        // one dimension
+    {2, 7, 6, 5, 7, 3, 2, {2, 1, 2, 0}, -1, 1},     // padding that differs before and behind
+    {2, 6, 5, 3, 8, 3, 3, {1, 1, 0, 0}, 2, 2},      //
+    {2, 6, 5, 20, 24, 3, 3, {1, 2, 0, 0}, 2, 2},    //
+    {2, 6, 5, 20, 24, 3, 3, {2, 1, 2, 2}, -2, -2},  //
 };
 
 template <typename T, typename U>

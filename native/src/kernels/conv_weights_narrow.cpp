@@ -34,7 +34,8 @@ struct Plan {
   }
   int64_t channels() const { return copy_x ? d.S * d.C : d.C; }  // that lie side by side
   int64_t tasks() const { return groups * kernel_row_tasks() * panel_tasks() * channel_parts; }
-  int64_t padded_row() const { return (d.W + 2 * g.pad_w) * d.C; }
+  // As far as the last window reaches: padding behind may be more than before.
+  int64_t padded_row() const { return std::max(d.W + g.pad_w, (d.Q - 1) * g.stride_w + d.S) * d.C; }
   int64_t copied_size() const { return rows_per_chunk * d.R * padded_row(); }
   int64_t packed_size() const { return rows_per_chunk * d.Q * panels.padded_columns(); }
 };
