@@ -11,6 +11,7 @@
 //   mma_tf32(), mma_bf16(), load_matrix*()  tensor cores
 //   atomic_add(), atomic_min()
 //   GATUN_UNROLL         before a loop over an array that is to stay in registers
+//   GATUN_ROLL           before one that is to stay a loop
 //   math::exp() and others; math::normal_below() is the normal distribution
 #pragma once
 

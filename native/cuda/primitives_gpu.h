@@ -10,6 +10,7 @@
 
 // Before a loop whose count the compiler knows: its arrays stay in registers.
 #define GATUN_UNROLL _Pragma("unroll")
+#define GATUN_ROLL _Pragma("unroll 1")
 
 namespace gatun::cuda {
 
@@ -58,7 +59,7 @@ struct Shared {
   __shared__ alignas(16) T name##_[(count)]; \
   const ::gatun::cuda::Shared<T> name { name##_ }
 
-extern __shared__ char gatun_dynamic_shared[];
+extern __shared__ __align__(16) char gatun_dynamic_shared[];
 
 template <typename T>
 __device__ Shared<T> dynamic_shared(int64_t byte_offset, int64_t) {

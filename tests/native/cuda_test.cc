@@ -305,25 +305,6 @@ TYPED_TEST(CudaFloating, ComputesElementByElement) {
   }
 }
 
-TYPED_TEST(CudaFloating, MultipliesMatrices) {
-  using T = TypeParam;
-  for (const auto& [m, n, k] : std::vector<std::array<int64_t, 3>>{
-           {1, 1, 1}, {33, 65, 17}, {64, 32, 40}, {5, 7, 0}, {0, 3, 2}}) {
-    for (int transposes = 0; transposes < 4; ++transposes) {
-      const int a_turned = transposes & 1, b_turned = transposes >> 1;
-      const Dims a = a_turned ? Dims{k, m} : Dims{m, k}, b = b_turned ? Dims{n, k} : Dims{k, n};
-      SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k << ", " << transposes);
-      expect_floating_agrees<T>(
-          *this->cuda, this->cpu, {m, n},
-          {floating_array<T>(a, 1), floating_array<T>(b, 2), floating_array<T>({n}, 3)},
-          [&](gt_stream s, gt_tensor y, auto& in) {
-            return gt_matmul(s, y, in[0], in[1], transposes == 1 ? nullptr : in[2], a_turned,
-                             b_turned, transposes == 2 ? GT_ACTIVATION_RELU : GT_ACTIVATION_NONE);
-          });
-    }
-  }
-}
-
 // The masks are the same bit for bit.
 TYPED_TEST(CudaFloating, DropsTheElementsThatTheCpuDrops) {
   using T = TypeParam;

@@ -17,6 +17,7 @@
 #define __launch_bounds__(...)
 #define __forceinline__ inline
 #define GATUN_UNROLL
+#define GATUN_ROLL
 #define threadIdx (::gatun::cuda::emulation::here.thread->index)
 #define blockIdx (::gatun::cuda::emulation::here.block_index)
 #define blockDim (::gatun::cuda::emulation::here.grid.threads)
