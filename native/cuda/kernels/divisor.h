@@ -16,7 +16,7 @@ class Divisor {
     factor_ = static_cast<uint64_t>((above << 64) / value_ + 1);
   }
 
-  __device__ int64_t value() const { return static_cast<int64_t>(value_); }
+  __host__ __device__ int64_t value() const { return static_cast<int64_t>(value_); }
   __device__ int64_t divide(int64_t x) const {
     const auto dividend = static_cast<uint64_t>(x);
     return static_cast<int64_t>((math::multiply_high(factor_, dividend) + dividend) >> shift_);

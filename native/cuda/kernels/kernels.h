@@ -40,6 +40,9 @@
   KERNEL(softmax_cross_entropy_backward) \
   KERNEL(softmax_cross_entropy_training) \
   KERNEL(matmul)                         \
+  KERNEL(conv2d)                         \
+  KERNEL(conv2d_backward_data)           \
+  KERNEL(conv2d_backward_weights)        \
   KERNEL(norm)                           \
   KERNEL(clip_by_norm)                   \
   KERNEL(clip_rows)                      \

@@ -1,0 +1,240 @@
+// Convolution and its gradients as products of what windows see: forward, windows of x by filters;
+// the data gradient, windows of dy by filters, for each residue of the pixels modulo the strides,
+// which meets its own taps; the weight gradient, windows of x by dy, summed over pixels. The
+// Winograd algorithm is computed as the sum of products, which is more accurate.
+#include <numeric>
+
+#include "cuda/kernels/conv_parts.h"
+#include "cuda/kernels/conv_source.h"
+#include "cuda/kernels/floating.h"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/product.h"
+
+namespace gatun::cuda {
+namespace {
+
+using gatun::kernels::ConvAlgorithm;
+using gatun::kernels::ConvGeometry;
+using gatun::kernels::Epilogue;
+
+// Windows of x [N,H,W,C] that a result of `down` by `across` pixels has, with their taps.
+template <typename T>
+WindowSource<T> windows_of(const Tensor& x, int64_t groups, int64_t down, int64_t across,
+                           int64_t taps_down, int64_t taps_across, const WindowAxis& rows,
+                           const WindowAxis& columns) {
+  const int64_t channels = x.dims[3] / groups;
+  return {.data = elements<const T>(x),
+          .lines = x.dims[0] * down * across,
+          .positions = taps_down * taps_across * channels,
+          .rows = rows,
+          .columns = columns,
+          .windows_down = Divisor(down),
+          .windows_across = Divisor(across),
+          .taps_across = Divisor(std::max<int64_t>(1, taps_across)),
+          .channels = Divisor(std::max<int64_t>(1, channels)),
+          .pixel_step = x.dims[3],
+          .row_step = x.dims[2] * x.dims[3],
+          .image_step = x.dims[1] * x.dims[2] * x.dims[3]};
+}
+
+WindowAxis axis(int64_t size, int64_t first, int64_t step, int64_t tap) {
+  return {static_cast<int32_t>(size), static_cast<int32_t>(first), static_cast<int32_t>(step),
+          static_cast<int32_t>(tap)};
+}
+
+// Windows of x that y and filters of `taps_down` by `taps_across` have.
+template <typename T>
+WindowSource<T> windows_of(const Tensor& x, const Tensor& w, const Tensor& y,
+                           const ConvGeometry& g) {
+  return windows_of<T>(x, g.groups, y.dims[1], y.dims[2], w.dims[1], w.dims[2],
+                       axis(x.dims[1], -g.pad_h, g.stride_h, g.dilation_h),
+                       axis(x.dims[2], -g.pad_w, g.stride_w, g.dilation_w));
+}
+
+template <typename T>
+bool takes_packs(std::initializer_list<const Tensor*> tensors) {
+  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor* t) {
+    return t == nullptr || reinterpret_cast<uintptr_t>(t->data) % (4 * sizeof(T)) == 0;
+  });
+}
+
+template <typename T>
+void forward(Queue& queue, const Tensor& y, const Tensor& x, const Tensor& w, const Tensor* bias,
+             const ConvGeometry& g, const Epilogue& epilogue) {
+  const int64_t filters = w.dims[0] / g.groups, depth = w.dims[1] * w.dims[2] * w.dims[3];
+  Product<WindowSource<T>, MatrixSource<T>, EvenRows, T> product{
+      .a = windows_of<T>(x, w, y, g),
+      .b = {elements<const T>(w), filters, depth, depth},
+      .place = {w.dims[0]},
+      .finish = {.y = elements<T>(y),
+                 .bias = elements<const T>(bias),
+                 .addend = elements<const T>(epilogue.addend),
+                 .gate = {},
+                 .relu = epilogue.activation == Activation::RELU,
+                 .packs = filters % 4 == 0 && takes_packs<T>({&y, epilogue.addend})},
+      .rows = y.dims[0] * y.dims[1] * y.dims[2],
+      .columns = filters,
+      .depth = depth,
+      .a_step = w.dims[3],
+      .b_step = filters * depth,
+      .y_step = filters,
+      .bias_step = filters,
+      .count = g.groups};
+  launch_product<T, true, true, true>(queue, product);
+}
+
+// The taps of one axis that pixels with this residue modulo the stride meet.
+struct Residue {
+  int64_t pixels, first_tap, tap_step, taps;
+  WindowAxis axis;
+
+  Residue(int64_t residue, int64_t size, int64_t windows, int64_t kernel, int64_t stride,
+          int64_t pad, int64_t dilation)
+      : pixels((size - residue + stride - 1) / stride),
+        first_tap(0),
+        tap_step(stride / std::gcd(stride, dilation)),
+        taps(0) {
+    const auto below = [&](int64_t tap) { return residue + pad - tap * dilation; };
+    while (first_tap < kernel && below(first_tap) % stride != 0) ++first_tap;
+    if (first_tap < kernel) taps = (kernel - 1 - first_tap) / tap_step + 1;
+    axis = cuda::axis(windows, taps == 0 ? 0 : below(first_tap) / stride, 1,
+                      -tap_step * dilation / stride);
+  }
+};
+
+template <typename T>
+void backward_data(Queue& queue, const Tensor& dx, const Tensor& dy, const Tensor& w,
+                   const ConvGeometry& g, const Epilogue& epilogue) {
+  const int64_t H = dx.dims[1], W = dx.dims[2], C = dx.dims[3];
+  const int64_t filters = w.dims[0] / g.groups, channels = w.dims[3];
+  const int64_t tap_row = w.dims[2] * channels, filter = w.dims[1] * tap_row;
+  for (int64_t h = 0; h < std::min(g.stride_h, H); ++h) {
+    for (int64_t v = 0; v < std::min(g.stride_w, W); ++v) {
+      const Residue rows(h, H, dy.dims[1], w.dims[1], g.stride_h, g.pad_h, g.dilation_h);
+      const Residue columns(v, W, dy.dims[2], w.dims[2], g.stride_w, g.pad_w, g.dilation_w);
+      const int64_t depth = rows.taps * columns.taps * filters;
+      Product<WindowSource<T>, FilterSource<T>, PixelRows, T> product{
+          .a = windows_of<T>(dy, g.groups, rows.pixels, columns.pixels, rows.taps, columns.taps,
+                             rows.axis, columns.axis),
+          .b = {.data = elements<const T>(w),
+                .lines = depth,
+                .channels = channels,
+                .filters = Divisor(std::max<int64_t>(1, filters)),
+                .taps_across = Divisor(std::max<int64_t>(1, columns.taps)),
+                .first = rows.first_tap * tap_row + columns.first_tap * channels,
+                .filter_step = filter,
+                .tap_row_step = rows.tap_step * tap_row,
+                .tap_step = columns.tap_step * channels},
+          .place = {.down = Divisor(rows.pixels),
+                    .across = Divisor(columns.pixels),
+                    .first = (h * W + v) * C,
+                    .pixel_step = g.stride_w * C,
+                    .row_step = g.stride_h * W * C,
+                    .image_step = H * W * C},
+          .finish = {.y = elements<T>(dx),
+                     .bias = {},
+                     .addend = elements<const T>(epilogue.addend),
+                     .gate = elements<const T>(epilogue.gate),
+                     .relu = false,
+                     .packs = channels % 4 == 0 &&
+                              takes_packs<T>({&dx, epilogue.addend, epilogue.gate})},
+          .rows = dx.dims[0] * rows.pixels * columns.pixels,
+          .columns = channels,
+          .depth = depth,
+          .a_step = filters,
+          .b_step = filters * filter,
+          .y_step = channels,
+          .count = g.groups};
+      launch_product<T, true, false, true>(queue, product);
+    }
+  }
+}
+
+// Y is f32 beside bf16.
+template <typename T>
+void backward_weights(Queue& queue, const Tensor& dw, const Tensor& x, const Tensor& dy,
+                      const ConvGeometry& g) {
+  using Y = WideOf<T>;
+  const int64_t filters = dw.dims[0] / g.groups, depth = dy.dims[0] * dy.dims[1] * dy.dims[2];
+  const int64_t filter = dw.dims[1] * dw.dims[2] * dw.dims[3];
+  Product<WindowSource<T>, MatrixSource<T>, EvenRows, Y> product{
+      .a = windows_of<T>(x, dw, dy, g),
+      .b = {elements<const T>(dy), depth, filters, dw.dims[0]},
+      .place = {1},
+      .finish = {},
+      .rows = filter,
+      .columns = filters,
+      .depth = depth,
+      .a_step = dw.dims[3],
+      .b_step = filters,
+      .y_step = filters * filter,
+      .count = g.groups};
+  product.finish.y = elements<Y>(dw);
+  product.finish.column_step = filter;
+  launch_product<T, false, false, true>(queue, product);
+}
+
+// Pixels are counted in 32 bits along an axis.
+void check_size(const Queue& queue, const Tensor& x, const Tensor& y) {
+  for (const Tensor* t : {&x, &y}) {
+    if (t->dims[1] >= 1 << 30 || t->dims[2] >= 1 << 30) {
+      fail(GT_UNSUPPORTED, "[", queue.op(), "] images of 2^30 pixels along an axis, found ", *t);
+    }
+  }
+}
+
+bool is_depthwise(const Tensor& x, const Tensor& y, const ConvGeometry& g) {
+  return g.groups > 1 && x.dims[3] == g.groups && y.dims[3] == g.groups;
+}
+
+}  // namespace
+
+namespace kernels {
+
+void conv2d(Queue& queue, const Tensor& y, const Tensor& x, const Tensor& w, const Tensor* bias,
+            const ConvGeometry& g, const Epilogue& epilogue, ConvAlgorithm) {
+  if (y.count == 0) return;
+  check_size(queue, x, y);
+  with_floating(y.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if (is_depthwise(x, y, g)) {
+      depthwise::conv2d<T>(queue, y, x, w, bias, g, epilogue);
+    } else {
+      forward<T>(queue, y, x, w, bias, g, epilogue);
+    }
+  });
+  sum_channels(queue, y, epilogue);
+}
+
+void conv2d_backward_data(Queue& queue, const Tensor& dx, const Tensor& dy, const Tensor& w,
+                          const ConvGeometry& g, const Epilogue& epilogue, ConvAlgorithm) {
+  check_size(queue, dx, dy);
+  if (dx.count > 0) {
+    with_floating(dx.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      if (is_depthwise(dx, dy, g)) {
+        depthwise::conv2d_backward_data<T>(queue, dx, dy, w, g, epilogue);
+      } else {
+        backward_data<T>(queue, dx, dy, w, g, epilogue);
+      }
+    });
+  }
+  sum_channels(queue, dx, epilogue);
+}
+
+void conv2d_backward_weights(Queue& queue, const Tensor& dw, const Tensor& x, const Tensor& dy,
+                             const ConvGeometry& g, ConvAlgorithm) {
+  if (dw.count == 0) return;
+  check_size(queue, x, dy);
+  with_floating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if (is_depthwise(x, dy, g)) {
+      depthwise::conv2d_backward_weights<T>(queue, dw, x, dy, g);
+    } else {
+      backward_weights<T>(queue, dw, x, dy, g);
+    }
+  });
+}
+
+}  // namespace kernels
+}  // namespace gatun::cuda
