@@ -212,15 +212,6 @@ TEST_F(CudaTest, LeavesTheRecordingAsItWasWhenAnInstructionIsRefused) {
   gt_program_destroy(program);
 }
 
-TEST_F(CudaTest, SaysWhatItCannotDoYet) {
-  TestTensor<float> x(*cuda, Dims{1, 1, 1}), y(*cuda, Dims{1, 1, 1}), last(*cuda, Dims{1, 1, 1}),
-      weights(*cuda, Dims{1, 1});
-  EXPECT_REFUSED(
-      gt_recurrent(cuda->stream(), y, last, nullptr, nullptr, x, nullptr, weights, nullptr, nullptr,
-                   nullptr, nullptr, nullptr, GT_CELL_TANH, GT_DIRECTION_FORWARD),
-      GT_UNSUPPORTED, "[recurrent] not on CUDA yet");
-}
-
 TEST_F(CudaTest, MovesElements) {
   const Array<float> x = random_array<float>({3, 5, 7, 4}, 1, -300, 300);
   const auto copy = [](gt_stream s, gt_tensor y, auto& in) { return gt_copy(s, y, in[0]); };

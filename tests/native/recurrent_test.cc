@@ -118,7 +118,7 @@ TEST(Recurrent, AgreesWithNaive) {
                        << s.batch << ", H " << s.units << ", extras " << extras);
           Layer expected(s, extras), actual(s, extras);
           kernels::naive::recurrent(s, expected.operands());
-          kernels::recurrent(launcher, s, actual.operands());
+          kernels::run_sequence(launcher, s, actual.operands());
           // Some units in the last place of values about 1, carried on through the steps.
           expect_close(actual.y, expected.y, 1e-5, 1e-5);
           expect_close(actual.last, expected.last, 1e-5, 1e-5);
@@ -126,14 +126,14 @@ TEST(Recurrent, AgreesWithNaive) {
           expect_close(actual.saved, expected.saved, 1e-5, 1e-5);
 
           Layer inference(s, extras);
-          kernels::recurrent(launcher, s, inference.operands(false));
+          kernels::run_sequence(launcher, s, inference.operands(false));
           expect_same_bits(inference.y, actual.y);
           expect_same_bits(inference.last, actual.last);
 
           actual.y = expected.y;
           actual.saved = expected.saved;
           kernels::naive::recurrent_backward(s, expected.gradients());
-          kernels::recurrent_backward(launcher, s, actual.gradients());
+          kernels::run_sequence_backward(launcher, s, actual.gradients());
           expect_close(actual.dx, expected.dx, 1e-5, 1e-5);
           expect_close(actual.dfirst, expected.dfirst, 1e-5, 1e-5);
           expect_close(actual.dfirst_cell, expected.dfirst_cell, 1e-5, 1e-5);
@@ -208,7 +208,7 @@ TEST(Recurrent, NaNStaysNaN) {
       const Sequence s{cell, Direction::FORWARD, 3, 1, 9};
       Layer layer(s, false);
       for (int64_t i = 0; i < layer.x.count(); ++i) layer.x[i] = std::nanf("");
-      kernels::recurrent(launcher, s, layer.operands());
+      kernels::run_sequence(launcher, s, layer.operands());
       for (int64_t i = 0; i < s.units; ++i) EXPECT_TRUE(std::isnan(layer.last[i])) << i;
     }
   });

@@ -43,6 +43,8 @@
   KERNEL(conv2d)                         \
   KERNEL(conv2d_backward_data)           \
   KERNEL(conv2d_backward_weights)        \
+  KERNEL(recurrent)                      \
+  KERNEL(recurrent_backward)             \
   KERNEL(norm)                           \
   KERNEL(clip_by_norm)                   \
   KERNEL(clip_rows)                      \

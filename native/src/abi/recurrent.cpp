@@ -60,11 +60,6 @@ void check_presence(const char* op, const Named& t, bool needed, bool allowed) {
           " must be NULL for this cell");
 }
 
-template <typename T>
-T* data_of(const Named& t) {
-  return t.operand.tensor == nullptr ? nullptr : t.operand.tensor->as<T>();
-}
-
 }  // namespace
 
 gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell,
@@ -97,16 +92,11 @@ gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor 
         e.sequence(masks);
         check_disjoint(op, {to, end, end_cell, kept},
                        {from, input, u, offset, start, start_cell, masks, keeps});
-        const auto run = [&](auto zero) {
-          using T = decltype(zero);
-          kernels::recurrent(
-              launcher, e.s,
-              kernels::RecurrentOperands<T>{
-                  data_of<T>(to), data_of<T>(end), data_of<T>(end_cell), data_of<T>(kept),
-                  data_of<T>(from), data_of<T>(input), data_of<T>(u), data_of<T>(offset),
-                  data_of<T>(start), data_of<T>(start_cell), data_of<T>(masks), data_of<T>(keeps)});
-        };
-        e.dtype == DType::F64 ? run(double{}) : run(float{});
+        launch::recurrent(launcher, e.s,
+                          {to.operand.tensor, end.operand.tensor, end_cell.operand.tensor,
+                           kept.operand.tensor, from.operand.tensor, input.operand.tensor,
+                           u.operand.tensor, offset.operand.tensor, start.operand.tensor,
+                           start_cell.operand.tensor, masks.operand.tensor, keeps.operand.tensor});
       });
 }
 
@@ -154,17 +144,12 @@ gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip,
         check_disjoint(
             op, {to, to_input, to_u, to_offset, to_start, to_start_cell},
             {slope, end, end_cell, out, kept, input, u, start, start_cell, masks, keeps});
-        const auto run = [&](auto zero) {
-          using T = decltype(zero);
-          kernels::recurrent_backward(
-              launcher, e.s,
-              kernels::RecurrentGradients<T>{
-                  data_of<T>(to), data_of<T>(to_input), data_of<T>(to_u), data_of<T>(to_offset),
-                  data_of<T>(to_start), data_of<T>(to_start_cell), data_of<T>(slope),
-                  data_of<T>(end), data_of<T>(end_cell), data_of<T>(out), data_of<T>(kept),
-                  data_of<T>(input), data_of<T>(u), data_of<T>(start), data_of<T>(start_cell),
-                  data_of<T>(masks), data_of<T>(keeps)});
-        };
-        e.dtype == DType::F64 ? run(double{}) : run(float{});
+        launch::recurrent_backward(
+            launcher, e.s,
+            {to.operand.tensor, to_input.operand.tensor, to_u.operand.tensor,
+             to_offset.operand.tensor, to_start.operand.tensor, to_start_cell.operand.tensor,
+             slope.operand.tensor, end.operand.tensor, end_cell.operand.tensor, out.operand.tensor,
+             kept.operand.tensor, input.operand.tensor, u.operand.tensor, start.operand.tensor,
+             start_cell.operand.tensor, masks.operand.tensor, keeps.operand.tensor});
       });
 }

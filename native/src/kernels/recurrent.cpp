@@ -181,11 +181,20 @@ class Task {
 
 }  // namespace
 
-void recurrent(Launcher& launcher, const Sequence& s, const RecurrentOperands<double>& o) {
-  launcher.parallel(1, [=](const Context&, int64_t) { naive::recurrent(s, o); });
+void recurrent(Launcher& launcher, const Sequence& s, const RecurrentTensors& o) {
+  const auto operands = [&]<typename T>() {
+    return RecurrentOperands<T>{
+        data_of<T>(o.y),     data_of<T>(o.last),       data_of<T>(o.last_cell), data_of<T>(o.saved),
+        data_of<T>(o.x),     data_of<T>(o.skip),       data_of<T>(o.weights),   data_of<T>(o.bias),
+        data_of<T>(o.first), data_of<T>(o.first_cell), data_of<T>(o.mask),      data_of<T>(o.keep)};
+  };
+  if (o.y->dtype == DType::F32) return run_sequence(launcher, s, operands.operator()<float>());
+  launcher.parallel(1, [s, all = operands.operator()<double>()](const Context&, int64_t) {
+    naive::recurrent(s, all);
+  });
 }
 
-void recurrent(Launcher& launcher, const Sequence& s, const RecurrentOperands<float>& o) {
+void run_sequence(Launcher& launcher, const Sequence& s, const RecurrentOperands<float>& o) {
   if (s.batch == 0 || s.units == 0) return;
   const MicroKernels& kernels = micro_kernels();
   Plan plan{.kernels = &kernels,

@@ -66,6 +66,11 @@ struct Sequence {
   int64_t step(int d, int64_t i) const { return reversed(d) ? steps - 1 - i : i; }
 };
 
+template <typename T>
+T* data_of(const Tensor* tensor) {
+  return tensor == nullptr ? nullptr : tensor->as<T>();
+}
+
 // Absent operands are NULL. [T,B,...] tensors hold direction after direction in their last axis.
 template <typename T>
 struct RecurrentOperands {
@@ -79,11 +84,24 @@ struct RecurrentGradients {
   const T *dy, *dlast, *dlast_cell, *y, *saved, *skip, *weights, *first, *first_cell, *mask, *keep;
 };
 
-void recurrent(Launcher& launcher, const Sequence& sequence, const RecurrentOperands<float>& o);
-void recurrent(Launcher& launcher, const Sequence& sequence, const RecurrentOperands<double>& o);
-void recurrent_backward(Launcher& launcher, const Sequence& sequence,
-                        const RecurrentGradients<float>& o);
-void recurrent_backward(Launcher& launcher, const Sequence& sequence,
-                        const RecurrentGradients<double>& o);
+// The same as tensors, all of y's type.
+struct RecurrentTensors {
+  const Tensor *y, *last, *last_cell, *saved;
+  const Tensor *x, *skip, *weights, *bias, *first, *first_cell, *mask, *keep;
+};
+
+struct RecurrentSlopes {
+  const Tensor *dx, *dskip, *dweights, *dbias, *dfirst, *dfirst_cell;
+  const Tensor *dy, *dlast, *dlast_cell, *y, *saved, *skip, *weights, *first, *first_cell, *mask,
+      *keep;
+};
+
+void recurrent(Launcher& launcher, const Sequence& sequence, const RecurrentTensors& o);
+void recurrent_backward(Launcher& launcher, const Sequence& sequence, const RecurrentSlopes& o);
+
+// f32.
+void run_sequence(Launcher& launcher, const Sequence& sequence, const RecurrentOperands<float>& o);
+void run_sequence_backward(Launcher& launcher, const Sequence& sequence,
+                           const RecurrentGradients<float>& o);
 
 }  // namespace gatun::kernels

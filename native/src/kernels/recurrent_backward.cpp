@@ -215,12 +215,26 @@ void bias_gradient(Launcher& launcher, const Plan& plan) {
 
 }  // namespace
 
-void recurrent_backward(Launcher& launcher, const Sequence& s,
-                        const RecurrentGradients<double>& o) {
-  launcher.parallel(1, [=](const Context&, int64_t) { naive::recurrent_backward(s, o); });
+void recurrent_backward(Launcher& launcher, const Sequence& s, const RecurrentSlopes& o) {
+  const auto gradients = [&]<typename T>() {
+    return RecurrentGradients<T>{
+        data_of<T>(o.dx),      data_of<T>(o.dskip),  data_of<T>(o.dweights),
+        data_of<T>(o.dbias),   data_of<T>(o.dfirst), data_of<T>(o.dfirst_cell),
+        data_of<T>(o.dy),      data_of<T>(o.dlast),  data_of<T>(o.dlast_cell),
+        data_of<T>(o.y),       data_of<T>(o.saved),  data_of<T>(o.skip),
+        data_of<T>(o.weights), data_of<T>(o.first),  data_of<T>(o.first_cell),
+        data_of<T>(o.mask),    data_of<T>(o.keep)};
+  };
+  if (o.y->dtype == DType::F32) {
+    return run_sequence_backward(launcher, s, gradients.operator()<float>());
+  }
+  launcher.parallel(1, [s, all = gradients.operator()<double>()](const Context&, int64_t) {
+    naive::recurrent_backward(s, all);
+  });
 }
 
-void recurrent_backward(Launcher& launcher, const Sequence& s, const RecurrentGradients<float>& o) {
+void run_sequence_backward(Launcher& launcher, const Sequence& s,
+                           const RecurrentGradients<float>& o) {
   if (s.units == 0) return;
   const MicroKernels& kernels = micro_kernels();
   Plan plan{.kernels = &kernels,

@@ -19,6 +19,7 @@
 #include "kernels/movement.h"
 #include "kernels/optimizer.h"
 #include "kernels/pool.h"
+#include "kernels/recurrent.h"
 #include "kernels/reduce.h"
 
 #define GATUN_KERNELS(KERNEL)            \
@@ -48,6 +49,8 @@
   KERNEL(layer_norm_backward)            \
   KERNEL(group_norm)                     \
   KERNEL(group_norm_backward)            \
+  KERNEL(recurrent)                      \
+  KERNEL(recurrent_backward)             \
   KERNEL(max_pool)                       \
   KERNEL(max_pool_backward)              \
   KERNEL(average_pool)                   \
@@ -98,7 +101,8 @@ constexpr uint64_t cuda_kernels_layout() {
 #undef GATUN_KERNEL_NAME
   for (const uint64_t size :
        {sizeof(Tensor), sizeof(kernels::Epilogue), sizeof(kernels::AdaptiveTensors),
-        sizeof(kernels::AdaptiveRule), sizeof(kernels::PoolGeometry), sizeof(kernels::SgdRule)}) {
+        sizeof(kernels::AdaptiveRule), sizeof(kernels::PoolGeometry), sizeof(kernels::SgdRule),
+        sizeof(kernels::Sequence)}) {
     add(size);
   }
   return hash;

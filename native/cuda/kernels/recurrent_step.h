@@ -1,0 +1,108 @@
+// What the steps of recurrent layers share: sums of products of a step's rows with weights, by
+// blocks of 16 sequences by 16 units.
+#pragma once
+
+#include "cuda/kernels/tile.h"
+#include "kernels/recurrent.h"
+
+namespace gatun::cuda {
+
+using gatun::kernels::Cell;
+using gatun::kernels::CellForm;
+using gatun::kernels::form_of;
+using gatun::kernels::kSavedState;
+using gatun::kernels::Sequence;
+
+constexpr int kSide = 16;         // units and sequences of a block
+constexpr int kTermsAtOnce = 32;  // of the sums
+
+// Where values lie in the tensors of a layer.
+struct SequenceLayout {
+  int64_t batch, units;
+  int32_t directions, gates, saved;
+
+  SequenceLayout(const Sequence& s)
+      : batch(s.batch),
+        units(s.units),
+        directions(s.directions()),
+        gates(s.form().gates),
+        saved(s.form().saved) {}
+
+  // Unit 0 of value v in [T,B,D * values * H].
+  __device__ int64_t at(int64_t t, int64_t b, int64_t d, int64_t values, int64_t v) const {
+    return ((t * batch + b) * directions + d) * values * units + v * units;
+  }
+  // Unit 0 in [D,B,H].
+  __device__ int64_t state(int64_t b, int64_t d) const { return (d * batch + b) * units; }
+};
+
+// The grid of a step: units, sequences, directions.
+inline Grid step_grid(const SequenceLayout& l) {
+  const auto blocks = [](int64_t count) {
+    return static_cast<uint32_t>((count + kSide - 1) / kSide);
+  };
+  return {.blocks = {blocks(l.units), blocks(l.batch), static_cast<uint32_t>(l.directions)},
+          .threads = {kSide, kSide}};
+}
+
+// What a thread of a step computes.
+struct StepPlace {
+  int64_t b, i;  // sequence and unit
+  int32_t d;     // direction
+  bool inside;
+
+  __device__ explicit StepPlace(const SequenceLayout& l)
+      : b(int64_t{blockIdx.y} * kSide + threadIdx.y),
+        i(int64_t{blockIdx.x} * kSide + threadIdx.x),
+        d(static_cast<int32_t>(blockIdx.z)),
+        inside(b < l.batch && i < l.units) {}
+};
+
+// sums[g] += the products of row(b, k) with weight(g, i, k) over all k < depth; all threads of the
+// block call it. The functions give what lies in memory, or 0 outside. `weights_along_units`: units
+// lie side by side in memory, rather than k.
+template <typename T, int gates, bool weights_along_units, typename Row, typename Weight>
+__device__ void add_products(T (&sums)[gates], int64_t depth, const Row& row,
+                             const Weight& weight) {
+  // Rows a chunk longer than needed, so that neighbouring ones lie in other banks.
+  constexpr int kPitch = kTermsAtOnce + kChunk<T>;
+  GATUN_SHARED(T, rows, kSide * kPitch);
+  GATUN_SHARED(T, weights, gates * kSide * kPitch);
+  const int tx = static_cast<int>(threadIdx.x), ty = static_cast<int>(threadIdx.y);
+  const int thread = ty * kSide + tx;
+  const int64_t b0 = int64_t{blockIdx.y} * kSide, i0 = int64_t{blockIdx.x} * kSide;
+  for (int64_t k0 = 0; k0 < depth; k0 += kTermsAtOnce) {
+    for (int e = thread; e < kSide * kTermsAtOnce; e += kSide * kSide) {
+      const int line = e / kTermsAtOnce, k = e % kTermsAtOnce;
+      rows[line * kPitch + k] = row(b0 + line, k0 + k);
+    }
+    for (int e = thread; e < gates * kSide * kTermsAtOnce; e += kSide * kSide) {
+      const int g = e / (kSide * kTermsAtOnce), within = e % (kSide * kTermsAtOnce);
+      const int line = weights_along_units ? within % kSide : within / kTermsAtOnce;
+      const int k = weights_along_units ? within / kSide : within % kTermsAtOnce;
+      weights[(g * kSide + line) * kPitch + k] = weight(g, i0 + line, k0 + k);
+    }
+    barrier();
+    GATUN_UNROLL
+    for (int k = 0; k < kTermsAtOnce; k += kChunk<T>) {
+      const Pack<T, kChunk<T>> left = rows.template load<kChunk<T>>(ty * kPitch + k);
+      GATUN_UNROLL
+      for (int g = 0; g < gates; ++g) {
+        const Pack<T, kChunk<T>> right =
+            weights.template load<kChunk<T>>((g * kSide + tx) * kPitch + k);
+        GATUN_UNROLL
+        for (int x = 0; x < kChunk<T>; ++x) {
+          sums[g] = math::fma(left.values[x], right.values[x], sums[g]);
+        }
+      }
+    }
+    barrier();
+  }
+}
+
+template <typename T>
+__device__ T sigmoid(T x) {
+  return 1 / (1 + math::exp(-x));
+}
+
+}  // namespace gatun::cuda
