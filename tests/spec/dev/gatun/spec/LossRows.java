@@ -110,34 +110,40 @@ final class LossRows {
                 real(128, 1000),
                 labels(1000, 128),
                 real())
-            .on(
-                new SoftmaxCrossEntropy.Backward(0, true),
-                real(7, 13),
-                labels(13, 7),
-                real(Fill.POSITIVE, 13),
-                real())
             .on(real(7, 13), distributions(7, 13), real())
-            .on(
-                new SoftmaxCrossEntropy.Backward(0.1, true),
-                real(64, 1000),
-                distributions(64, 1000),
-                real(Fill.POSITIVE, 1000),
-                real())
-            .values(
-                new SoftmaxCrossEntropy.Backward(0, true),
-                real(4, 3),
-                labels(3, 4),
-                real(Fill.constant(0), 3),
-                real())
             .values(real(5, 4), real(Fill.cycle(-1, 0, 0, 0, 0, 0.5, 0.5, 0), 5, 4), real())
             .refuses(
                 "a label smoothing in [0, 1)",
                 () -> new SoftmaxCrossEntropy.Backward(-0.1, false),
                 real())
             .ulps(64, EXPONENTIALS)
+            .gradient(0, 2)
             .refuses("expected dloss (), found f32 (1)", real(7, 13), labels(13, 7), real(1))
             .refuses("expected labels (7), found i32 (8)", real(7, 13), labels(13, 8), real())
             .refuses("dtypes differ", real(7, 13), labels(13, 7), typed(DType.F64, Fill.NORMAL)),
+        OpRow.of(new SoftmaxCrossEntropy.Backward(0, true))
+            .on(real(7, 13), labels(13, 7), real(Fill.POSITIVE, 13), real())
+            .on(
+                new SoftmaxCrossEntropy.Backward(0.1, true),
+                real(30, 33),
+                labels(33, 30),
+                real(Fill.POSITIVE, 33),
+                real())
+            .on(
+                new SoftmaxCrossEntropy.Backward(0.1, true),
+                real(64, 1000),
+                distributions(64, 1000),
+                real(Fill.POSITIVE, 1000),
+                real())
+            .values(real(4, 3), labels(3, 4), real(Fill.constant(0), 3), real())
+            .ulps(64, EXPONENTIALS)
+            .gradient(0, 3)
+            .refuses(
+                "expected class weights (13), found f32 (7)",
+                real(7, 13),
+                labels(13, 7),
+                real(7),
+                real()),
         OpRow.of(new SoftmaxCrossEntropy.Training())
             .on(real(7, 13), labels(13, 7), real())
             .on(real(1, 1), typed(DType.I32, Fill.constant(0), 1), real())

@@ -50,6 +50,45 @@ public final class Functions {
     return inputs -> valueAndGrad(function, inputs);
   }
 
+  /// Products of the Hessian of `function`, a real scalar of n real inputs, with vectors: applied
+  /// to the inputs and then to n tensors v of the same shapes, it gives the n parts of H v.
+  ///
+  /// It is the gradient of the product of the gradient with v (reverse mode over reverse mode),
+  /// exact, at about twice the cost of a gradient. Every op's gradient must have one itself: those
+  /// of max pooling, batch, layer and group norm and recurrent cells do not. For them there is
+  /// [Objective#hessianVector].
+  ///
+  /// @throws UnsupportedOperationException when it is applied, if a gradient has none
+  public static TensorsFunction hvp(TensorFunction function) {
+    return inputs -> {
+      int n = inputs.length / 2;
+      if (inputs.length == 0 || inputs.length % 2 != 0) {
+        throw new IllegalArgumentException(
+            "[hvp] expected as many vectors as inputs, found %d tensors".formatted(inputs.length));
+      }
+      for (int i = 0; i < n; i++) {
+        Tensor x = inputs[i];
+        Tensor v = inputs[n + i];
+        if (!x.dtype().isReal() || v.dtype() != x.dtype() || !v.shape().equals(x.shape())) {
+          throw new ShapeException(
+              "[hvp] expected a real input and a vector of its type, found %s and %s"
+                  .formatted(TensorType.of(x), TensorType.of(v)));
+        }
+      }
+      Tensor[] vectors = Arrays.copyOfRange(inputs, n, 2 * n);
+      return grad(in -> product(grad(function).apply(in), vectors)).apply(Arrays.copyOf(inputs, n));
+    };
+  }
+
+  /// Σ aᵢ · bᵢ.
+  static Tensor product(List<? extends Tensor> a, Tensor... b) {
+    Tensor sum = a.getFirst().times(b[0]).sum();
+    for (int i = 1; i < b.length; i++) {
+      sum = sum.plus(a.get(i).times(b[i]).sum());
+    }
+    return sum;
+  }
+
   /// `function` recorded as one program for each set of input types it meets. Close it to give the
   /// memory back.
   public static CompiledFunction compile(TensorsFunction function) {

@@ -1,9 +1,12 @@
 package dev.gatun;
 
+import static dev.gatun.Vectors.add;
+import static dev.gatun.Vectors.dot;
+import static dev.gatun.Vectors.norm1;
+
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
-import org.jspecify.annotations.Nullable;
 
 /// L-BFGS (Liu and Nocedal 1989): a quasi-Newton method that knows the curvature from its last
 /// `history` steps, each of which changes the estimate by a matrix of rank two (some lectures say
@@ -84,106 +87,32 @@ public record Lbfgs(int history, LineSearch lineSearch, double tolerance, int it
   ///
   /// @throws IllegalArgumentException if the value at the start is not finite
   public Minimum minimize(Objective objective, double[] start) {
-    return new Run(objective, start).minimize();
+    return new Run(objective, start).minimize(tolerance, iterations);
   }
 
-  private final class Run {
-    private final Objective objective;
+  private final class Run extends Descent {
     private final Deque<Pair> pairs = new ArrayDeque<>(); // the newest first
-    private double[] point;
-    private double[] gradient;
-    private double value;
-    private double[] nextPoint;
-    private double[] nextGradient;
-    private int evaluations = 1;
 
     Run(Objective objective, double[] start) {
-      this.objective = objective;
-      point = start.clone();
-      gradient = new double[start.length];
-      nextPoint = new double[start.length];
-      nextGradient = new double[start.length];
-      value = objective.valueAndGradient(point, gradient);
-      if (!Double.isFinite(value)) {
-        throw new IllegalArgumentException(
-            "[lbfgs] expected a finite value at the start, found " + value);
-      }
+      super("lbfgs", objective, lineSearch, start);
     }
 
-    Minimum minimize() {
-      for (int done = 0; done < iterations; done++) {
-        if (greatest(gradient) <= tolerance) {
-          return found(done, Ending.CONVERGED);
-        }
-        if (!step() && (pairs.isEmpty() || !steepest())) {
-          return found(done, Ending.NO_STEP);
-        }
-      }
-      boolean converged = greatest(gradient) <= tolerance;
-      return found(iterations, converged ? Ending.CONVERGED : Ending.ITERATIONS_USED);
+    @Override
+    double firstStep() {
+      return pairs.isEmpty() ? Math.min(1, 1 / norm1(gradient())) : 1;
     }
 
-    /// Once more along the gradient itself, when the estimate of the curvature leads nowhere.
-    private boolean steepest() {
+    @Override
+    boolean forget() {
+      boolean any = !pairs.isEmpty();
       pairs.clear();
-      return step();
+      return any;
     }
 
-    /// Goes along the direction; false if there is no step.
-    private boolean step() {
-      double[] direction = direction();
-      LineSearch.Trial here = new LineSearch.Trial(0, value, dot(direction, gradient));
-      if (!(here.slope() < 0)) {
-        return false;
-      }
-      double first = pairs.isEmpty() ? Math.min(1, 1 / norm1(gradient)) : 1;
-      LineSearch.Trial taken = lineSearch.search(here, first, step -> evaluate(direction, step));
-      if (taken == null) {
-        return false;
-      }
-      evaluate(direction, taken);
-      remember();
-      value = taken.value();
-      double[] spare = point;
-      point = nextPoint;
-      nextPoint = spare;
-      spare = gradient;
-      gradient = nextGradient;
-      nextGradient = spare;
-      return true;
-    }
-
-    private LineSearch.Trial evaluate(double[] direction, double step) {
-      for (int i = 0; i < point.length; i++) {
-        nextPoint[i] = point[i] + step * direction[i];
-      }
-      double there = objective.valueAndGradient(nextPoint, nextGradient);
-      evaluations++;
-      last = new LineSearch.Trial(step, there, dot(direction, nextGradient));
-      return last;
-    }
-
-    private LineSearch.@Nullable Trial last;
-
-    /// Brings the taken trial's point and gradient back, if another was tried after it.
-    private void evaluate(double[] direction, LineSearch.Trial taken) {
-      if (!taken.equals(last)) {
-        evaluate(direction, taken.step());
-      }
-    }
-
-    private void remember() {
-      if (history == 0) {
-        return;
-      }
-      double[] step = new double[point.length];
-      double[] change = new double[point.length];
-      for (int i = 0; i < point.length; i++) {
-        step[i] = nextPoint[i] - point[i];
-        change[i] = nextGradient[i] - gradient[i];
-      }
+    @Override
+    void remember(double[] step, double[] change) {
       double product = dot(step, change);
-      if (product > 1e-10 * Math.sqrt(dot(step, step) * dot(change, change))) {
+      if (history > 0 && product > 1e-10 * Math.sqrt(dot(step, step) * dot(change, change))) {
         pairs.addFirst(new Pair(step, change, product)); // keeps the estimate positive definite
         if (pairs.size() > history) {
           pairs.removeLast();
@@ -192,11 +121,10 @@ public record Lbfgs(int history, LineSearch lineSearch, double tolerance, int it
     }
 
     /// -H g by the two loops over the pairs.
-    private double[] direction() {
-      double[] q = new double[point.length];
-      for (int i = 0; i < q.length; i++) {
-        q[i] = -gradient[i];
-      }
+    @Override
+    double[] direction() {
+      double[] q = new double[point().length];
+      add(q, -1, gradient());
       double[] alpha = new double[pairs.size()];
       int k = 0;
       for (Pair pair : pairs) {
@@ -219,39 +147,5 @@ public record Lbfgs(int history, LineSearch lineSearch, double tolerance, int it
       }
       return q;
     }
-
-    private Minimum found(int done, Ending ending) {
-      return new Minimum(point, value, done, evaluations, ending);
-    }
-  }
-
-  private static void add(double[] to, double factor, double[] x) {
-    for (int i = 0; i < to.length; i++) {
-      to[i] += factor * x[i];
-    }
-  }
-
-  private static double dot(double[] a, double[] b) {
-    double sum = 0;
-    for (int i = 0; i < a.length; i++) {
-      sum += a[i] * b[i];
-    }
-    return sum;
-  }
-
-  private static double norm1(double[] x) {
-    double sum = 0;
-    for (double element : x) {
-      sum += Math.abs(element);
-    }
-    return sum;
-  }
-
-  private static double greatest(double[] x) {
-    double greatest = 0;
-    for (double element : x) {
-      greatest = Math.max(greatest, Math.abs(element));
-    }
-    return greatest;
   }
 }

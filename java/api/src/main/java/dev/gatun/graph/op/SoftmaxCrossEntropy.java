@@ -7,8 +7,10 @@ import dev.gatun.backend.Backend;
 import dev.gatun.backend.View;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;
+import dev.gatun.graph.Value;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -137,6 +139,55 @@ public record SoftmaxCrossEntropy(double labelSmoothing, boolean weighted) imple
           weighted ? inputs.get(2) : null,
           inputs.getLast(),
           labelSmoothing);
+    }
+
+    /// Composed, for it is seldom wanted. dlogits is dloss (k p - w), with p the softmax of a row
+    /// of logits z, and k and w free of z: by z its gradient for u is dloss k p (u - Σ p u). dloss
+    /// k is how much dlogits falls at a row's first class when p moves from there to the second.
+    @Override
+    public List<@Nullable Tensor> gradient(Local at) {
+      Tensor u = at.gradient();
+      Value logits = (Value) at.input(0);
+      long[] column = {logits.shape().dim(0), 1};
+      long classes = logits.shape().dim(1);
+      Tensor p = logits.softmax();
+      Tensor mean = p.times(u).sum(1).reshape(column);
+      Tensor moved = certain(at, 0).minus(certain(at, Math.min(1, classes - 1)));
+      Tensor k = moved.times(row(logits, 0, 1)).sum(1).reshape(column);
+      List<@Nullable Tensor> gradients = new ArrayList<>();
+      gradients.add(k.times(p).times(u.minus(mean)));
+      gradients.add(null);
+      if (weighted) {
+        gradients.add(null);
+      }
+      Tensor dloss = at.inputs().getLast();
+      gradients.add(with(at, logits, dloss.times(0).plus(1)).times(u).sum());
+      return gradients;
+    }
+
+    /// What this op gives for logits that put all of p on `target`.
+    private Tensor certain(Local at, long target) {
+      Tensor logits = at.input(0);
+      return with(
+          at, row(logits, target, 1e4).expand(logits.shape().toArray()), at.inputs().getLast());
+    }
+
+    private Tensor with(Local at, Tensor logits, Tensor dloss) {
+      List<Tensor> operands = new ArrayList<>(at.inputs());
+      operands.set(0, logits);
+      operands.set(operands.size() - 1, dloss);
+      return Tensor.applyAll(this, operands).getFirst();
+    }
+
+    /// `[1,C]`: `value` at `target`, else 0.
+    private static Tensor row(Tensor logits, long target, double value) {
+      long classes = logits.shape().dim(1);
+      List<Double> elements = new ArrayList<>(Collections.nCopies((int) classes, 0.0));
+      if (classes > 0) {
+        elements.set((int) target, value);
+      }
+      TensorType type = new TensorType(logits.dtype(), Shape.of(1, classes));
+      return ((Value) logits).graph().apply(new Literal(type, elements), List.of()).getFirst();
     }
   }
 
