@@ -60,6 +60,22 @@ final class ParameterUpdate {
   /// Some parameters that lie one after the other and follow the same rule.
   private record Run(String first, String last, Shape shape, Group group) {}
 
+  /// Sets to 0, in the gradients, what the mask does not keep.
+  void maskGradients(Slab mask) {
+    mask("slopes to mask", mask, gradients);
+  }
+
+  /// The same in the parameters.
+  void maskParameters(Slab mask) {
+    mask("weights to mask", mask, parameters);
+  }
+
+  private void mask(String what, Slab mask, Slab target) {
+    Value all = leaf(what, target.slot(), target.flat());
+    Value kept = leaf("mask of " + what, mask.slot(), mask.flat());
+    results.add(new Placement(graph.value(all.times(kept)), target.slot()));
+  }
+
   /// The penalties' gradients, added to the loss's.
   void penalise() {
     for (Run run : runs(group -> false)) {

@@ -46,6 +46,7 @@ public final class Trainer implements AutoCloseable {
   private Clipping clipping = Clipping.none();
   private int accumulation = 1;
   private @Nullable Averaging averaging;
+  private @Nullable Pruning pruning;
   private Precision precision = Precision.F32;
   private long seed = 1;
   private int loaderThreads = 1;
@@ -156,6 +157,13 @@ public final class Trainer implements AutoCloseable {
     return this;
   }
 
+  /// Keeps the weights at 0 that this takes away, from the start and in every step.
+  public Trainer prune(Pruning newPruning) {
+    requireFresh();
+    pruning = newPruning;
+    return this;
+  }
+
   /// Keeps an average of the weights, and evaluates on it.
   public Trainer average(Averaging newAveraging) {
     requireFresh();
@@ -202,6 +210,9 @@ public final class Trainer implements AutoCloseable {
         device = target;
       }
       present = holdings.add(Model.of(net, target, seed));
+      if (pruning != null) {
+        pruning.apply(present);
+      }
       model = present;
     }
     return present;
@@ -477,7 +488,7 @@ public final class Trainer implements AutoCloseable {
     trained.requireOpen();
     TrainingStep present = step;
     if (present == null) {
-      TrainingStep.Rule rule = new TrainingStep.Rule(groups, clipping, accumulation);
+      TrainingStep.Rule rule = new TrainingStep.Rule(groups, clipping, accumulation, pruning);
       present =
           holdings.add(new TrainingStep(trained, batch, loss, targets, rule, precision, seed));
       step = present;

@@ -47,7 +47,9 @@ final class TrainingStep implements AutoCloseable {
   /// @param groups the rule of each parameter
   /// @param clipping of gradients
   /// @param accumulation batches whose mean gradient makes a step
-  record Rule(ParameterGroups groups, Clipping clipping, int accumulation) {}
+  /// @param pruning weights that stay 0, null if there are none
+  record Rule(
+      ParameterGroups groups, Clipping clipping, int accumulation, @Nullable Pruning pruning) {}
 
   /// Scalars in staging memory that both programs know.
   private record Entries(int rate, int step, int norm) {}
@@ -245,6 +247,13 @@ final class TrainingStep implements AutoCloseable {
       Slot normPlace,
       List<Placement> results) {
     tail.penalise();
+    Slab mask = null;
+    Pruning pruning = rule.pruning();
+    if (pruning != null) {
+      mask = holdings.add(new Slab(parameters.backend(), parameters.shapes()));
+      pruning.write(mask);
+      tail.maskGradients(mask); // or they would count in the norm
+    }
     Value norm = tail.clip(rule.clipping());
     if (norm != null) {
       results.add(new Placement(norm, normPlace));
@@ -256,6 +265,9 @@ final class TrainingStep implements AutoCloseable {
               new Slab(parameters.backend(), "states of the optimizer", parameters.shapes())));
     }
     tail.step(rate, step, states);
+    if (mask != null) {
+      tail.maskParameters(mask); // for rules that move weights whose gradient is 0
+    }
   }
 
   /// sums += gradients.
