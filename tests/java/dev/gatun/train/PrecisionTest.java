@@ -97,6 +97,34 @@ class PrecisionTest {
     assertEquals(accuracy[0], accuracy[1], 0.05);
   }
 
+  /// Layers that are composed, or drop things at random, follow f32 too; they drop the same.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void formsOfPoolingAndDropout_followF32(Backends backend) {
+    Net net =
+        Net.input(SIDE, SIDE, 3)
+            .convTransposed(4, 2, 2)
+            .relu()
+            .spatialDropout(0.2)
+            .fractionalMaxPool(0.7)
+            .residual(branch -> branch.conv(4, 3).stochasticDepth(0.3))
+            .adaptiveAveragePool(3, 5)
+            .adaptiveMaxPool(2, 2)
+            .flatten()
+            .dropConnect(12, 0.2)
+            .relu()
+            .dense(Pictures.CLASSES);
+    float[] images = Pictures.normal(6 * SIDE * SIDE * 3, 1);
+    int[] labels = Pictures.labels(6, Pictures.CLASSES, 2);
+    try (Trainer exact = trainer(net, backend.device(), Precision.F32);
+        Trainer rounded = trainer(net, backend.device(), Precision.BF16)) {
+      for (int step = 0; step < 6; step++) {
+        float expected = exact.step(images, labels, 0.01);
+        assertEquals(expected, rounded.step(images, labels, 0.01), 0.03 * expected);
+      }
+    }
+  }
+
   /// A step far below the resolution of BF16 moves the weights, which a step in BF16 could not.
   @ParameterizedTest
   @EnumSource(Backends.class)

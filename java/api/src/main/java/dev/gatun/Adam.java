@@ -15,6 +15,9 @@ import java.util.List;
 ///     v = beta2 · v + (1 - beta2) · d²
 ///     parameter -= learningRate · (m / (1 - beta1ᵗ)) / (√(v / (1 - beta2ᵗ)) + epsilon)
 ///
+/// The means begin at 0, which the divisors make up for: without them, as lectures first show it, the
+/// first step would be (1 - beta1) / √(1 - beta2) = 3.16 times as long as the rate.
+///
 /// Decoupled weight decay (AdamW; Loshchilov and Hutter, 2019) shrinks the parameter itself first,
 /// by the factor `1 - learningRate · weightDecay`. In PyTorch's form, epsilon outside the root of the
 /// corrected mean; the paper's shorter form, which PyTorch and others do not use, scales epsilon too.
