@@ -1,23 +1,13 @@
 package dev.gatun.data;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
-import java.io.BufferedInputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.zip.GZIPInputStream;
 
 /// Splits text into records and fields by RFC 4180: fields in quotes may hold separators, line ends
 /// and doubled quotes. Lines end with LF or CRLF; empty ones are left out.
 final class CsvReader {
   private static final int BLANKS = ' ';
-  private static final int MAX_BYTES = 1 << 30;
 
   private final Path file;
   private final String text;
@@ -38,7 +28,7 @@ final class CsvReader {
   CsvReader(Path file, char separator) {
     this.file = file;
     this.separator = separator;
-    this.text = content(file);
+    this.text = TextFile.read(file);
   }
 
   /// Leaves out the rest of the line.
@@ -149,28 +139,5 @@ final class CsvReader {
 
   private DataFormatException problem(String problem) {
     return new DataFormatException(file, "line " + line + ": " + problem);
-  }
-
-  private static String content(Path file) {
-    try (InputStream in = open(file)) {
-      byte[] bytes = in.readNBytes(MAX_BYTES + 1);
-      if (bytes.length > MAX_BYTES) {
-        throw new DataFormatException(file, "at most " + MAX_BYTES + " bytes of text expected");
-      }
-      String text = UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-      return text.startsWith("\uFEFF") ? text.substring(1) : text; // a byte order mark
-    } catch (CharacterCodingException e) {
-      throw new DataFormatException(file, "text in UTF-8 expected", e);
-    } catch (IOException e) {
-      throw new DataFormatException(file, "cannot be read: " + e, e);
-    }
-  }
-
-  private static InputStream open(Path file) throws IOException {
-    BufferedInputStream in = new BufferedInputStream(Files.newInputStream(file));
-    in.mark(2);
-    boolean packed = in.read() == 0x1f && in.read() == 0x8b;
-    in.reset();
-    return packed ? new GZIPInputStream(in, 1 << 16) : in;
   }
 }
