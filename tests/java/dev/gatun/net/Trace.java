@@ -12,6 +12,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// A context in which layers run on tensors of F64, one operation after the other, with parameters
 /// that a test knows. Parameters it was not given are drawn from the normal distribution.
@@ -52,6 +53,11 @@ final class Trace implements LayerContext {
   @Override
   public Tensor state(String name, double initialValue, long... dims) {
     throw new UnsupportedOperationException(name);
+  }
+
+  @Override
+  public @Nullable Tensor carried(String name, long... dims) {
+    return null;
   }
 
   @Override

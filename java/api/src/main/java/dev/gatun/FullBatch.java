@@ -48,6 +48,7 @@ public final class FullBatch implements Objective, AutoCloseable {
   private FullBatch(Model model, Loss lossFunction, float[] inputs, int[] labels) {
     this.model = model;
     this.lossFunction = lossFunction;
+    model.net().requireInputs("fullBatch", DType.F32);
     long each = model.net().inputShape().count();
     if (labels.length == 0 || inputs.length != labels.length * each) {
       throw new ShapeException(
@@ -79,8 +80,7 @@ public final class FullBatch implements Objective, AutoCloseable {
 
   private Traced trace(long count) {
     Graph graph = new Graph();
-    Shape shape = TrainingStep.batched(count, model.net().inputShape());
-    Value x = graph.leaf("inputs", new TensorType(DType.F32, shape));
+    Value x = graph.leaf("inputs", model.net().inputs(count));
     Value t = graph.leaf("labels", new TensorType(DType.I32, Shape.of(count)));
     NetTrace trace = new NetTrace(graph, Mode.TRAINING, 0);
     Score score = Score.of(graph, lossFunction, trace.run(model.net(), x), t);

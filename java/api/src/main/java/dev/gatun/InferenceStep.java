@@ -20,7 +20,9 @@ final class InferenceStep implements AutoCloseable {
   private final Holdings holdings = new Holdings("inference step");
   private final Model model;
   private final Executable executable;
-  private final FloatBuffer inputs;
+  private final CarriedStates carried;
+  private final FloatBuffer inputs; // or
+  private final IntBuffer tokens; // in the same place
   private final FloatBuffer outputs;
   private final ByteBuffer step;
   private final @Nullable Judgement judgement;
@@ -31,24 +33,41 @@ final class InferenceStep implements AutoCloseable {
   private record Judgement(IntBuffer labels, FloatBuffer loss, IntBuffer correct) {}
 
   static InferenceStep predicting(Model model, int batch) {
-    return new InferenceStep(model, batch, Mode.INFERENCE, 0, null);
+    return new InferenceStep(model, model.net().inputs(batch), Mode.INFERENCE, 0, null, false);
   }
 
   /// With dropout.
   static InferenceStep sampling(Model model, int batch, long seed) {
-    return new InferenceStep(model, batch, Mode.SAMPLING, seed, null);
+    return new InferenceStep(model, model.net().inputs(batch), Mode.SAMPLING, seed, null, false);
   }
 
   static InferenceStep judging(Model model, int batch, Loss loss) {
-    return new InferenceStep(model, batch, Mode.INFERENCE, 0, loss);
+    return new InferenceStep(model, model.net().inputs(batch), Mode.INFERENCE, 0, loss, false);
   }
 
-  private InferenceStep(Model model, int batch, Mode mode, long seed, @Nullable Loss loss) {
+  /// Of `batch` sequences, `steps` steps at a time, which go on where those before ended.
+  static InferenceStep stepping(Model model, int batch, int steps) {
+    TensorType inputs = model.net().inputs(batch, steps);
+    return new InferenceStep(model, inputs, Mode.INFERENCE, 0, null, true);
+  }
+
+  /// The same with a loss.
+  ///
+  /// @param carries whether they go on, or begin anew each time
+  static InferenceStep judging(Model model, int batch, int steps, Loss loss, boolean carries) {
+    TensorType inputs = model.net().inputs(batch, steps);
+    return new InferenceStep(model, inputs, Mode.INFERENCE, 0, loss, carries);
+  }
+
+  private InferenceStep(
+      Model model, TensorType type, Mode mode, long seed, @Nullable Loss loss, boolean carries) {
     this.model = model;
     Graph graph = new Graph();
-    Shape shape = TrainingStep.batched(batch, model.net().inputShape());
-    Value x = graph.leaf("inputs", new TensorType(DType.F32, shape));
+    Value x = graph.leaf("inputs", type);
     NetTrace trace = new NetTrace(graph, mode, seed);
+    if (carries) {
+      trace.carryStates();
+    }
     Value y = trace.run(model.net(), x);
     Staging staging = holdings.add(new Staging());
     int inputEntry = staging.place(x);
@@ -71,10 +90,14 @@ final class InferenceStep implements AutoCloseable {
     }
     try {
       staging.allocate(model.device().backend());
+      carried = holdings.add(new CarriedStates(model.device().backend(), trace));
       List<Placement> leaves = new ArrayList<>(model.placements(trace));
+      leaves.addAll(carried.leaves());
       given.forEach(entry -> leaves.add(staging.placement(entry)));
+      List<Placement> results = new ArrayList<>();
+      wanted.forEach(entry -> results.add(staging.placement(entry)));
+      carried.store(graph, results);
       leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
-      List<Placement> results = wanted.stream().map(staging::placement).toList();
       executable =
           holdings.add(
               Executable.compile(
@@ -84,6 +107,7 @@ final class InferenceStep implements AutoCloseable {
       throw e;
     }
     inputs = staging.floats(inputEntry);
+    tokens = staging.ints(inputEntry);
     outputs = staging.floats(outputEntry);
     step = staging.buffer(stepEntry);
     judgement =
@@ -97,6 +121,16 @@ final class InferenceStep implements AutoCloseable {
   /// not matter.
   void run(float[] source, int from, int length) {
     inputs.put(0, source, from, length);
+    run();
+  }
+
+  /// The same on tokens.
+  void run(int[] source, int from, int length) {
+    tokens.put(0, source, from, length);
+    run();
+  }
+
+  private void run() {
     long current = model.version();
     if (prepared != current) {
       executable.prepare();
@@ -110,8 +144,17 @@ final class InferenceStep implements AutoCloseable {
     step.putLong(0, number);
   }
 
+  /// Begins sequences anew.
+  void resetStates() {
+    carried.reset();
+  }
+
   void setLabels(int[] labels) {
     judgement().labels().put(0, labels);
+  }
+
+  int outputElements() {
+    return outputs.capacity();
   }
 
   void readOutputs(float[] target, int from, int length) {

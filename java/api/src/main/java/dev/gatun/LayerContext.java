@@ -1,5 +1,7 @@
 package dev.gatun;
 
+import org.jspecify.annotations.Nullable;
+
 /// What a [Layer] sees of the network while it is traced.
 public interface LayerContext {
   /// What the network is traced for.
@@ -15,6 +17,12 @@ public interface LayerContext {
   /// The state `name` of the current layer: saved with the model, changed by [#update], not
   /// trained.
   Tensor state(String name, double initialValue, long... dims);
+
+  /// What the step before left as the state `name` of the current layer, such as the end of the
+  /// sequences that go on in this step; zeros at first. [#update] says what this step leaves. It
+  /// belongs to the step that is compiled and not to the model, so its extents may have the batch
+  /// in them. Null where steps have nothing to do with one another.
+  @Nullable Tensor carried(String name, long... dims);
 
   /// Stores `value` as the new content of `state` when the step ends.
   void update(Tensor state, Tensor value);

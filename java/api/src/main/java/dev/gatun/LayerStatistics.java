@@ -3,7 +3,6 @@ package dev.gatun;
 import dev.gatun.graph.Executable;
 import dev.gatun.graph.Graph;
 import dev.gatun.graph.Placement;
-import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
@@ -43,6 +42,7 @@ final class LayerStatistics implements AutoCloseable {
   private record Measured(String layer, int means, int variances) {}
 
   LayerStatistics(Model model, float[] inputs) {
+    model.net().requireInputs("dataInitializer", DType.F32);
     long each = model.net().inputShape().count();
     if (inputs.length % each != 0 || inputs.length < 2 * each) {
       throw new ShapeException(
@@ -50,8 +50,7 @@ final class LayerStatistics implements AutoCloseable {
               .formatted(model.net().inputShape(), each, inputs.length));
     }
     Graph graph = new Graph();
-    Shape shape = TrainingStep.batched(inputs.length / each, model.net().inputShape());
-    Value x = graph.leaf("inputs", new TensorType(DType.F32, shape));
+    Value x = graph.leaf("inputs", model.net().inputs(inputs.length / each));
     NetTrace trace = new NetTrace(graph, Mode.INFERENCE, 0);
     trace.run(model.net(), x);
     Staging staging = holdings.add(new Staging());

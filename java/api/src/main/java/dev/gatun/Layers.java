@@ -5,7 +5,9 @@ import dev.gatun.backend.Window;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.op.BatchNormInference;
 import dev.gatun.graph.op.BatchNormTraining;
+import dev.gatun.graph.op.GatherRows;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -354,6 +356,49 @@ public final class Layers {
         y = y.plus(context.parameter("bias", Initializer.zeros(), units));
       }
       return steps ? y.reshape(x.shape().with(-1, units).toArray()) : y;
+    }
+  }
+
+  /// A vector of learned numbers for each token (Bengio et al. 2003): the rows of `weight`
+  /// `[vocabulary, units]` that tokens `[...]`, whole numbers from 0 on, name; `[..., units]`. A
+  /// negative token, as padding has, gives zeros; one of `vocabulary` or more gives NaN. It is the
+  /// product of a dense layer and tokens in one-hot form, without the product. The weights begin
+  /// normal with deviation 1, as PyTorch's do; Keras has ±0.05.
+  ///
+  /// @param vocabulary how many tokens there are
+  /// @param units numbers for each
+  /// @param initializer of the weights
+  public record Embedding(int vocabulary, int units, Initializer initializer) implements Layer {
+    /// Checks the ranges.
+    public Embedding {
+      positive("embedding", "vocabulary", vocabulary);
+      positive("embedding", "units", units);
+    }
+
+    /// Normal with deviation 1.
+    public Embedding(int vocabulary, int units) {
+      this(vocabulary, units, Initializer.normal(1));
+    }
+
+    /// The same with another initializer of the weights.
+    public Embedding initializer(Initializer newInitializer) {
+      return new Embedding(vocabulary, units, newInitializer);
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      if (x.dtype() != DType.I32) {
+        throw new ShapeException(
+            "[embedding] expected tokens I32 (begin the network with Net.tokens), found %s %s"
+                .formatted(x.dtype(), x.shape()));
+      }
+      Tensor table = context.parameter("weight", initializer, vocabulary, units);
+      Tensor rows =
+          Tensor.applyAll(new GatherRows(), List.of(table, x.reshape(x.shape().count())))
+              .getFirst();
+      long[] dims = Arrays.copyOf(x.shape().toArray(), x.shape().rank() + 1);
+      dims[dims.length - 1] = units;
+      return rows.reshape(dims);
     }
   }
 

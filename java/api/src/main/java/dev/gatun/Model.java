@@ -174,15 +174,33 @@ public final class Model implements AutoCloseable {
   /// @return as many outputs one after the other
   /// @throws ShapeException if the length is not a multiple of an input's
   public synchronized float[] predict(float[] inputs) {
+    net.requireInputs("predict", DType.F32);
+    return predict(inputs.length, (step, from, length) -> step.run(inputs, from, length));
+  }
+
+  /// The same for a network of tokens: see [Net#tokens].
+  ///
+  /// @param tokens `[N, T]`, any number of sequences one after the other
+  public synchronized float[] predict(int[] tokens) {
+    net.requireInputs("predict", DType.I32);
+    return predict(tokens.length, (step, from, length) -> step.run(tokens, from, length));
+  }
+
+  /// Runs a step on a part of the inputs.
+  private interface Part {
+    void run(InferenceStep step, int from, int length);
+  }
+
+  private float[] predict(int elements, Part part) {
     holdings.requireOpen();
     int in = Math.toIntExact(net.inputShape().count());
     int out = Math.toIntExact(net.outputShape().count());
-    if (in == 0 || inputs.length % in != 0) {
+    if (in == 0 || elements % in != 0) {
       throw new ShapeException(
           "[predict] expected a multiple of %d elements for inputs %s, found %d"
-              .formatted(in, net.inputShape(), inputs.length));
+              .formatted(in, net.inputShape(), elements));
     }
-    int count = inputs.length / in;
+    int count = elements / in;
     float[] outputs = new float[count * out];
     int batch = Math.min(MAX_BATCH, Integer.highestOneBit(Math.max(1, 2 * count - 1)));
     InferenceStep step =
@@ -190,7 +208,7 @@ public final class Model implements AutoCloseable {
             batch, size -> holdings.add(InferenceStep.predicting(this, size)));
     for (int first = 0; first < count; first += batch) {
       int size = Math.min(batch, count - first);
-      step.run(inputs, first * in, size * in);
+      part.run(step, first * in, size * in);
       step.readOutputs(outputs, first * out, size * out);
     }
     return outputs;
@@ -266,12 +284,23 @@ public final class Model implements AutoCloseable {
     holdings.requireOpen();
     List<Placement> places = new ArrayList<>();
     for (NetTrace.Parameter spec : trace.parameters()) {
+      requireShape(spec.name(), spec.shape());
       places.add(new Placement(spec.leaf(), parameters.slot(spec.name())));
     }
     for (NetTrace.State state : trace.states()) {
+      requireShape(state.name(), state.leaf().shape());
       places.add(new Placement(state.leaf(), states.slot(state.name())));
     }
     return places;
+  }
+
+  /// With inputs of other extents, a network may want other parameters.
+  private void requireShape(String name, Shape wanted) {
+    if (!shape(name).equals(wanted)) {
+      throw new ShapeException(
+          "the model's %s is %s, with inputs of this shape it would be %s"
+              .formatted(name, shape(name), wanted));
+    }
   }
 
   private static void requireArray(NetTrace.Parameter spec) {

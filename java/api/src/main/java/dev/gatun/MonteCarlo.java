@@ -74,6 +74,7 @@ public final class MonteCarlo implements AutoCloseable {
   private synchronized Prediction sample(float[] inputs, int samples, boolean softmax) {
     holdings.requireOpen();
     model.requireOpen();
+    model.net().requireInputs("monteCarlo", DType.F32);
     int in = Math.toIntExact(model.net().inputShape().count());
     if (inputs.length % in != 0) {
       throw new ShapeException(

@@ -7,6 +7,7 @@ import dev.gatun.Layers.ConvTransposed;
 import dev.gatun.Layers.Dense;
 import dev.gatun.Layers.DropConnect;
 import dev.gatun.Layers.Dropout;
+import dev.gatun.Layers.Embedding;
 import dev.gatun.Layers.FractionalMaxPool;
 import dev.gatun.Layers.Maxout;
 import dev.gatun.Layers.PRelu;
@@ -29,13 +30,17 @@ import java.util.regex.Pattern;
 /// ```
 public final class Net {
   private final String path; // of the part this describes, for messages; empty for a whole network
-  private final Shape input;
+  private final TensorType input; // of one, without the batch axis
   private final Sequential layers;
   private final TensorType output;
   private final ConvAlgorithm convAlgorithm;
 
   private Net(
-      String path, Shape input, Sequential layers, TensorType output, ConvAlgorithm convAlgorithm) {
+      String path,
+      TensorType input,
+      Sequential layers,
+      TensorType output,
+      ConvAlgorithm convAlgorithm) {
     this.path = path;
     this.input = input;
     this.layers = layers;
@@ -52,12 +57,55 @@ public final class Net {
     if (shape.count() < 1) {
       throw new IllegalArgumentException("[input] expected extents of at least 1, found " + shape);
     }
-    return new Net("", shape, new Sequential(List.of()), batchOf(shape), ConvAlgorithm.AUTO);
+    return of(new TensorType(DType.F32, shape));
+  }
+
+  /// A network without layers for sequences of `steps` tokens, whole numbers from 0 on such as the
+  /// places of characters in an alphabet; the first layer is an [#embedding], as a rule.
+  ///
+  /// @throws IllegalArgumentException if there are no steps
+  public static Net tokens(long steps) {
+    if (steps < 1) {
+      throw new IllegalArgumentException("[tokens] expected at least 1 step, found " + steps);
+    }
+    return of(new TensorType(DType.I32, Shape.of(steps)));
+  }
+
+  private static Net of(TensorType input) {
+    TensorType two = batchOf(input, 2); // enough for batch statistics
+    return new Net("", input, new Sequential(List.of()), two, ConvAlgorithm.AUTO);
   }
 
   /// The extents of one input.
   public Shape inputShape() {
-    return input;
+    return input.shape();
+  }
+
+  /// The type of the inputs' elements: [DType#F32], or [DType#I32] for tokens.
+  public DType inputType() {
+    return input.dtype();
+  }
+
+  /// A batch of inputs.
+  TensorType inputs(long batch) {
+    return batchOf(input, batch);
+  }
+
+  /// A batch of sequences of another length than those this is made for.
+  TensorType inputs(long batch, long steps) {
+    if (input.shape().rank() < 1) {
+      throw new ShapeException("[inputs] expected sequences [T, ...], found " + input.shape());
+    }
+    return batchOf(input.with(input.shape().with(0, steps)), batch);
+  }
+
+  /// Checks that inputs are what `caller` has.
+  void requireInputs(String caller, DType found) {
+    if (found != input.dtype()) {
+      throw new ShapeException(
+          "[%s] the network expects inputs %s %s, found %s"
+              .formatted(caller, input.dtype(), input.shape(), found));
+    }
   }
 
   /// The extents of one output.
@@ -162,6 +210,17 @@ public final class Net {
   /// RMS normalisation along the last axis.
   public Net rmsNorm() {
     return layer("rmsNorm", new Layers.RmsNorm());
+  }
+
+  /// A vector of `units` learned numbers for each token: tokens `[T]`, from 0 to vocabulary - 1,
+  /// become `[T, units]`.
+  public Net embedding(int vocabulary, int units) {
+    return embedding(new Embedding(vocabulary, units));
+  }
+
+  /// A vector for each token, for example `new Embedding(65, 16).initializer(normal(0.1))`.
+  public Net embedding(Embedding embedding) {
+    return layer("embedding", embedding);
   }
 
   /// A recurrent layer of vanilla cells with tanh: sequences `[T, features]` become the states
@@ -423,8 +482,8 @@ public final class Net {
   }
 
   private Layer part(String name, UnaryOperator<Net> part) {
-    Net start =
-        new Net(inside(name), outputShape(), new Sequential(List.of()), output, convAlgorithm);
+    TensorType one = output.with(outputShape());
+    Net start = new Net(inside(name), one, new Sequential(List.of()), output, convAlgorithm);
     return part.apply(start).layers;
   }
 
@@ -445,11 +504,7 @@ public final class Net {
     }
   }
 
-  /// A batch of two: enough for batch statistics.
-  private static TensorType batchOf(Shape shape) {
-    long[] dims = new long[shape.rank() + 1];
-    dims[0] = 2;
-    System.arraycopy(shape.toArray(), 0, dims, 1, shape.rank());
-    return new TensorType(DType.F32, Shape.of(dims));
+  private static TensorType batchOf(TensorType one, long count) {
+    return one.with(TrainingStep.batched(count, one.shape()));
   }
 }

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /// One walk through a network that writes its graph, and collects the parameters and states it
 /// meets.
@@ -26,9 +27,11 @@ final class NetTrace implements LayerContext {
   private final Deque<String> path = new ArrayDeque<>();
   private final Map<String, Parameter> parameters = new LinkedHashMap<>();
   private final Map<String, State> states = new LinkedHashMap<>();
+  private final Map<String, State> carried = new LinkedHashMap<>();
   private final Map<String, Value> outputs = new LinkedHashMap<>();
   private ConvAlgorithm convAlgorithm = ConvAlgorithm.AUTO;
   private int dropouts;
+  private boolean carrying;
 
   NetTrace(Graph graph, Mode mode, long seed) {
     this.graph = graph;
@@ -80,10 +83,7 @@ final class NetTrace implements LayerContext {
   /// The walk for a batch of two in training mode, just for what it collects.
   static NetTrace dryRun(Net net) {
     NetTrace trace = new NetTrace(new Graph(), Mode.TRAINING, 0);
-    long[] dims = new long[net.inputShape().rank() + 1];
-    dims[0] = 2;
-    System.arraycopy(net.inputShape().toArray(), 0, dims, 1, dims.length - 1);
-    trace.run(net, trace.graph.leaf("input", new TensorType(DType.F32, Shape.of(dims))));
+    trace.run(net, trace.graph.leaf("input", net.inputs(2)));
     return trace;
   }
 
@@ -91,6 +91,11 @@ final class NetTrace implements LayerContext {
   static TensorType infer(String name, Layer layer, TensorType input) {
     NetTrace trace = new NetTrace(new Graph(), Mode.TRAINING, 0);
     return TensorType.of(trace.apply(name, layer, trace.graph.leaf("input", input)));
+  }
+
+  /// Lets layers carry states from step to step.
+  void carryStates() {
+    carrying = true;
   }
 
   /// The net's outputs, in F32 also where a graph of less precision computes them in less.
@@ -105,6 +110,11 @@ final class NetTrace implements LayerContext {
 
   List<State> states() {
     return new ArrayList<>(states.values());
+  }
+
+  /// What a step hands on to the next.
+  List<State> carried() {
+    return new ArrayList<>(carried.values());
   }
 
   /// What the layers with weights (a parameter `weight` that is a matrix) gave, by path.
@@ -144,9 +154,17 @@ final class NetTrace implements LayerContext {
 
   @Override
   public Tensor state(String name, double initialValue, long... dims) {
-    Shape shape = Shape.of(dims);
+    return state(states, name, initialValue, Shape.of(dims));
+  }
+
+  @Override
+  public @Nullable Tensor carried(String name, long... dims) {
+    return carrying ? state(carried, name, 0, Shape.of(dims)) : null;
+  }
+
+  private Tensor state(Map<String, State> known, String name, double initialValue, Shape shape) {
     State state =
-        states.computeIfAbsent(full(name), key -> new State(key, initialValue, leaf(key, shape)));
+        known.computeIfAbsent(full(name), key -> new State(key, initialValue, leaf(key, shape)));
     if (!state.leaf().shape().equals(shape)) {
       throw new ShapeException(
           "the state %s is %s, now asked for as %s"
@@ -158,7 +176,9 @@ final class NetTrace implements LayerContext {
 
   @Override
   public void update(Tensor state, Tensor value) {
-    for (State candidate : states.values()) {
+    List<State> candidates = states();
+    candidates.addAll(carried.values());
+    for (State candidate : candidates) {
       if (candidate.leaf == state) {
         if (!value.shape().equals(state.shape())) {
           throw new ShapeException(

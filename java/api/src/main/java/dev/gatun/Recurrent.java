@@ -16,8 +16,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Sequences `x [N, T, F]` of T steps become the outputs after each step, `[N, T, units]`, or with
 /// [#lastState] the final states, `[N, units]`; with both directions the two lie side by side, `2 ·
-/// units`. States begin as zeros. The products of all steps' inputs are one, and the walk along the
-/// sequences is one instruction.
+/// units`. States begin as zeros, or where the step before ended if steps carry them on
+/// ([Trainer#carryStates], [Stepper]). The products of all steps' inputs are one, and the walk
+/// along the sequences is one instruction.
 ///
 /// Parameters of layer k, with G gates in the order of the [Cell] and D directions, the forward
 /// cell's rows in front: `layerk.inputWeight` `[D·G·units, F]`, Glorot uniform; `.recurrentWeight`
@@ -329,6 +330,16 @@ public record Recurrent(
     if (cell.hasInnerBias()) {
       operands.add(context.parameter("recurrentBias", Initializer.zeros(), width()));
     }
+    Tensor first = context.carried("state", direction.count(), batch, units);
+    Tensor cellFirst =
+        cell.hasCell() ? context.carried("cell", direction.count(), batch, units) : null;
+    if (first != null) {
+      requireForward();
+      operands.add(first);
+    }
+    if (cellFirst != null) {
+      operands.add(cellFirst);
+    }
     if (mask != null) {
       operands.add(mask);
     }
@@ -337,8 +348,23 @@ public record Recurrent(
     }
     dev.gatun.graph.op.Recurrent op =
         new dev.gatun.graph.op.Recurrent(
-            cell, direction, cell.hasInnerBias(), false, mask != null, kept, training);
-    return Tensor.applyAll(op, operands).get(state ? 1 : 0);
+            cell, direction, cell.hasInnerBias(), first != null, mask != null, kept, training);
+    List<? extends Tensor> outputs = Tensor.applyAll(op, operands);
+    if (first != null) {
+      context.update(first, outputs.get(1));
+    }
+    if (cellFirst != null) {
+      context.update(cellFirst, outputs.get(2));
+    }
+    return outputs.get(state ? 1 : 0);
+  }
+
+  private void requireForward() {
+    if (direction != Direction.FORWARD) {
+      throw new IllegalArgumentException(
+          "[%s] a layer that reads sequences from their end has no state to carry on"
+              .formatted(kind()));
+    }
   }
 
   /// The inputs' part of the gates' sums, `[T·N, D·G·units]`.

@@ -4,7 +4,6 @@ import dev.gatun.Layers.Named;
 import dev.gatun.Layers.Residual;
 import dev.gatun.Layers.Sequential;
 import dev.gatun.graph.Graph;
-import dev.gatun.graph.TensorType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -22,12 +21,9 @@ final class Summary {
   static String of(Net net) {
     Graph graph = new Graph();
     Summary summary = new Summary(new NetTrace(graph, Mode.TRAINING, 0));
-    long[] dims = new long[net.inputShape().rank() + 1];
-    dims[0] = 2;
-    System.arraycopy(net.inputShape().toArray(), 0, dims, 1, dims.length - 1);
     summary.rows.add(new String[] {"layer", "output", "parameters"});
-    summary.rows.add(new String[] {"input", withoutBatch(Shape.of(dims)), ""});
-    summary.walk(net.layers(), graph.leaf("input", new TensorType(DType.F32, Shape.of(dims))), "");
+    summary.rows.add(new String[] {"input", net.inputShape().toString(), ""});
+    summary.walk(net.layers(), graph.leaf("input", net.inputs(2)), "");
     return summary.format(net.parameterCount());
   }
 

@@ -8,6 +8,7 @@ import dev.gatun.data.Loader;
 import dev.gatun.data.Mixing;
 import dev.gatun.data.Preprocessing;
 import dev.gatun.data.Standardizer;
+import dev.gatun.data.TextBatches;
 import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// Trains a network on pictures:
@@ -45,6 +47,7 @@ public final class Trainer implements AutoCloseable {
   private @Nullable Preprocessing preprocessing;
   private Clipping clipping = Clipping.none();
   private int accumulation = 1;
+  private boolean carriesStates;
   private @Nullable Averaging averaging;
   private @Nullable Pruning pruning;
   private Precision precision = Precision.F32;
@@ -64,7 +67,9 @@ public final class Trainer implements AutoCloseable {
   private final Map<Judge, InferenceStep> judges = new HashMap<>();
 
   /// What an evaluation is compiled for.
-  private record Judge(Model model, int batch) {}
+  ///
+  /// @param steps of sequences; 0 for pictures
+  private record Judge(Model model, int batch, int steps) {}
 
   private Trainer(Net net) {
     this.net = net;
@@ -164,6 +169,25 @@ public final class Trainer implements AutoCloseable {
     return this;
   }
 
+  /// Lets recurrent layers begin each batch with the states which the batch before left, as when
+  /// batches are the following pieces of long sequences: truncated back-propagation through time
+  /// (Williams and Peng 1990). Values go on from batch to batch, gradients do not. [#resetStates]
+  /// begins sequences anew.
+  public Trainer carryStates() {
+    requireFresh();
+    carriesStates = true;
+    return this;
+  }
+
+  /// Begins sequences anew: the next batch has zeros for first states. Without [#carryStates] every
+  /// batch has.
+  public void resetStates() {
+    holdings.requireOpen();
+    if (step != null) {
+      step.resetStates();
+    }
+  }
+
   /// Keeps an average of the weights, and evaluates on it.
   public Trainer average(Averaging newAveraging) {
     requireFresh();
@@ -248,6 +272,21 @@ public final class Trainer implements AutoCloseable {
     return run(train, test, length);
   }
 
+  /// Trains on a text; see [#fit(TextBatches, TextBatches, Span)].
+  public History fit(TextBatches train, Span length) {
+    return run(train, null, length);
+  }
+
+  /// Trains for `length` on a text, batch after batch from its beginning to its end in every epoch,
+  /// evaluating on `test` after each. With [#carryStates], states go on along the streams.
+  ///
+  /// @throws ShapeException if the network does not take sequences of the batches' length, or does
+  ///   not answer at every step
+  /// @throws DivergedException if the loss becomes infinite or NaN, in training or on `test`
+  public History fit(TextBatches train, TextBatches test, Span length) {
+    return run(train, test, length);
+  }
+
   /// One step on a batch of your own, for training loops of your own: forward, backward and the
   /// optimizer. Returns the mean loss before the step. The batch size is that of the first step. If
   /// gradients are accumulated, every n-th call changes the parameters. For averages of weights an
@@ -261,13 +300,20 @@ public final class Trainer implements AutoCloseable {
   /// @throws IllegalArgumentException if a label is too large, N has changed, or the rate is not
   ///   finite
   public float step(float[] images, int[] labels, double learningRate) {
-    holdings.requireOpen();
-    int batch = requireBatch(images, labels.length, "labels", rows());
-    requireLabels(labels);
-    requireRate(learningRate);
-    TrainingStep compiled = step("step", batch, Score.Targets.LABELS);
-    compiled.run(images, labels, learningRate, batchesDone++);
-    return stepped(compiled, learningRate);
+    TrainingStep compiled = prepare(DType.F32, images.length, labels, learningRate);
+    compiled.setInputs(images);
+    return run(compiled, learningRate);
+  }
+
+  /// The same for a network of tokens: see [Net#tokens].
+  ///
+  /// @param tokens `[N, T]`
+  /// @param labels `[N, T]` for a network that answers at every step, `[N]` for one that does at
+  ///   the end
+  public float step(int[] tokens, int[] labels, double learningRate) {
+    TrainingStep compiled = prepare(DType.I32, tokens.length, labels, learningRate);
+    compiled.setInputs(tokens);
+    return run(compiled, learningRate);
   }
 
   /// The same for targets that are numbers: what a regression aims at, or distributions over the
@@ -280,15 +326,38 @@ public final class Trainer implements AutoCloseable {
   /// @throws IllegalArgumentException if N has changed, earlier steps had labels, or the rate is
   ///   not finite
   public float step(float[] inputs, float[] targets, double learningRate) {
-    holdings.requireOpen();
-    int batch = requireBatch(inputs, targets.length, "targets", net.outputShape().count());
-    requireRate(learningRate);
-    TrainingStep compiled = step("step", batch, Score.Targets.VALUES);
-    compiled.run(inputs, targets, learningRate, batchesDone++);
-    return stepped(compiled, learningRate);
+    TrainingStep compiled = prepare(DType.F32, inputs.length, targets, learningRate);
+    compiled.setInputs(inputs);
+    return run(compiled, learningRate);
   }
 
-  private float stepped(TrainingStep compiled, double learningRate) {
+  /// The same for a network of tokens.
+  public float step(int[] tokens, float[] targets, double learningRate) {
+    TrainingStep compiled = prepare(DType.I32, tokens.length, targets, learningRate);
+    compiled.setInputs(tokens);
+    return run(compiled, learningRate);
+  }
+
+  private TrainingStep prepare(DType inputs, int elements, int[] labels, double learningRate) {
+    int batch = requireBatch(inputs, elements, labels.length, "labels", rows());
+    requireLabels(labels);
+    requireRate(learningRate);
+    TrainingStep compiled = step("step", batch, Score.Targets.LABELS);
+    compiled.setTargets(labels);
+    return compiled;
+  }
+
+  private TrainingStep prepare(DType inputs, int elements, float[] targets, double learningRate) {
+    long each = net.outputShape().count();
+    int batch = requireBatch(inputs, elements, targets.length, "targets", each);
+    requireRate(learningRate);
+    TrainingStep compiled = step("step", batch, Score.Targets.VALUES);
+    compiled.setTargets(targets);
+    return compiled;
+  }
+
+  private float run(TrainingStep compiled, double learningRate) {
+    compiled.run(learningRate, batchesDone++);
     if (batchesDone % accumulation == 0) {
       long done = batchesDone / accumulation;
       compiled.update(learningRate, done - 1);
@@ -308,12 +377,10 @@ public final class Trainer implements AutoCloseable {
               + " preprocess(...)");
     }
     requireFits("evaluate", test, fitted.output(test.dataset().image()));
-    AveragedModel average = averaged;
-    Model present = average != null && average.hasBegun() ? average.model() : model();
-    present.requireOpen();
+    Model present = judged();
     InferenceStep judge =
         judges.computeIfAbsent(
-            new Judge(present, test.size()),
+            new Judge(present, test.size(), 0),
             key -> holdings.add(InferenceStep.judging(key.model(), key.batch(), loss)));
     long start = System.nanoTime();
     double lossSum = 0;
@@ -335,6 +402,44 @@ public final class Trainer implements AutoCloseable {
     return new Evaluation(lossSum / images, (double) correct / images, images, seconds);
   }
 
+  /// Evaluates on a text in inference mode; with [#carryStates], states go on along its streams.
+  /// With softmax cross-entropy the loss is in nats per character.
+  ///
+  /// @throws ShapeException if the network does not take tokens, or not answer at every step
+  public Evaluation evaluate(TextBatches test) {
+    requireFits("evaluate", test);
+    InferenceStep judge =
+        judges.computeIfAbsent(
+            new Judge(judged(), test.streams(), test.steps()),
+            key ->
+                holdings.add(
+                    InferenceStep.judging(
+                        key.model(), key.batch(), key.steps(), loss, carriesStates)));
+    judge.resetStates();
+    long start = System.nanoTime();
+    double lossSum = 0;
+    long correct = 0;
+    for (int i = 0; i < test.count(); i++) {
+      int[] tokens = test.inputs(i);
+      judge.setLabels(test.targets(i));
+      judge.run(tokens, 0, tokens.length);
+      lossSum += judge.loss();
+      correct += judge.correct();
+    }
+    long characters = (long) test.count() * test.streams() * test.steps();
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    return new Evaluation(
+        lossSum / test.count(), (double) correct / characters, characters, seconds);
+  }
+
+  /// The model that is evaluated.
+  private Model judged() {
+    AveragedModel average = averaged;
+    Model present = average != null && average.hasBegun() ? average.model() : model();
+    present.requireOpen();
+    return present;
+  }
+
   /// Gives the model and all memory back; a second call does nothing.
   @Override
   public void close() {
@@ -345,13 +450,6 @@ public final class Trainer implements AutoCloseable {
   private History run(Batches train, @Nullable Batches test, Span length) {
     holdings.requireOpen();
     Batches batches = train.shuffled().dropRemainder();
-    long stepsPerEpoch = batches.count() / accumulation;
-    if (stepsPerEpoch < 1 && accumulation > 1) {
-      throw new IllegalArgumentException(
-          "[fit] an epoch has %d batches, fewer than the %d that a step accumulates"
-              .formatted(batches.count(), accumulation));
-    }
-    long totalSteps = length.toSteps(stepsPerEpoch);
     requireFits("fit", train, preprocessed(augmentation.output(train.dataset().image())));
     if (test != null) {
       requireFits("fit", test, preprocessed(test.dataset().image()));
@@ -369,28 +467,44 @@ public final class Trainer implements AutoCloseable {
       fitted = Standardizer.fit(train.dataset());
     }
     model().preprocessing(fitted);
-    Watcher.Start begin =
-        new Watcher.Start(net.parameterCount(), train.size(), stepsPerEpoch, totalSteps);
-    watchers.forEach(watcher -> watcher.start(begin));
+    Supplier<Evaluation> judgement = test == null ? null : () -> evaluate(test);
+    try (Feed feed =
+        new Feed.Pictures(
+            new Loader(batches, fitted, augmentation, mixing, seed, loaderThreads), train.size())) {
+      return run(feed, batches.count(), judgement, length);
+    }
+  }
 
+  private History run(TextBatches train, @Nullable TextBatches test, Span length) {
+    holdings.requireOpen();
+    requireFits("fit", train);
+    Supplier<Evaluation> judgement = test == null ? null : () -> evaluate(test);
+    return run(new Feed.Characters(train), train.count(), judgement, length);
+  }
+
+  private History run(Feed feed, long batches, @Nullable Supplier<Evaluation> test, Span length) {
+    long stepsPerEpoch = batches / accumulation;
+    if (stepsPerEpoch < 1 && accumulation > 1) {
+      throw new IllegalArgumentException(
+          "[fit] an epoch has %d batches, fewer than the %d that a step accumulates"
+              .formatted(batches, accumulation));
+    }
+    long totalSteps = length.toSteps(stepsPerEpoch);
+    Watcher.Start begin =
+        new Watcher.Start(net.parameterCount(), feed.size(), stepsPerEpoch, totalSteps);
+    watchers.forEach(watcher -> watcher.start(begin));
     History history = new History((int) Math.min(totalSteps, 1 << 20));
-    try (Loader loader = new Loader(batches, fitted, augmentation, mixing, seed, loaderThreads)) {
-      TrainingStep compiled =
-          step(
-              "fit",
-              train.size(),
-              loader.hasTargets() ? Score.Targets.VALUES : Score.Targets.LABELS);
-      for (long done = 0; done < totalSteps; done += stepsPerEpoch) {
-        long steps = Math.min(stepsPerEpoch, totalSteps - done);
-        loader.start(epochsDone++);
-        epoch(
-            compiled,
-            loader,
-            steps,
-            new Schedule.Moment(done, stepsPerEpoch, totalSteps, history.epochLosses()),
-            test,
-            history);
-      }
+    TrainingStep compiled = step("fit", feed.size(), feed.targets());
+    for (long done = 0; done < totalSteps; done += stepsPerEpoch) {
+      long steps = Math.min(stepsPerEpoch, totalSteps - done);
+      feed.start(epochsDone++, compiled);
+      epoch(
+          compiled,
+          feed,
+          steps,
+          new Schedule.Moment(done, stepsPerEpoch, totalSteps, history.epochLosses()),
+          test,
+          history);
     }
     watchers.forEach(watcher -> watcher.end(history));
     return history;
@@ -398,10 +512,10 @@ public final class Trainer implements AutoCloseable {
 
   private void epoch(
       TrainingStep compiled,
-      Loader loader,
+      Feed feed,
       long steps,
       Schedule.Moment first,
-      @Nullable Batches test,
+      @Nullable Supplier<Evaluation> test,
       History history) {
     long start = System.nanoTime();
     double lossSum = 0;
@@ -421,18 +535,10 @@ public final class Trainer implements AutoCloseable {
       int stepCorrect = 0;
       int stepImages = 0;
       for (int k = 0; k < accumulation; k++) {
-        Batch batch = loader.next();
-        if (batch == null) {
-          throw new IllegalStateException(
-              "the loader ended after " + i + " of " + steps + " steps");
-        }
+        feed.await();
         long begin = System.nanoTime();
-        float[] targets = batch.targets();
-        if (targets == null) {
-          compiled.run(batch.images(), batch.labels(), rate, batchesDone++);
-        } else {
-          compiled.run(batch.images(), targets, rate, batchesDone++);
-        }
+        stepImages += feed.fill(compiled);
+        compiled.run(rate, batchesDone++);
         if (k == accumulation - 1) {
           compiled.update(rate, batchesDone / accumulation - 1);
         }
@@ -440,8 +546,6 @@ public final class Trainer implements AutoCloseable {
         requireFinite("loss", compiled.loss(), number + 1, rate, history);
         stepLoss += compiled.loss() / accumulation;
         stepCorrect += compiled.correct();
-        stepImages += batch.count();
-        loader.release(batch);
       }
       average(
           new Schedule.Moment(
@@ -459,7 +563,7 @@ public final class Trainer implements AutoCloseable {
       }
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
-    Evaluation evaluation = test == null ? null : evaluate(test);
+    Evaluation evaluation = test == null ? null : test.get();
     if (evaluation != null) {
       requireFinite("test loss", evaluation.loss(), first.step() + steps, rate, history);
     }
@@ -488,7 +592,8 @@ public final class Trainer implements AutoCloseable {
     trained.requireOpen();
     TrainingStep present = step;
     if (present == null) {
-      TrainingStep.Rule rule = new TrainingStep.Rule(groups, clipping, accumulation, pruning);
+      TrainingStep.Rule rule =
+          new TrainingStep.Rule(groups, clipping, accumulation, carriesStates, pruning);
       present =
           holdings.add(new TrainingStep(trained, batch, loss, targets, rule, precision, seed));
       step = present;
@@ -513,7 +618,9 @@ public final class Trainer implements AutoCloseable {
   }
 
   /// The number of examples.
-  private int requireBatch(float[] inputs, int targets, String what, long each) {
+  private int requireBatch(DType inputs, int found, int targets, String what, long each) {
+    holdings.requireOpen();
+    net.requireInputs("step", inputs);
     if (targets == 0) {
       throw new ShapeException("[step] expected at least one input, found none");
     }
@@ -524,10 +631,10 @@ public final class Trainer implements AutoCloseable {
     }
     int batch = (int) (targets / each);
     long elements = batch * net.inputShape().count();
-    if (inputs.length != elements) {
+    if (found != elements) {
       throw new ShapeException(
           "[step] expected %d inputs %s (%d elements), found %d elements"
-              .formatted(batch, net.inputShape(), elements, inputs.length));
+              .formatted(batch, net.inputShape(), elements, found));
     }
     return batch;
   }
@@ -573,6 +680,22 @@ public final class Trainer implements AutoCloseable {
       throw new ShapeException(
           "[%s] the network tells %d classes apart, %s has %d"
               .formatted(caller, classes, batches.dataset().name(), batches.dataset().classes()));
+    }
+  }
+
+  private void requireFits(String caller, TextBatches text) {
+    net.requireInputs(caller, DType.I32);
+    Shape shape = Shape.of(text.steps());
+    Shape outputs = net.outputShape();
+    if (!shape.equals(net.inputShape()) || outputs.rank() != 2 || outputs.dim(0) != text.steps()) {
+      throw new ShapeException(
+          "[%s] the text has sequences %s with a target for each step, the network makes %s of %s"
+              .formatted(caller, shape, outputs, net.inputShape()));
+    }
+    if (outputs.dim(1) < text.classes()) {
+      throw new ShapeException(
+          "[%s] the network tells %d characters apart, the text has %d"
+              .formatted(caller, outputs.dim(1), text.classes()));
     }
   }
 

@@ -33,7 +33,9 @@ final class TrainingStep implements AutoCloseable {
   private final Model model;
   private final Executable forwardBackward;
   private final @Nullable Executable update;
-  private final FloatBuffer images;
+  private final CarriedStates carried;
+  private final FloatBuffer inputs; // or
+  private final IntBuffer tokens; // in the same place
   private final IntBuffer labels; // or
   private final FloatBuffer values; // in the same place
   private final FloatBuffer learningRate;
@@ -47,9 +49,14 @@ final class TrainingStep implements AutoCloseable {
   /// @param groups the rule of each parameter
   /// @param clipping of gradients
   /// @param accumulation batches whose mean gradient makes a step
+  /// @param carriesStates whether layers carry states from batch to batch
   /// @param pruning weights that stay 0, null if there are none
   record Rule(
-      ParameterGroups groups, Clipping clipping, int accumulation, @Nullable Pruning pruning) {}
+      ParameterGroups groups,
+      Clipping clipping,
+      int accumulation,
+      boolean carriesStates,
+      @Nullable Pruning pruning) {}
 
   /// Scalars in staging memory that both programs know.
   private record Entries(int rate, int step, int norm) {}
@@ -66,16 +73,18 @@ final class TrainingStep implements AutoCloseable {
       long seed) {
     this.model = model;
     Graph graph = new Graph(precision);
-    TensorType imageType = new TensorType(DType.F32, batched(batch, model.net().inputShape()));
-    Value x = graph.leaf("images", imageType);
+    Value x = graph.leaf("inputs", model.net().inputs(batch));
     Value rate = graph.leaf("learningRate", new TensorType(DType.F32, Shape.scalar()));
     NetTrace trace = new NetTrace(graph, Mode.TRAINING, seed);
+    if (rule.carriesStates()) {
+      trace.carryStates();
+    }
     Value outputs = trace.run(model.net(), x);
     Value t = graph.leaf("targets", targets.type(outputs));
     Score score = Score.of(graph, lossFunction, outputs, t);
 
     Staging staging = holdings.add(new Staging());
-    int imageEntry = staging.place(x);
+    int inputEntry = staging.place(x);
     int targetEntry = staging.place(t);
     int rateEntry = staging.place(rate);
     int stepEntry = staging.place(trace.step());
@@ -85,8 +94,10 @@ final class TrainingStep implements AutoCloseable {
     try {
       Backend backend = model.device().backend();
       staging.allocate(backend);
+      carried = holdings.add(new CarriedStates(backend, trace));
       List<Placement> leaves = new ArrayList<>(model.placements(trace));
-      for (int entry : new int[] {imageEntry, targetEntry, rateEntry, stepEntry}) {
+      leaves.addAll(carried.leaves());
+      for (int entry : new int[] {inputEntry, targetEntry, rateEntry, stepEntry}) {
         leaves.add(staging.placement(entry));
       }
       List<Placement> results = new ArrayList<>();
@@ -114,13 +125,15 @@ final class TrainingStep implements AutoCloseable {
             Value last = overwrites(graph, state) ? next : copy(graph, next);
             results.add(new Placement(last, model.states().slot(state.name())));
           });
+      carried.store(graph, results);
       leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
       forwardBackward = holdings.add(Executable.compile(backend, graph, leaves, results));
     } catch (RuntimeException | Error e) {
       holdings.release();
       throw e;
     }
-    images = staging.floats(imageEntry);
+    inputs = staging.floats(inputEntry);
+    tokens = staging.ints(inputEntry);
     labels = staging.ints(targetEntry);
     values = staging.floats(targetEntry);
     learningRate = staging.floats(rateEntry);
@@ -139,26 +152,35 @@ final class TrainingStep implements AutoCloseable {
     return Shape.of(dims);
   }
 
-  /// Forward and backward on a batch; without accumulation the update too.
+  void setInputs(float[] batch) {
+    inputs.put(0, batch);
+  }
+
+  void setInputs(int[] batch) {
+    tokens.put(0, batch);
+  }
+
+  void setTargets(int[] batch) {
+    labels.put(0, batch);
+  }
+
+  void setTargets(float[] batch) {
+    values.put(0, batch);
+  }
+
+  /// Forward and backward on the batch that was set; without accumulation the update too.
   ///
   /// @param number what dropout is addressed by: another for every batch
-  void run(float[] batchImages, int[] batchLabels, double rate, long number) {
-    labels.put(0, batchLabels);
-    run(batchImages, rate, number);
-  }
-
-  /// The same on values.
-  void run(float[] batchImages, float[] batchValues, double rate, long number) {
-    values.put(0, batchValues);
-    run(batchImages, rate, number);
-  }
-
-  private void run(float[] batchImages, double rate, long number) {
-    images.put(0, batchImages);
+  void run(double rate, long number) {
     learningRate.put(0, (float) rate);
     step.putLong(0, number);
     forwardBackward.run();
     model.changed();
+  }
+
+  /// Begins sequences anew.
+  void resetStates() {
+    carried.reset();
   }
 
   /// The update by the mean of the gradients since the last one; nothing without accumulation.
@@ -250,7 +272,7 @@ final class TrainingStep implements AutoCloseable {
     Slab mask = null;
     Pruning pruning = rule.pruning();
     if (pruning != null) {
-      mask = holdings.add(new Slab(parameters.backend(), parameters.shapes()));
+      mask = holdings.add(new Slab(parameters.backend(), "pruning mask", parameters.shapes()));
       pruning.write(mask);
       tail.maskGradients(mask); // or they would count in the norm
     }
