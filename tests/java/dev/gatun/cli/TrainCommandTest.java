@@ -91,6 +91,43 @@ class TrainCommandTest {
     assertEquals(losses.getFirst(), losses.getLast(), 1e-4);
   }
 
+  /// On a text that is one word, over and over, the model soon knows what comes next, and writes
+  /// it.
+  @Test
+  void aTextsRun_printsNatsPerCharacterAndASample() throws IOException {
+    Backends.requireNative();
+    Path text = folder.resolve("text.txt");
+    Files.writeString(text, "gatun ".repeat(2_000));
+    Path file = folder.resolve("report.json");
+    Cli run =
+        Cli.run("train", "chargru", "--data", text, "--batch", 8, "--epochs", 3, "--report", file);
+    assertEquals("", run.err());
+    assertEquals(0, run.code());
+    List<String> lines = run.out().lines().toList();
+    assertEquals(8, lines.size(), run.out());
+    assertTrue(
+        lines
+            .getFirst()
+            .startsWith(
+                "chargru, 248,710 parameters, on text.txt: 10,800 training and 1,200 held-out"
+                    + " characters, 6 different ones; "),
+        lines.getFirst());
+    assertTrue(lines.get(3).startsWith("epoch 3: train loss 0."), lines.get(3));
+    assertEquals("", lines.get(4));
+    assertTrue(lines.get(5).contains("gatun gatun gatun gatun gatun "), lines.get(5));
+    assertEquals(400, lines.get(5).length());
+    assertTrue(
+        lines
+            .get(7)
+            .matches(
+                "held-out text: 0\\.0\\d{3} nats per character, accuracy (1|0\\.9)\\.?\\d*; \\d+"
+                    + " characters/s in training, step \\d+\\.\\d ms \\(median\\)"),
+        lines.get(7));
+    JsonObject report = read(file);
+    assertEquals("text.txt", report.get("data").getAsString());
+    assertEquals(8, integer(report, "batch"));
+  }
+
   @Test
   void theReport_hasAllFields() throws IOException {
     Path file = folder.resolve("report.json");

@@ -31,7 +31,7 @@ class UsageTest {
     for (String option :
         List.of(
             "[MODEL]",
-            "--data=DIR",
+            "--data=PATH",
             "--epochs=N",
             "--batch=N",
             "--lr=X",
@@ -92,10 +92,12 @@ class UsageTest {
           mlp --lr NaN         | --lr expects a number greater than 0, found NaN
           mlp --lr Infinity    | --lr expects a number greater than 0, found Infinity
           mlp --data /nowhere  | --data expects a folder, and /nowhere is none
+          chargru              | chargru learns from a text: --data expects a file
+          chargru --data /none | chargru learns from a text: --data expects a file, and /none is none
           mlp --report /nowhere/r.json | --report: there is no folder /nowhere
-          resnet21             | there is no model resnet21; there are mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152
-          resnet2              | there is no model resnet2; there are mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152
-          lenet                | there is no model lenet; there are mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152
+          resnet21             | there is no model resnet21; there are mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152, chargru
+          resnet2              | there is no model resnet2; there are mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152, chargru
+          lenet                | there is no model lenet; there are mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152, chargru
           """)
   void options_outOfRange_areExplained(String options, String sentence) {
     Cli run = Cli.run((Object[]) ("train --backend reference " + options).split(" ", -1));
@@ -123,6 +125,16 @@ class UsageTest {
     refused(
         "--batch 201 is more than the 200 training pictures",
         Cli.run("train", "mlp", "--backend", "reference", "--data", data, "--batch", 201));
+  }
+
+  @Test
+  void aText_thatIsTooShort_isRefused() throws IOException {
+    Path data = folder.resolve("short.txt");
+    Files.writeString(data, "a".repeat(10_000));
+    refused(
+        "64 streams of 64 characters and the held-out tenth need a longer text than 10000"
+            + " characters",
+        Cli.run("train", "chargru", "--backend", "reference", "--data", data));
   }
 
   @Test

@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Shows a run: a live bar on a terminal, a line now and then elsewhere, and one line for each
 /// epoch.
+///
+/// What is counted are images, or the characters of texts.
 final class Progress implements Watcher, AutoCloseable {
   private static final long LINE_EVERY_NANOS = Duration.ofSeconds(10).toNanos();
 
@@ -21,6 +23,8 @@ final class Progress implements Watcher, AutoCloseable {
   private static final double SMOOTHING = 0.05;
 
   private final PrintWriter out;
+  private final String unit;
+  private final int unitsEach;
   private final boolean terminal;
   private @Nullable ProgressBar bar;
   private Start start = new Start(0, 0, 1, 1);
@@ -30,8 +34,10 @@ final class Progress implements Watcher, AutoCloseable {
   private double accuracy = Double.NaN;
 
   @SuppressWarnings("SystemConsoleNull") // it is null again, from JDK 25 on, without a terminal
-  Progress(PrintWriter out) {
+  Progress(PrintWriter out, String unit, int unitsEach) {
     this.out = out;
+    this.unit = unit;
+    this.unitsEach = unitsEach;
     Console console = System.console();
     this.terminal = console != null && console.isTerminal();
   }
@@ -118,9 +124,9 @@ final class Progress implements Watcher, AutoCloseable {
   }
 
   private String figures(Step step) {
-    double rate = step.step() * start.batchSize() / elapsed();
+    double rate = step.step() * start.batchSize() * unitsEach / elapsed();
     return String.format(
-        Locale.ROOT, "loss %.4f  accuracy %.3f  %.0f images/s", loss, accuracy, rate);
+        Locale.ROOT, "loss %.4f  accuracy %.3f  %.0f %s/s", loss, accuracy, rate, unit);
   }
 
   private double elapsed() {

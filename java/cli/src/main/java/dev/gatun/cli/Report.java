@@ -19,13 +19,13 @@ import org.jspecify.annotations.Nullable;
 /// @param backend `cpu`, `cuda` or `reference`
 /// @param threads of the backend
 /// @param seed of the run
-/// @param batch pictures in a step
+/// @param batch pictures in a step, or pieces of text
 /// @param parameters trained numbers
 /// @param machine where it ran
 /// @param epochs a row for each epoch
 /// @param losses of every step
 /// @param step how long the steps took
-/// @param imagesPerSecond in training, waiting for data included
+/// @param imagesPerSecond in training, waiting for data included; of a text characters
 /// @param peakMemoryBytes the process's greatest resident set, or the device's peak where the
 ///   system does not tell
 /// @param devicePeakMemoryBytes the most memory the device held
@@ -68,11 +68,11 @@ record Report(
     long devicePeak = device.memoryUse().peakBytes();
     return new Report(
         command.model(),
-        task.split().train().name(),
+        task.data(),
         device.name(),
         device.threads(),
         command.seed(),
-        command.batch(),
+        task.batch(),
         task.net().parameterCount(),
         Machine.of(device),
         history.epochs().stream().map(Epoch::of).toList(),

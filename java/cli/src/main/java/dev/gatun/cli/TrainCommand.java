@@ -1,13 +1,10 @@
 package dev.gatun.cli;
 
 import dev.gatun.Device;
-import dev.gatun.Evaluation;
 import dev.gatun.History;
-import dev.gatun.Optimizer;
 import dev.gatun.Schedule;
 import dev.gatun.Span;
 import dev.gatun.Trainer;
-import dev.gatun.data.Augmentation;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,19 +17,18 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/// `gatun train`: trains a network on pictures, shows how it goes, and writes a report.
+/// `gatun train`: trains a network on pictures or a text, shows how it goes, and writes a report.
 @Command(
     name = "train",
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Trains a network on pictures and evaluates it after each epoch.",
-      "SGD with momentum 0.9 and weight decay 1e-4; the learning rate rises over the first"
-          + " twentieth of the run and falls along a cosine to 0."
+      "Trains a network on pictures, or a model of characters on a text, and evaluates it after"
+          + " each epoch.",
+      "Pictures: SGD with momentum 0.9 and weight decay 1e-4. Text: Adam. The learning rate rises"
+          + " over the first twentieth of the run and falls along a cosine to 0."
     })
 final class TrainCommand implements Callable<Integer> {
-  private static final int TEST_BATCH = 250;
-
   enum BackendName {
     cpu,
     cuda,
@@ -51,10 +47,10 @@ final class TrainCommand implements Callable<Integer> {
 
   @Option(
       names = "--data",
-      paramLabel = "DIR",
+      paramLabel = "PATH",
       description =
-          "A folder with MNIST (IDX), CIFAR-10 or pictures in one folder per class. Without it,"
-              + " 20,000 drawn characters are generated.")
+          "A folder with MNIST (IDX), CIFAR-10 or pictures in one folder per class; for chargru a"
+              + " file of text. Without it, 20,000 pictures of characters are drawn.")
   private @Nullable Path data;
 
   @Option(
@@ -70,14 +66,14 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--batch",
       paramLabel = "N",
-      description = "Pictures in a step (default: ${DEFAULT-VALUE}).",
-      defaultValue = "128")
-  private int batch;
+      description = "Pictures in a step (default: 128), or pieces of text (default: 64).")
+  private @Nullable Integer batch;
 
   @Option(
       names = "--lr",
       paramLabel = "X",
-      description = "The highest learning rate (default: 0.1 for a ResNet, 0.05 else).")
+      description =
+          "The highest learning rate (default: 0.1 for a ResNet, 0.004 for chargru, 0.05 else).")
   private @Nullable Double learningRate;
 
   @Option(
@@ -110,12 +106,7 @@ final class TrainCommand implements Callable<Integer> {
     check();
     // First the device, for the pictures can take a while.
     try (Device device = device()) {
-      Task task = Task.of(model, data, seed);
-      int pictures = task.split().train().size();
-      if (batch > pictures) {
-        throw new UsageException(
-            "--batch %d is more than the %d training pictures".formatted(batch, pictures));
-      }
+      Task task = Task.of(model, data, seed, batch);
       History history = train(task, device);
       if (report != null) {
         Report.of(this, task, device, history).write(report);
@@ -128,39 +119,21 @@ final class TrainCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     double rate = learningRate == null ? task.learningRate() : learningRate;
     Span length = steps == null ? Span.epochs(epochs) : Span.steps(steps);
-    try (Progress progress = new Progress(out);
+    try (Progress progress = new Progress(out, task.unit(), task.unitsEach());
         Trainer trainer = Trainer.of(task.net()).on(device)) {
       out.printf(
           Locale.ROOT,
-          "%s, %,d parameters, on %s: %,d training and %,d test pictures; %s%n",
+          "%s, %,d parameters, on %s: %s; %s%n",
           model,
           task.net().parameterCount(),
-          task.split().train().name(),
-          task.split().train().size(),
-          task.split().test().size(),
+          task.data(),
+          task.sizes(),
           device.description());
       out.flush();
-      History history =
-          trainer
-              .optimizer(Optimizer.sgd(rate).momentum(0.9).weightDecay(1e-4))
-              .schedule(warmedCosine())
-              .augment(task.augmentation().toArray(Augmentation[]::new))
-              .seed(seed)
-              .watch(progress)
-              .fit(
-                  task.split().train().batch(batch),
-                  task.split().test().batch(Math.min(TEST_BATCH, task.split().test().size())),
-                  length);
-      Evaluation test = history.test();
-      if (test != null) {
-        out.printf(
-            Locale.ROOT,
-            "test accuracy %.4f, loss %.4f; %.0f images/s in training, step %.1f ms (median)%n",
-            test.accuracy(),
-            test.loss(),
-            history.imagesPerSecond(),
-            history.stepMillis(0.5));
-      }
+      task.configure(trainer, rate);
+      trainer.schedule(warmedCosine()).seed(seed).watch(progress);
+      History history = task.fit(trainer, length);
+      task.conclude(out, trainer, history);
       out.flush();
       return history;
     }
@@ -172,10 +145,6 @@ final class TrainCommand implements Callable<Integer> {
 
   long seed() {
     return seed;
-  }
-
-  int batch() {
-    return batch;
   }
 
   private Device device() {
@@ -197,7 +166,9 @@ final class TrainCommand implements Callable<Integer> {
 
   private void check() {
     positive("--epochs", epochs);
-    positive("--batch", batch);
+    if (batch != null) {
+      positive("--batch", batch);
+    }
     if (steps != null) {
       positive("--steps", steps);
     }
