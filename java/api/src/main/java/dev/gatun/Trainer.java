@@ -19,7 +19,7 @@ import java.util.Objects;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// Trains a network on pictures:
+/// Trains a network on pictures, a text, or batches of your own:
 ///
 /// ```java
 /// try (var device = Device.cpu();
