@@ -1,18 +1,17 @@
 package dev.gatun.bench.peers.pytorch;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static dev.gatun.bench.peers.pytorch.Comparison.DEVICE;
+import static dev.gatun.bench.peers.pytorch.Comparison.compare;
+import static dev.gatun.bench.peers.pytorch.Comparison.test;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
-import dev.gatun.Device;
-import dev.gatun.Functions;
 import dev.gatun.Functions.TensorFunction;
 import dev.gatun.Loss;
-import dev.gatun.Scope;
 import dev.gatun.bench.peers.Values;
+import dev.gatun.bench.peers.pytorch.Comparison.Other;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -32,16 +31,6 @@ class FunctionParityTest {
   private static final long[] CHANNELS = {12};
   private static final TensorOptional NONE = new TensorOptional();
   private static final long MEAN = torch.Reduction.Mean.value;
-
-  // Both round to f32 in each sum, in another order.
-  private static final float TOLERANCE = 1e-5f;
-
-  private static final Device DEVICE = Device.cpu(2);
-
-  /// The same function of PyTorch's tensors.
-  private interface Other {
-    Tensor apply(Tensor... in);
-  }
 
   @TestFactory
   Stream<DynamicTest> activations() {
@@ -303,43 +292,5 @@ class FunctionParityTest {
 
   private static DynamicTest test(String name, TensorFunction own, Other other, long[]... shapes) {
     return dynamicTest(name, () -> compare(own, other, shapes));
-  }
-
-  /// The scalar and its gradients by all inputs.
-  private static void compare(TensorFunction own, Other other, long[]... shapes) {
-    try (Scope _ = Scope.open();
-        PointerScope _ = new PointerScope()) {
-      dev.gatun.Tensor[] ours = new dev.gatun.Tensor[shapes.length];
-      Tensor[] theirs = new Tensor[shapes.length];
-      for (int i = 0; i < shapes.length; i++) {
-        ours[i] = dev.gatun.Tensor.of(DEVICE, Values.uniform(count(shapes[i]), i + 1), shapes[i]);
-        theirs[i] = Tensors.uniform(i + 1, shapes[i]).requires_grad_(true);
-      }
-      List<dev.gatun.Tensor> found = Functions.valueAndGrad(own).apply(ours);
-      Tensor expected = other.apply(theirs);
-      expected.backward();
-      float value = expected.item_float();
-      assertArrayEquals(
-          new float[] {value},
-          found.getFirst().toFloatArray(),
-          10 * TOLERANCE * (1 + Math.abs(value)));
-      for (int i = 0; i < shapes.length; i++) {
-        float[] gradient = Tensors.toArray(theirs[i].grad().reshape(-1));
-        float scale = 0;
-        for (float slope : gradient) {
-          scale = Math.max(scale, Math.abs(slope));
-        }
-        assertArrayEquals(
-            gradient, found.get(i + 1).toFloatArray(), TOLERANCE * scale, "input " + i);
-      }
-    }
-  }
-
-  private static long count(long[] shape) {
-    long count = 1;
-    for (long dim : shape) {
-      count *= dim;
-    }
-    return count;
   }
 }

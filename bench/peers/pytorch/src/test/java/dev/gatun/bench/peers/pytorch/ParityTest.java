@@ -2,6 +2,7 @@ package dev.gatun.bench.peers.pytorch;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Device;
 import dev.gatun.Functions;
@@ -9,16 +10,26 @@ import dev.gatun.Layers.Conv;
 import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
+import dev.gatun.Schedule;
+import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.bench.peers.Values;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Adagrad;
+import org.bytedeco.pytorch.AdagradOptions;
 import org.bytedeco.pytorch.Adam;
 import org.bytedeco.pytorch.AdamOptions;
+import org.bytedeco.pytorch.AdamW;
+import org.bytedeco.pytorch.AdamWOptions;
+import org.bytedeco.pytorch.RMSprop;
+import org.bytedeco.pytorch.RMSpropOptions;
+import org.bytedeco.pytorch.ReduceLROnPlateauScheduler;
 import org.bytedeco.pytorch.SGD;
 import org.bytedeco.pytorch.SGDOptions;
+import org.bytedeco.pytorch.StepLR;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -110,6 +121,128 @@ class ParityTest {
   @Test
   void adam() {
     train(Optimizer.adam(0.01), parameters -> new Adam(parameters, new AdamOptions(0.01)));
+  }
+
+  @Test
+  void amsGradWithDecay() {
+    train(
+        Optimizer.amsGrad(0.01).weightDecay(1e-2),
+        parameters -> {
+          AdamOptions options = new AdamOptions(0.01);
+          options.amsgrad().put(true);
+          options.weight_decay().put(1e-2);
+          return new Adam(parameters, options);
+        });
+  }
+
+  @Test
+  void adamW() {
+    train(
+        Optimizer.adam(0.01).decoupledWeightDecay(0.1),
+        parameters -> {
+          AdamWOptions options = new AdamWOptions(0.01);
+          options.weight_decay().put(0.1);
+          return new AdamW(parameters, options);
+        });
+  }
+
+  @Test
+  void adaGrad() {
+    train(
+        Optimizer.adaGrad(0.05).epsilon(1e-8).weightDecay(1e-2),
+        parameters -> {
+          AdagradOptions options = new AdagradOptions(0.05);
+          options.eps().put(1e-8);
+          options.weight_decay().put(1e-2);
+          return new Adagrad(parameters, options);
+        });
+  }
+
+  @Test
+  void rmsProp() {
+    train(
+        Optimizer.rmsProp(0.005).decay(0.9).epsilon(1e-8),
+        parameters -> {
+          RMSpropOptions options = new RMSpropOptions(0.005);
+          options.alpha().put(0.9);
+          options.eps().put(1e-8);
+          return new RMSprop(parameters, options);
+        });
+  }
+
+  @Test
+  void rmsPropWithMomentum() {
+    train(
+        Optimizer.rmsProp(0.001).decay(0.95).momentum(0.9).epsilon(1e-8).weightDecay(1e-2),
+        parameters -> {
+          RMSpropOptions options = new RMSpropOptions(0.001);
+          options.alpha().put(0.95);
+          options.momentum().put(0.9);
+          options.eps().put(1e-8);
+          options.weight_decay().put(1e-2);
+          return new RMSprop(parameters, options);
+        });
+  }
+
+  /// PyTorch's C++ interface has two schedules; the values of the others in Python are golden
+  /// values of the tests of schedules.
+  @Test
+  void stepDecay() {
+    try (PointerScope _ = new PointerScope()) {
+      org.bytedeco.pytorch.Optimizer optimizer = oneParameter();
+      StepLR other = new StepLR(optimizer, 7, 0.3);
+      other.step(); // Python's does it when it is made
+      Schedule own = Schedule.stepDecay(0.3).every(Span.steps(7));
+      for (int step = 0; step < 30; step++) {
+        assertEquals(rate(optimizer), own.factor(new Schedule.Moment(step, 10, 100)), 1e-12);
+        optimizer.step();
+        other.step();
+      }
+    }
+  }
+
+  @Test
+  void reduceOnPlateau() {
+    double[] losses = {
+      3, 2, 2.1, 2, 1.9999, 1.5, 1.6, 1.7, 1.8, 1.9, 2, 1.4, 1.4, 1.4, 1.4, 1.4, 1.4
+    };
+    try (PointerScope _ = new PointerScope()) {
+      org.bytedeco.pytorch.Optimizer optimizer = oneParameter();
+      ReduceLROnPlateauScheduler other =
+          new ReduceLROnPlateauScheduler(
+              optimizer,
+              ReduceLROnPlateauScheduler.SchedulerMode.min,
+              0.5f,
+              2,
+              1e-3,
+              ReduceLROnPlateauScheduler.ThresholdMode.rel,
+              0,
+              new float[] {0},
+              1e-8,
+              false);
+      Schedule own = Schedule.reduceOnPlateau(0.5).patience(2).threshold(1e-3);
+      List<Double> seen = new ArrayList<>();
+      boolean fell = false;
+      for (double loss : losses) {
+        double expected = rate(optimizer);
+        Schedule.Moment moment = new Schedule.Moment(seen.size(), 1, 100, List.copyOf(seen));
+        assertEquals(expected, own.factor(moment), 1e-6, "after " + seen);
+        fell |= expected < 1;
+        other.step((float) loss);
+        seen.add(loss);
+      }
+      assertTrue(fell, "the rate never fell");
+    }
+  }
+
+  /// Of rate 1.
+  private static org.bytedeco.pytorch.Optimizer oneParameter() {
+    Tensor parameter = torch.zeros(1).requires_grad_(true);
+    return new SGD(new TensorVector(new Tensor[] {parameter}), new SGDOptions(1));
+  }
+
+  private static double rate(org.bytedeco.pytorch.Optimizer optimizer) {
+    return optimizer.param_groups().get(0).options().get_lr();
   }
 
   /// Convolution, batch norm, ReLU, mean, dense, cross-entropy.
