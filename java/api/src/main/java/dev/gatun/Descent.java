@@ -47,6 +47,10 @@ abstract class Descent {
   /// Forgets what led nowhere; false if there was nothing to forget.
   abstract boolean forget();
 
+  final Objective objective() {
+    return objective;
+  }
+
   final double[] point() {
     return point;
   }

@@ -58,11 +58,8 @@ public record Newton(LineSearch lineSearch, double tolerance, int iterations) {
   }
 
   private final class Run extends Descent {
-    private final Objective objective;
-
     Run(Objective objective, double[] start) {
       super("newton", objective, lineSearch, start);
-      this.objective = objective;
     }
 
     @Override
@@ -90,7 +87,7 @@ public record Newton(LineSearch lineSearch, double tolerance, int iterations) {
       double square = dot(residual, residual);
       double goal = ACCURACY * norm(gradient());
       for (int k = 0; k < 2 * n && Math.sqrt(square) > goal; k++) {
-        objective.hessianVector(point(), d, product);
+        objective().hessianVector(point(), d, product);
         double curvature = dot(d, product);
         if (!(curvature > 0)) {
           return k == 0 ? residual : p;
