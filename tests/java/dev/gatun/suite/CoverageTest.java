@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Test;
 /// `gatun.h`.
 class CoverageTest {
   private static final Pattern INSTRUCTION =
-      Pattern.compile("gt_status\\s+gt_(\\w+)\\(\\s*gt_stream stream,\\s*gt_tensor");
+      Pattern.compile("gt_status\\s+gt_(?!stream_)(\\w+)\\(\\s*gt_stream stream,\\s*gt_tensor");
 
   @Test
   void everyOpHasARow() throws Exception {
@@ -167,11 +167,13 @@ class CoverageTest {
     return method.getName() + " leaves out operand " + operand;
   }
 
+  /// All that take views, but what is only a hint ([Backend#hold]).
   private static Stream<Method> instructionMethods() {
     return Arrays.stream(Backend.class.getMethods())
         .filter(
             method ->
-                method.getReturnType() == void.class
+                !method.isDefault()
+                    && method.getReturnType() == void.class
                     && method.getParameterCount() > 0
                     && method.getParameterTypes()[0] == View.class);
   }
