@@ -7,7 +7,9 @@ import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Precision;
+import dev.gatun.Recurrent;
 import dev.gatun.ResNet;
+import dev.gatun.Stepper;
 import dev.gatun.Trainer;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Backend.Activation;
@@ -50,6 +52,8 @@ public final class GatunSide implements Side {
       case Work.Inference inference -> new InferenceTask(inference, threads);
       case Work.Adam adam -> adam(adam.parameters());
       case Work.LayerNorm layerNorm -> layerNorm(layerNorm);
+      case Work.RecurrentTraining training -> new RecurrentTask(training, threads);
+      case Work.RecurrentSteps steps -> new SteppingTask(steps, threads);
     };
   }
 
@@ -288,6 +292,85 @@ public final class GatunSide implements Side {
 
     @Override
     public void close() {
+      model.close();
+      device.close();
+    }
+  }
+
+  private static Recurrent layer(Work.Gated cell, int units) {
+    return switch (cell) {
+      case GRU -> Recurrent.gru(units);
+      case LSTM -> Recurrent.lstm(units);
+    };
+  }
+
+  private static final class RecurrentTask implements Task {
+    private final Device device;
+    private final Trainer trainer;
+    private final float[] inputs;
+    private final int[] labels;
+    private float loss;
+
+    RecurrentTask(Work.RecurrentTraining work, int threads) {
+      int steps = Work.RecurrentTraining.STEPS;
+      int batch = Work.RecurrentTraining.BATCH;
+      int features = Work.RecurrentTraining.FEATURES;
+      inputs = Values.uniform((long) batch * steps * features, 1);
+      labels = Values.labels(batch * steps, Work.RecurrentTraining.CLASSES);
+      device = Device.cpu(threads);
+      Net net =
+          Net.input(steps, features)
+              .recurrent(layer(work.cell(), Work.RecurrentTraining.UNITS))
+              .dense(Work.RecurrentTraining.CLASSES);
+      trainer = Trainer.of(net).on(device).optimizer(Optimizer.adam(1e-3));
+    }
+
+    @Override
+    public void run() {
+      loss = trainer.step(inputs, labels, 1e-3);
+    }
+
+    @Override
+    public float[] results() {
+      return Values.training(0, loss); // libraries differ in how many offsets they have
+    }
+
+    @Override
+    public void close() {
+      trainer.close();
+      device.close();
+    }
+  }
+
+  private static final class SteppingTask implements Task {
+    private final Device device;
+    private final Model model;
+    private final Stepper stepper;
+    private final float[] inputs;
+    private float[] outputs = {};
+
+    SteppingTask(Work.RecurrentSteps work, int threads) {
+      int units = Work.RecurrentSteps.UNITS;
+      inputs = Values.uniform((long) work.steps() * units, 1);
+      device = Device.cpu(threads);
+      model =
+          Model.of(Net.input(work.steps(), units).recurrent(layer(work.cell(), units)), device, 1);
+      stepper = Stepper.of(model, 1, work.steps());
+    }
+
+    @Override
+    public void run() {
+      outputs = stepper.next(inputs);
+    }
+
+    @Override
+    public float[] results() {
+      return new float[] {outputs.length};
+    }
+
+    @Override
+    public void close() {
+      stepper.close();
       model.close();
       device.close();
     }

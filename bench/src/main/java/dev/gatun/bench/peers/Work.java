@@ -240,4 +240,78 @@ public sealed interface Work {
       return new Cost(Roof.F32, network.inferenceFlops() * batch);
     }
   }
+
+  /// The cells that are compared.
+  enum Gated {
+    /// Three gates; the reset gate behind the product, as all libraries have it.
+    GRU(3),
+    /// Four gates.
+    LSTM(4);
+
+    private final int gates;
+
+    Gated(int gates) {
+      this.gates = gates;
+    }
+
+    /// What `units` cells compute for one step: products of the input and of the state.
+    double flops(int features, int units) {
+      return 2.0 * gates * units * (features + units);
+    }
+
+    /// The name in rows.
+    String label() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /// A training step of one recurrent layer with a dense head at every step and Adam: forward,
+  /// cross-entropy over all steps, backward, update.
+  record RecurrentTraining(Gated cell) implements Work {
+    /// Sequences.
+    public static final int BATCH = 64;
+
+    /// Their length.
+    public static final int STEPS = 64;
+
+    /// Of an input.
+    public static final int FEATURES = 128;
+
+    /// Of the layer.
+    public static final int UNITS = 256;
+
+    /// Logits of a step.
+    public static final int CLASSES = 128;
+
+    @Override
+    public String name() {
+      return "%s %d-%d-%d train b%d t%d"
+          .formatted(cell.label(), FEATURES, UNITS, CLASSES, BATCH, STEPS);
+    }
+
+    @Override
+    public Cost cost() {
+      double layer = cell.flops(FEATURES, UNITS);
+      double forward = layer + 2.0 * UNITS * CLASSES;
+      double inputGradient = layer - cell.flops(0, UNITS); // nobody asks for it
+      return new Cost(Roof.F32, (3 * forward - inputGradient) * BATCH * STEPS);
+    }
+  }
+
+  /// Inference of one recurrent layer for one sequence, from states to states, some steps a call.
+  record RecurrentSteps(Gated cell, int steps) implements Work {
+    /// Of an input and of the layer.
+    public static final int UNITS = 64;
+
+    @Override
+    public String name() {
+      return "%s %d-%d inference b1, %d %s a call"
+          .formatted(cell.label(), UNITS, UNITS, steps, steps == 1 ? "step" : "steps");
+    }
+
+    @Override
+    public Cost cost() {
+      return new Cost(Roof.F32, cell.flops(UNITS, UNITS) * steps);
+    }
+  }
 }

@@ -31,6 +31,11 @@ public final class Works {
     works.add(new Work.LayerNorm(8192, 1024, false));
     works.add(new Work.LayerNorm(8192, 1024, true));
     works.add(new Work.SoftmaxCrossEntropy(4096, 1000));
+    for (Work.Gated cell : Work.Gated.values()) {
+      works.add(new Work.RecurrentTraining(cell));
+      works.add(new Work.RecurrentSteps(cell, 1));
+      works.add(new Work.RecurrentSteps(cell, 200));
+    }
     convolutions(works, Network.RESNET20, 128);
     convolutions(works, Network.RESNET50, 8);
     return List.copyOf(works);

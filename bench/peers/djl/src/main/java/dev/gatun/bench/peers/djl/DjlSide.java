@@ -58,6 +58,8 @@ public final class DjlSide implements Side {
       case Work.SoftmaxCrossEntropy loss -> loss(loss.rows(), loss.classes());
       case Work.Training training -> new TrainingTask(root, training);
       case Work.Inference inference -> new InferenceTask(root, inference);
+      case Work.RecurrentTraining training -> new RecurrentTask(root, training);
+      case Work.RecurrentSteps steps -> new SteppingTask(root, steps);
       case Work.BatchNorm any ->
           throw new UnsupportedOperationException("DJL has no gradient of " + any.name());
     };

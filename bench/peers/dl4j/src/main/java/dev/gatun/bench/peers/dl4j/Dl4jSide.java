@@ -48,6 +48,8 @@ public final class Dl4jSide implements Side {
       case Work.SoftmaxCrossEntropy any -> throw none(any);
       case Work.Training any -> throw none(any);
       case Work.Inference any -> throw none(any);
+      case Work.RecurrentTraining any -> throw none(any);
+      case Work.RecurrentSteps any -> throw none(any);
     };
   }
 

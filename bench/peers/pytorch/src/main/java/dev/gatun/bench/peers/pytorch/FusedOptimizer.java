@@ -57,15 +57,30 @@ final class FusedOptimizer {
   /// A step of Adam without decay. `states`: first and second moments; `steps`: how many there
   /// were.
   void step(Tensor parameter, Tensor gradient, List<Tensor> states, Tensor steps) {
+    step(
+        List.of(parameter),
+        List.of(gradient),
+        List.of(states.get(0)),
+        List.of(states.get(1)),
+        List.of(steps));
+  }
+
+  /// The same for several parameters, each with its own moments and number of steps.
+  void step(
+      List<Tensor> parameters,
+      List<Tensor> gradients,
+      List<Tensor> first,
+      List<Tensor> second,
+      List<Tensor> steps) {
     try (PointerScope _ = new PointerScope()) {
-      steps.add_(new Scalar(1));
+      steps.forEach(step -> step.add_(new Scalar(1)));
       call(
-          list(List.of(parameter)),
-          list(List.of(gradient)),
-          list(List.of(states.get(0))),
-          list(List.of(states.get(1))),
+          list(parameters),
+          list(gradients),
+          list(first),
+          list(second),
           list(List.of()),
-          list(List.of(steps)),
+          list(steps),
           new IValue(RATE),
           new IValue(0.9),
           new IValue(0.999),

@@ -61,6 +61,8 @@ public final class PyTorchSide implements Side {
       case Work.SoftmaxCrossEntropy loss -> loss(loss.rows(), loss.classes());
       case Work.Training training -> new TrainingTask(training);
       case Work.Inference inference -> new InferenceTask(inference);
+      case Work.RecurrentTraining training -> new RecurrentTask(training);
+      case Work.RecurrentSteps steps -> new SteppingTask(steps);
     };
   }
 

@@ -72,7 +72,7 @@ class RecurrentParityTest {
         String name = model.parameterNames().get(i);
         model.write(name, scaled(Math.toIntExact(model.shape(name).count()), 10 + i));
       }
-      String kind = model.parameterNames().getLast().split("\\.")[0];
+      String kind = model.parameterNames().getLast().split("\\.", -1)[0];
       Tensor dense = tensor(model, "dense0.weight", 0, 1);
       Tensor offset = tensor(model, "dense0.bias", 0, 1);
       List<Part> parts = new ArrayList<>();
