@@ -31,7 +31,8 @@ final class SteppingTask implements Side.Task {
       List<Tensor> results = layer.run(inputs, states, false);
       outputs = Tensors.toArray(results.getFirst());
       states.forEach(Tensor::close);
-      states = results.stream().skip(1).map(Tensors::keep).toList();
+      // Not the results themselves, which lie inside the tuple that this scope closes.
+      states = results.stream().skip(1).map(state -> keep(state.detach())).toList();
     }
   }
 
