@@ -7,13 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Device;
 import dev.gatun.Initializer;
-import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
-import dev.gatun.Layers.EpsilonPlace;
-import dev.gatun.Layers.Variance;
 import dev.gatun.Loss;
 import dev.gatun.Model;
 import dev.gatun.Net;
+import dev.gatun.Norms.BatchNorm;
+import dev.gatun.Norms.EpsilonPlace;
+import dev.gatun.Norms.Variance;
 import dev.gatun.Optimizer;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;

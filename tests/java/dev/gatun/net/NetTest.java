@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.gatun.Initializer;
 import dev.gatun.Layer;
-import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Layers.Dense;
 import dev.gatun.Net;
+import dev.gatun.Norms.BatchNorm;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
 import org.junit.jupiter.api.Test;

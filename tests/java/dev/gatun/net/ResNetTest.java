@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Layer;
-import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Residual;
 import dev.gatun.Layers.Sequential;
 import dev.gatun.Layers.StochasticDepth;
 import dev.gatun.Model;
 import dev.gatun.Net;
+import dev.gatun.Norms.BatchNorm;
 import dev.gatun.ResNet;
 import dev.gatun.ResNet.Options;
 import dev.gatun.ResNet.Shortcut;

@@ -35,7 +35,7 @@ class LbfgsTest {
       };
 
   /// ½ (x² + 20 y²).
-  private static final Objective VALLEY =
+  static final Objective VALLEY =
       (p, g) -> {
         g[0] = p[0];
         g[1] = 20 * p[1];

@@ -33,14 +33,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /// Products with the Hessian, its spectrum, and Newton's method.
 class SecondOrderTest {
-  /// ½ (x² + 20 y²), whose Hessian is known by differences of its gradient.
-  private static final Objective VALLEY =
-      (p, g) -> {
-        g[0] = p[0];
-        g[1] = 20 * p[1];
-        return 0.5 * (p[0] * p[0] + 20 * p[1] * p[1]);
-      };
-
   /// x²y + y³: H = [2y 2x; 2x 6y].
   @ParameterizedTest
   @EnumSource(Backends.class)
@@ -133,7 +125,7 @@ class SecondOrderTest {
   @Test
   void newton_solvesAQuadraticInOneStep() {
     double[] start = {3, -2};
-    Minimum byDifferences = Newton.of().minimize(VALLEY, start);
+    Minimum byDifferences = Newton.of().minimize(LbfgsTest.VALLEY, start);
     assertEquals(Ending.CONVERGED, byDifferences.ending());
     assertEquals(1, byDifferences.iterations());
     assertArrayEquals(new double[2], byDifferences.point(), 1e-8);
@@ -212,7 +204,7 @@ class SecondOrderTest {
   /// The spectrum of what is known: a valley, a saddle, a dome.
   @Test
   void spectrum_isTheKnownOne() {
-    Hessian valley = Hessian.of(VALLEY, new double[] {5, -1});
+    Hessian valley = Hessian.of(LbfgsTest.VALLEY, new double[] {5, -1});
     assertArrayEquals(new double[] {20, 1}, valley.eigenvalues(), 1e-6);
     assertEquals(20, valley.extremes(2, 1).condition(), 1e-6);
     assertEquals(0, valley.index(1e-6));

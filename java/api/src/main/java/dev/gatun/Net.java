@@ -1,6 +1,5 @@
 package dev.gatun;
 
-import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Layers.Conv1d;
 import dev.gatun.Layers.ConvTransposed;
@@ -15,6 +14,7 @@ import dev.gatun.Layers.Residual;
 import dev.gatun.Layers.Sequential;
 import dev.gatun.Layers.SpatialDropout;
 import dev.gatun.Layers.StochasticDepth;
+import dev.gatun.Norms.BatchNorm;
 import dev.gatun.graph.TensorType;
 import java.util.Arrays;
 import java.util.List;
@@ -194,22 +194,22 @@ public final class Net {
 
   /// Layer normalisation along the last axis.
   public Net layerNorm() {
-    return layer("layerNorm", new Layers.LayerNorm());
+    return layer("layerNorm", new Norms.LayerNorm());
   }
 
   /// Group normalisation: each picture by the mean and variance of each group of its channels.
   public Net groupNorm(int groups) {
-    return layer("groupNorm", new Layers.GroupNorm(groups));
+    return layer("groupNorm", new Norms.GroupNorm(groups));
   }
 
   /// Instance normalisation: each channel of each picture by its own mean and variance.
   public Net instanceNorm() {
-    return layer("instanceNorm", new Layers.InstanceNorm());
+    return layer("instanceNorm", new Norms.InstanceNorm());
   }
 
   /// RMS normalisation along the last axis.
   public Net rmsNorm() {
-    return layer("rmsNorm", new Layers.RmsNorm());
+    return layer("rmsNorm", new Norms.RmsNorm());
   }
 
   /// A vector of `units` learned numbers for each token: tokens `[T]`, from 0 to vocabulary - 1,

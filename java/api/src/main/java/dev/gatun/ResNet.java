@@ -1,8 +1,8 @@
 package dev.gatun;
 
-import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Layers.Dense;
+import dev.gatun.Norms.BatchNorm;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.function.UnaryOperator;

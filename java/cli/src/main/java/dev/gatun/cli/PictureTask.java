@@ -2,9 +2,9 @@ package dev.gatun.cli;
 
 import dev.gatun.Evaluation;
 import dev.gatun.History;
-import dev.gatun.Layers.BatchNorm;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Net;
+import dev.gatun.Norms.BatchNorm;
 import dev.gatun.Optimizer;
 import dev.gatun.ResNet;
 import dev.gatun.Span;
