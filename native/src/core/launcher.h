@@ -6,8 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <cstring>
 #include <initializer_list>
+#include <memory>
+#include <new>
+#include <type_traits>
 
 #include "core/tensor.h"
 
@@ -32,26 +35,72 @@ struct Context {
   }
 };
 
-using Body = std::function<void(const Context&, int64_t task)>;
+// What can be done with a section's body, the same for all bodies of a type.
+struct BodyKind {
+  void (*call)(const void* body, const Context&, int64_t task);
+  size_t bytes;
+  void (*copy)(void* to, const void* body);  // NULL: its bytes are all
+  void (*destroy)(void* body) noexcept;      // NULL: nothing to do
+};
+
+template <typename F>
+constexpr BodyKind body_kind() {
+  static_assert(alignof(F) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+  BodyKind kind{[](const void* body, const Context& context, int64_t task) {
+                  (*static_cast<const F*>(body))(context, task);
+                },
+                sizeof(F), nullptr, nullptr};
+  if constexpr (!std::is_trivially_copyable_v<F>) {
+    kind.copy = [](void* to, const void* body) { new (to) F(*static_cast<const F*>(body)); };
+    kind.destroy = [](void* body) noexcept { static_cast<F*>(body)->~F(); };
+  }
+  return kind;
+}
+
+// A section's body that a program keeps. A std::function would have the code of each body once more.
+class Body {
+ public:
+  Body(const void* body, const BodyKind& kind)
+      : kind_(&kind), body_(::operator new(kind.bytes), Release{nullptr}) {
+    if (kind.copy == nullptr) {
+      std::memcpy(body_.get(), body, kind.bytes);
+    } else {
+      kind.copy(body_.get(), body);
+    }
+    body_.get_deleter().destroy = kind.destroy;
+  }
+
+ private:
+  friend class BodyRef;
+
+  struct Release {
+    void (*destroy)(void*) noexcept;
+    void operator()(void* body) const {
+      if (destroy != nullptr) destroy(body);
+      ::operator delete(body);
+    }
+  };
+
+  const BodyKind* kind_;
+  std::unique_ptr<void, Release> body_;
+};
 
 // A section's body where its caller has it: to be called at once without an allocation, or kept.
 class BodyRef {
  public:
   template <typename F>
-  BodyRef(const F& body)  // implicit, for lambdas
-      : body_(&body),
-        call_([](const void* f, const Context& context, int64_t task) {
-          (*static_cast<const F*>(f))(context, task);
-        }),
-        keep_([](const void* f) { return Body(*static_cast<const F*>(f)); }) {}
+  BodyRef(const F& body) : body_(&body), kind_(&kKind<F>) {}  // implicit, for lambdas
+  BodyRef(const Body& body) : body_(body.body_.get()), kind_(body.kind_) {}
 
-  void operator()(const Context& context, int64_t task) const { call_(body_, context, task); }
-  Body keep() const { return keep_(body_); }
+  void operator()(const Context& context, int64_t task) const { kind_->call(body_, context, task); }
+  Body keep() const { return {body_, *kind_}; }
 
  private:
+  template <typename F>
+  static constexpr BodyKind kKind = body_kind<F>();
+
   const void* body_;
-  void (*call_)(const void*, const Context&, int64_t);
-  Body (*keep_)(const void*);
+  const BodyKind* kind_;
 };
 
 struct CudaTarget;
