@@ -8,7 +8,19 @@ mark_as_advanced(HWY_INCLUDE_DIR HWY_STATIC_LIBRARY)
 
 add_library(gatun_highway INTERFACE)
 target_include_directories(gatun_highway SYSTEM INTERFACE "${HWY_INCLUDE_DIR}")
-target_compile_definitions(gatun_highway INTERFACE "HWY_DISABLED_TARGETS=(${GATUN_SIMD_OFF})")
+
+set(off "${GATUN_SIMD_OFF}")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  # Sums in registers are arrays of vectors, which these cannot be: their length is known only when they run.
+  string(APPEND off "|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128")
+endif()
+target_compile_definitions(gatun_highway INTERFACE "HWY_DISABLED_TARGETS=(${off})")
+
+# On x86-64 there is no level below SSE4, which every processor since 2010 has: it would be a tenth of the library.
+# Only vector code is compiled for it, so that a device can say what an older processor lacks.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64" AND NOT GATUN_SIMD_OFF MATCHES "HWY_SSE4")
+  target_compile_definitions(gatun_highway INTERFACE HWY_BASELINE_TARGETS=HWY_SSE4)
+endif()
 
 if(HWY_STATIC_LIBRARY)
   set(linked "${HWY_STATIC_LIBRARY}")

@@ -75,6 +75,17 @@ TEST(Device, RefusesWhatItCannotBe) {
   EXPECT_EQ(device, nullptr);
 }
 
+TEST(Device, RefusesAProcessorOlderThanItsKernels) {
+  hwy::SetSupportedTargetsForTest(HWY_PPC8);  // of other processors, so never compiled in
+  gt_device device = nullptr;
+  EXPECT_REFUSED(gt_device_create(&device, GT_DEVICE_CPU, 0, 1), GT_UNSUPPORTED,
+                 "[device_create] the processor is too old: it has none of the SIMD levels ");
+  hwy::SetSupportedTargetsForTest(0);
+  EXPECT_EQ(device, nullptr);
+  ASSERT_OK(gt_device_create(&device, GT_DEVICE_CPU, 0, 1));
+  gt_device_destroy(device);
+}
+
 TEST(Device, DescribesItselfAndCutsTheText) {
   TestDevice device(3);
   char text[64];

@@ -22,6 +22,7 @@ gt_status gt_device_create(gt_device* out, int32_t kind, int32_t index, int32_t 
     require(index == 0, "[", op, "] there is one CPU device, index 0, but index is ", index);
     require(threads >= 0 && threads <= ThreadPool::kMaxWorkers, "[", op, "] threads must be 0..",
             ThreadPool::kMaxWorkers, ", but is ", threads);
+    require_simd_level(op);
     const int workers =
         threads > 0 ? threads : std::min(available_processors(), ThreadPool::kMaxWorkers);
     *out = new gt_device_s{.device = std::make_shared<CpuDevice>(workers)};

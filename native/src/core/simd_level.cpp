@@ -48,6 +48,16 @@ std::string simd_level() {
   return hwy::TargetName(usable & -usable);  // the lowest bit is the best target
 }
 
+void require_simd_level(const char* op) {
+  if ((hwy::SupportedTargets() & HWY_TARGETS) != 0) return;
+  std::string compiled;
+  for (int64_t left = HWY_TARGETS; left != 0; left &= left - 1) {
+    compiled += std::string(compiled.empty() ? "" : ", ") + hwy::TargetName(left & -left);
+  }
+  fail(GT_UNSUPPORTED, "[", op, "] the processor is too old: it has none of the SIMD levels ",
+       compiled, " that this build has");
+}
+
 void limit_simd_level(const std::string& level) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);

@@ -9,6 +9,9 @@ namespace gatun {
 // The best one that is compiled in, that this machine has and that the limit allows.
 std::string simd_level();
 
+// Refuses a processor that has none of the levels that are compiled in.
+void require_simd_level(const char* op);
+
 // Uses nothing better than `level`; "" lifts the limit. Process-wide.
 void limit_simd_level(const std::string& level);
 

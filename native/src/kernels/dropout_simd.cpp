@@ -96,7 +96,6 @@ struct RandomGroup {
 
   // v where the k-th lanes numbers say so, else 0.
   HWY_INLINE hn::Vec<Floats> keep(int k, Floats d, hn::Vec<Floats> v) const {
-    const Numbers numbers;
     const hn::Half<Numbers> half;
     const hn::RebindToSigned<Floats> di;
     const auto number = hn::PromoteTo(di, k % 2 == 0 ? hn::LowerHalf(half, numbers_[k / 2])

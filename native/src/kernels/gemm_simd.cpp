@@ -173,7 +173,7 @@ HWY_INLINE void sum_lanes(const V (&v)[kDotColumns], float* sums) {
 #else
 // The sum of the blocks of four lanes.
 template <typename Tag>
-HWY_INLINE auto fold(Tag tag, hn::Vec<Tag> v) {
+HWY_INLINE auto fold(Tag, hn::Vec<Tag> v) {
   if constexpr (hn::MaxLanes(Tag()) == 4) {
     return v;
   } else {
