@@ -2,34 +2,19 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <functional>
 #include <memory>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
+#include "allocations.h"
 #include "core/check.h"
 #include "core/cpu.h"
 #include "gatun.h"
 #include "support.h"
-
-namespace {
-std::atomic<int64_t> heap_allocations{0};
-}
-
-// Counts the allocations of the whole test program. Not inlined: GCC would take the pair for a
-// mistake.
-[[gnu::noinline]] void* operator new(size_t bytes) {
-  ++heap_allocations;
-  void* data = std::malloc(bytes > 0 ? bytes : 1);
-  if (data == nullptr) throw std::bad_alloc();
-  return data;
-}
-[[gnu::noinline]] void operator delete(void* data) noexcept { std::free(data); }
-[[gnu::noinline]] void operator delete(void* data, size_t) noexcept { std::free(data); }
 
 namespace gatun::test {
 namespace {

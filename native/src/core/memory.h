@@ -28,9 +28,8 @@ class MemoryCounter {
   std::atomic<int64_t> allocations_{0};
 };
 
-// A block of zeroed memory. Blocks of 2 MiB and more are aligned to 2 MiB and ask for huge pages,
-// which come zeroed from the system when they are first touched; smaller ones are aligned to 64
-// bytes.
+// A block of zeroed memory, all of it there: using it meets no page fault. Blocks of 2 MiB and more
+// are aligned to 2 MiB and ask for huge pages; smaller ones are aligned to 64 bytes.
 class HostMemory {
  public:
   static constexpr int64_t kSmallAlignment = 64;
