@@ -21,7 +21,7 @@ endfunction()
 if(NOT GATUN_SANITIZE)
   file(GLOB emulation CONFIGURE_DEPENDS "${cuda_root}/emulation/*.cpp")
   add_library(gatun_cuda_emulated SHARED ${cuda_kernels} ${cuda_host} ${cuda_core} ${emulation}
-    "${CMAKE_SOURCE_DIR}/native/src/core/machine.cpp")
+    "${CMAKE_SOURCE_DIR}/native/src/core/affinity.cpp" "${CMAKE_SOURCE_DIR}/native/src/core/machine.cpp")
   set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
   target_compile_definitions(gatun_cuda_emulated PRIVATE GATUN_CUDA_EMULATION)
   gatun_cuda_library(gatun_cuda_emulated)

@@ -5,11 +5,13 @@
 #include <atomic>
 #include <limits>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "core/affinity.h"
 #include "core/flush_denormals.h"
 #include "core/machine.h"
 #include "core/philox.h"
@@ -304,6 +306,92 @@ TEST(ThreadPool, WakesWorkersThatSleep) {
         },
         nullptr);
   }
+}
+
+// The processors on which each worker may run.
+std::vector<std::vector<int>> places_of(ThreadPool& pool) {
+  std::vector<std::vector<int>> places(pool.workers());
+  std::atomic<int> arrived{0};
+  ThreadPool::Turn(pool).run(
+      pool.workers(),
+      [&](const Context& context, int64_t) {
+        places[context.worker] = allowed_processors();
+        arrived.fetch_add(1);
+        while (arrived.load() < pool.workers()) std::this_thread::yield();  // all have to come
+      },
+      nullptr);
+  return places;
+}
+
+TEST(ThreadPool, KeepsWorkersToProcessorsThatItFills) {
+  const std::vector<int> allowed = allowed_processors();
+  const auto count = static_cast<int>(allowed.size());
+  if (count < 2) GTEST_SKIP() << "one processor, or a system that does not say";
+  ThreadPool filling(count);
+  const auto places = places_of(filling);
+  EXPECT_EQ(places[0], allowed) << "the caller's thread is not the pool's";
+  std::set<int> taken;
+  for (int worker = 1; worker < count; ++worker) {
+    ASSERT_EQ(places[worker].size(), 1u);
+    EXPECT_EQ(std::count(allowed.begin(), allowed.end(), places[worker][0]), 1);
+    EXPECT_TRUE(taken.insert(places[worker][0]).second);
+  }
+  ThreadPool crowded(count + 1);
+  for (const auto& place : places_of(crowded)) EXPECT_EQ(place, allowed);
+  if (count == 2) return;
+  ThreadPool guest(count - 1);
+  for (const auto& place : places_of(guest)) EXPECT_EQ(place, allowed);
+}
+
+// Runs work(pool, place of worker 1) in a thread that may run there alone.
+template <typename Work>
+void run_where_a_worker_is(ThreadPool& pool, Work&& work) {
+  const int place = places_of(pool)[1][0];
+  std::atomic<bool> placed{false};
+  std::thread thread([&] {
+    while (!placed) std::this_thread::yield();
+    work(place);
+  });
+  EXPECT_TRUE(allow_processors(thread, std::span(&place, 1)));
+  placed = true;
+  thread.join();
+}
+
+TEST(ThreadPool, MakesRoomWhereTheCallerIs) {
+  const auto count = static_cast<int>(allowed_processors().size());
+  if (count < 2) GTEST_SKIP() << "one processor, or a system that does not say";
+  // Other programs may disturb a pool so much that it gives its places up.
+  for (bool kept = false; !kept;) {
+    ThreadPool pool(count);
+    run_where_a_worker_is(pool, [&](int contested) {
+      const auto places = places_of(pool);
+      kept = places[1].size() == 1;
+      if (!kept) return;
+      std::set<int> taken;
+      for (const auto& place : places) {
+        ASSERT_EQ(place.size(), 1u);
+        EXPECT_TRUE(taken.insert(place[0]).second);
+      }
+      EXPECT_EQ(places[0][0], contested);
+    });
+  }
+}
+
+TEST(ThreadPool, LeavesPlacesToTheSystemWhenDisturbed) {
+  const std::vector<int> allowed = allowed_processors();
+  if (allowed.size() < 2) GTEST_SKIP() << "one processor, or a system that does not say";
+  ThreadPool pool(static_cast<int>(allowed.size()));
+  std::atomic<bool> gave_up{false};
+  std::thread caller;
+  run_where_a_worker_is(pool, [&](int) {  // and takes its time
+    caller = std::thread([&] {
+      while (!gave_up) gave_up = places_of(pool)[1] == allowed;
+    });
+    EXPECT_TRUE(allow_processors(caller, allowed));  // it began with this thread's
+    while (!gave_up) {
+    }
+  });
+  caller.join();
 }
 
 TEST(ThreadPool, RethrowsTheExceptionOfATask) {

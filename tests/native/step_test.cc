@@ -136,9 +136,8 @@ struct ConvNorm {
                         1, 1, 1, 1, 1, 1, GT_ACTIVATION_NONE,
                         stride == 1 ? algorithm : GT_CONV_DIRECT));
     EXPECT_OK(gt_batch_norm_training(s.stream(), y, mean, inv_std, running_mean, running_variance,
-                                     conv, gamma.value, beta.value, residual, nullptr,
-                                     running_mean, running_variance, 0.1, 1e-5,
-                                     GT_ACTIVATION_RELU));
+                                     conv, gamma.value, beta.value, residual, nullptr, running_mean,
+                                     running_variance, 0.1, 1e-5, GT_ACTIVATION_RELU));
   }
   // dy becomes the slope of the convolution; dx is NULL where nobody asks for it.
   void backward(const Step& s, gt_tensor dy, gt_tensor dresidual, gt_tensor x, gt_tensor dx,

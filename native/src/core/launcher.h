@@ -57,7 +57,8 @@ constexpr BodyKind body_kind() {
   return kind;
 }
 
-// A section's body that a program keeps. A std::function would have the code of each body once more.
+// A section's body that a program keeps. A std::function would have the code of each body once
+// more.
 class Body {
  public:
   Body(const void* body, const BodyKind& kind)

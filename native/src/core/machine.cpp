@@ -7,9 +7,8 @@
 #include <string>
 #include <thread>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
+#include "core/affinity.h"
+
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
 #endif
@@ -48,18 +47,8 @@ void for_each_cgroup(const std::string& file, Take&& take) {
 }
 
 int processors_in_affinity_mask() {
-#if defined(__linux__)
-  // A fixed cpu_set_t holds 1024 processors; larger machines need a larger mask.
-  for (int capacity = 1024; capacity <= (1 << 18); capacity *= 4) {
-    cpu_set_t* set = CPU_ALLOC(capacity);
-    if (set == nullptr) break;
-    const size_t bytes = CPU_ALLOC_SIZE(capacity);
-    const int count = sched_getaffinity(0, bytes, set) == 0 ? CPU_COUNT_S(bytes, set) : 0;
-    CPU_FREE(set);
-    if (count > 0) return count;
-  }
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const auto count = static_cast<int>(allowed_processors().size());
+  return count > 0 ? count : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 }  // namespace

@@ -2,14 +2,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 
+#include "core/affinity.h"
 #include "core/check.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #include <signal.h>
+#endif
+#if defined(__linux__)
+#include <sys/resource.h>
 #endif
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -26,6 +32,9 @@ constexpr int64_t kShortestSpinNanos = 2'000;
 // The caller waits for the end of tasks that are running: longer, since the next section begins
 // right after.
 constexpr int64_t kCallerSpinNanos = 100'000;
+// How often workers look whether they are disturbed, and how long that counts.
+constexpr int64_t kLookNanos = 10'000'000;
+constexpr int64_t kDisturbedNanos = 1'000'000'000;
 
 int64_t now_nanos() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -84,6 +93,27 @@ void name_this_thread([[maybe_unused]] const std::string& name) {
 #endif
 }
 
+// What a thread loses to others: it was not done, and yet had to leave its processor. A kernel's
+// thread of the system does that now and then, another program all the time.
+class Disturbances {
+ public:
+  // Whether there were many since the last look.
+  bool look() {
+#if defined(__linux__)
+    rusage usage{};
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nivcsw - std::exchange(seen_, usage.ru_nivcsw) >= kMany;
+  }
+
+ private:
+  static constexpr long kMany = 2;
+  long seen_ = 0;
+#else
+    return false;
+  }
+#endif
+};
+
 // What kernels need of a thread's stack, so that no step meets a page fault there.
 [[gnu::noinline]] void touch_stack() {
   volatile char stack[64 << 10];
@@ -92,7 +122,8 @@ void name_this_thread([[maybe_unused]] const std::string& name) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int workers) : workers_(workers) {}
+ThreadPool::ThreadPool(int workers)
+    : workers_(workers), disturbed_nanos_(now_nanos() - 2 * kDisturbedNanos) {}
 
 ThreadPool::~ThreadPool() {
   stop_.store(true);
@@ -114,6 +145,43 @@ void ThreadPool::start_threads() {
            error.what());
     }
   }
+  place_threads();
+}
+
+void ThreadPool::place_threads() {
+  std::vector<int> places = allowed_processors();
+  if (static_cast<int>(places.size()) != workers_) return;
+  const auto here = std::find(places.begin(), places.end(), current_processor());
+  if (here == places.end()) return;
+  std::iter_swap(places.begin(), here);
+  places_ = std::move(places);
+  settle();
+}
+
+// At the beginning of a turn.
+void ThreadPool::settle() {
+  if (places_.empty()) return;
+  const int64_t quiet = now_nanos() - disturbed_nanos_.load(std::memory_order_relaxed);
+  const bool keep = quiet > kDisturbedNanos;
+  if (keep != keeps_places_) {
+    keeps_places_ = keep;
+    for (int worker = 1; worker < workers_; ++worker) {
+      allow_processors(threads_[worker - 1],
+                       keep ? std::span(&places_[worker], 1) : std::span<const int>(places_));
+    }
+  }
+  if (keep) make_room_for_caller();
+}
+
+// A worker cannot leave its processor while the caller is there, and the system may take long to
+// move the caller.
+void ThreadPool::make_room_for_caller() {
+  const int here = current_processor();
+  if (here == places_[0]) return;
+  const auto taken = std::find(places_.begin(), places_.end(), here);
+  if (taken == places_.end()) return;
+  std::swap(*taken, places_[0]);
+  allow_processors(threads_[taken - places_.begin() - 1], std::span(&*taken, 1));
 }
 
 void ThreadPool::run(int64_t tasks, const BodyRef& body, std::byte* scratch) {
@@ -188,12 +256,17 @@ void ThreadPool::work(int worker) {
   name_this_thread("gatun-" + std::to_string(worker));
   const FlushDenormals flush;
   touch_stack();
-  int64_t spin_nanos = kLongestSpinNanos;
+  int64_t spin_nanos = kLongestSpinNanos, next_look = 0;
+  Disturbances disturbances;
   while (wait_for_work(spin_nanos)) {
     for (Claim mine = claim(); mine.count > 0; mine = claim()) {
       run_tasks(mine, worker);
       finished_.fetch_add(static_cast<int>(mine.count));
       if (caller_sleeps_.load()) finished_.notify_one();
+    }
+    if (const int64_t now = now_nanos(); now > next_look) {
+      if (disturbances.look()) disturbed_nanos_.store(now, std::memory_order_relaxed);
+      next_look = now + kLookNanos;
     }
   }
 }

@@ -1,6 +1,8 @@
 // Runs parallel sections. The calling thread is worker 0 and works too; the others claim tasks from
 // an atomic word, so a worker that the system has put aside holds nobody up unless it is inside a
-// task.
+// task. If the pool fills all processors that the process may use, each of the others keeps to one
+// of them, and makes room when the caller comes to be there; otherwise, and as long as other
+// programs take processors from workers, the system places them, for it knows who else is about.
 #pragma once
 
 #include <atomic>
@@ -31,7 +33,7 @@ class ThreadPool {
   // The right to run sections: one thread has it at a time, others wait in the constructor.
   class Turn {
    public:
-    explicit Turn(ThreadPool& pool) : pool_(pool), lock_(pool.turn_) {}
+    explicit Turn(ThreadPool& pool) : pool_(pool), lock_(pool.turn_) { pool.settle(); }
 
     // Runs body(context, 0 .. tasks - 1) and waits. Rethrows the first exception of a task; tasks
     // not yet begun by then are left out.
@@ -51,6 +53,9 @@ class ThreadPool {
 
   void run(int64_t tasks, const BodyRef& body, std::byte* scratch);
   void start_threads();
+  void place_threads();
+  void settle();
+  void make_room_for_caller();
   void work(int worker);
   Claim claim();
   void run_tasks(Claim claim, int worker);
@@ -61,6 +66,8 @@ class ThreadPool {
   const int workers_;
   std::mutex turn_;
   std::vector<std::thread> threads_;
+  std::vector<int> places_;  // the processor of each worker, [0] left to the caller; or none
+  bool keeps_places_ = false;
 
   // The section in progress. Written by the caller before `unclaimed_`, read by those who claimed a
   // task of it.
@@ -79,6 +86,8 @@ class ThreadPool {
   alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<int> alarm_{0};
   std::atomic<bool> stop_{false};
+  // When a worker last saw that its processor was taken from it.
+  std::atomic<int64_t> disturbed_nanos_;
 };
 
 }  // namespace gatun
