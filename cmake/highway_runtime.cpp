@@ -1,6 +1,6 @@
 // The part of Highway 1.0 that its headers expect in a library: which SIMD targets the processor
-// has, and which is chosen. For x86-64, where the compiler's feature test also asks whether the
-// system keeps the wide registers.
+// has, and which is chosen. On x86-64 the compiler's feature test also asks whether the system
+// keeps the wide registers; on aarch64 every processor has NEON.
 #include <atomic>
 #include <cstdarg>
 #include <cstdint>
@@ -16,6 +16,9 @@ namespace {
 std::atomic<int64_t> disabled_targets{0};
 std::atomic<int64_t> mocked_targets{0};
 
+#if HWY_ARCH_ARM_A64
+int64_t detect_targets() { return HWY_EMU128 | HWY_SCALAR | HWY_NEON; }
+#else
 // A target is the sum of what the code compiled for it may use (HWY_TARGET_STR).
 int64_t detect_targets() {
   __builtin_cpu_init();
@@ -46,6 +49,7 @@ int64_t detect_targets() {
   }
   return targets;
 }
+#endif
 
 }  // namespace
 
