@@ -98,6 +98,90 @@ TEST_F(StreamTest, KeepsWhatItDerivesFromHeldTensors) {
   }
 }
 
+template <typename T>
+Array<T> random_values(const Dims& dims, uint32_t seed) {
+  const Array<float> values = random_array<float>(dims, seed);
+  Array<T> stored(dims);
+  for (int64_t i = 0; i < values.count(); ++i) {
+    if constexpr (std::is_same_v<T, Bf16>) {
+      stored[i] = to_bf16(values[i]);
+    } else {
+      stored[i] = values[i];
+    }
+  }
+  return stored;
+}
+
+// y = f(x, w): recorded with w held, y follows w after a refresh alone.
+template <typename T, typename Issue>
+void expect_kept_until_refreshed(const TestDevice& device, const Dims& y_dims, const Dims& x_dims,
+                                 const Dims& w_dims, Issue&& issue) {
+  const Array<T> former = random_values<T>(w_dims, 1), later = random_values<T>(w_dims, 2);
+  TestTensor<T> y(device, y_dims), x(device, random_values<T>(x_dims, 3)), w(device, former);
+  const auto at_once = [&](const Array<T>& weights) {
+    w.write(weights);
+    EXPECT_OK(issue(y, x, w));
+    return y.read();
+  };
+  const Array<T> expected_later = at_once(later), expected = at_once(former);
+  gt_program program = record(device, [&] {
+    EXPECT_OK(gt_stream_hold(device.stream(), w));
+    EXPECT_OK(issue(y, x, w));
+  });
+  EXPECT_OK(gt_program_run(program));
+  expect_same_bits(y.read(), expected);
+  w.write(later);
+  EXPECT_OK(gt_program_run(program));
+  expect_same_bits(y.read(), expected);
+  EXPECT_OK(gt_program_refresh(program));
+  EXPECT_OK(gt_program_run(program));
+  expect_same_bits(y.read(), expected_later);
+  gt_program_destroy(program);
+}
+
+TEST_F(StreamTest, KeepsPackedWeightsOfEveryKindOfConvolution) {
+  gt_stream stream = device.stream();
+  const auto check = [&]<typename T>(T, int32_t groups, int64_t channels) {
+    SCOPED_TRACE(testing::Message() << sizeof(T) << " bytes, " << groups << " groups");
+    const Dims pixels = {2, 9, 9, channels}, filters = {channels, 3, 3, channels / groups};
+    expect_kept_until_refreshed<T>(
+        device, pixels, pixels, filters, [&](gt_tensor y, gt_tensor x, gt_tensor w) {
+          return gt_conv2d(stream, y, nullptr, x, w, nullptr, nullptr, 1, 1, 1, 1, 1, 1, 1, 1,
+                           groups, GT_ACTIVATION_NONE, GT_CONV_DIRECT);
+        });
+    expect_kept_until_refreshed<T>(
+        device, pixels, pixels, filters, [&](gt_tensor dx, gt_tensor dy, gt_tensor w) {
+          return gt_conv2d_backward_data(stream, dx, nullptr, dy, w, nullptr, nullptr, nullptr,
+                                         nullptr, 1, 1, 1, 1, 1, 1, 1, 1, groups, GT_CONV_DIRECT);
+        });
+  };
+  for_each_simd_level([&](const char*) {
+    for (const int64_t channels : {24, 15}) {
+      for (const int32_t groups : {1, 3, static_cast<int32_t>(channels)}) {
+        check(float{}, groups, channels);
+        check(Bf16{}, groups, channels);
+      }
+    }
+  });
+}
+
+TEST_F(StreamTest, KeepsPackedFactorsOfProductsInBf16) {
+  for_each_simd_level([&](const char*) {
+    for (const int32_t transpose_a : {0, 1}) {
+      for (const int32_t transpose_b : {0, 1}) {
+        SCOPED_TRACE(testing::Message() << transpose_a << transpose_b);
+        expect_kept_until_refreshed<Bf16>(
+            device, {70, 40}, transpose_a != 0 ? Dims{33, 70} : Dims{70, 33},
+            transpose_b != 0 ? Dims{40, 33} : Dims{33, 40},
+            [&](gt_tensor y, gt_tensor a, gt_tensor b) {
+              return gt_matmul(device.stream(), y, a, b, nullptr, transpose_a, transpose_b,
+                               GT_ACTIVATION_NONE);
+            });
+      }
+    }
+  });
+}
+
 TEST_F(StreamTest, HoldsOnlyWhileItRecords) {
   TestDevice other(1);
   TestTensor<float> here(device, Dims{4}), there(other, Dims{4});

@@ -178,7 +178,7 @@ void choose_tasks_on_tiles(Plan& plan, int workers, int64_t result_rows) {
   plan.panels_per_task = (panels + groups - 1) / groups;
 }
 
-void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
+void convolve(Launcher& launcher, Derivation packing, Plan plan, int64_t result_rows) {
   if (plan.parts.empty()) return;
   const bool on_tiles = may_use_tiles();
   if (on_tiles) {
@@ -188,19 +188,19 @@ void convolve(Launcher& launcher, Plan plan, int64_t result_rows) {
     choose_tasks(plan, launcher.workers(), result_rows);
     if (plan.pads_x()) plan.padded_x = launcher.scratch<Bf16>(plan.images * plan.x_image());
   }
-  plan.packed_weights = launcher.scratch<uint32_t>(plan.panels.padded_columns() * plan.depth);
-  plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
+  plan.packed_weights = packing.scratch<uint32_t>(plan.panels.padded_columns() * plan.depth);
+  plan.packed_bias = packing.scratch<float>(plan.panels.padded_columns());
   const auto shared = std::make_shared<const Plan>(std::move(plan));
   const auto packs = static_cast<int64_t>(shared->taps.size()) * shared->panels.count();
-  launcher.parallel(packs + (shared->bias == nullptr ? 0 : 1),
-                    [shared, packs](const Context& context, int64_t task) {
-                      if (task < packs) return pack_task(*shared, context, task);
-                      float* bias = context.at(shared->packed_bias);
-                      for (int64_t k = 0; k < shared->panels.padded_columns(); ++k) {
-                        bias[k] =
-                            k < shared->panels.total_columns() ? to_float(shared->bias[k]) : 0;
-                      }
-                    });
+  packing.parallel(packs + (shared->bias == nullptr ? 0 : 1),
+                   [shared, packs](const Context& context, int64_t task) {
+                     if (task < packs) return pack_task(*shared, context, task);
+                     float* bias = context.at(shared->packed_bias);
+                     for (int64_t k = 0; k < shared->panels.padded_columns(); ++k) {
+                       bias[k] =
+                           k < shared->panels.total_columns() ? to_float(shared->bias[k]) : 0;
+                     }
+                   });
   if (on_tiles) return conv_bf16::run_on_tiles(launcher, shared);
   if (shared->pads_x()) {
     const int64_t rows = shared->images * shared->H;
@@ -251,7 +251,7 @@ void conv2d_bf16(Launcher& launcher, const Tensor& y, const Tensor& x, const Ten
                         .pad_w = g.pad_w,
                         .R = d.R,
                         .S = d.S});
-  convolve(launcher, std::move(plan), d.P);
+  convolve(launcher, launcher.derive({&w, bias}), std::move(plan), d.P);
 }
 
 namespace {
@@ -311,7 +311,7 @@ void conv2d_backward_data_bf16(Launcher& launcher, const Tensor& dx, const Tenso
       }
     }
   }
-  convolve(launcher, std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
+  convolve(launcher, launcher.derive({&w}), std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
 }
 
 }  // namespace gatun::kernels

@@ -81,10 +81,11 @@ template <typename T>
 void run(Launcher& launcher, Plan plan) {
   const int64_t channels = plan.x.dims[3], taps = plan.w.dims[1] * plan.w.dims[2];
   const int64_t images = plan.y.dims[0], height = plan.y.dims[1];
-  plan.filters = launcher.scratch<float>((taps + 1) * channels);
+  Derivation packing = launcher.derive({&plan.w, plan.has_bias ? &plan.bias : nullptr});
+  plan.filters = packing.scratch<float>((taps + 1) * channels);
   plan.taps = launcher.scratch<DepthwiseTap>(launcher.workers() * taps);
   const auto shared = std::make_shared<const Plan>(std::move(plan));
-  launcher.parallel(1, [=](const Context& context, int64_t) {
+  packing.parallel(1, [=](const Context& context, int64_t) {
     lay_filters(context.at(shared->filters), shared->w.as<T>(), channels, taps,
                 shared->has_bias ? shared->bias.as<T>() : nullptr);
   });

@@ -178,15 +178,16 @@ void run(Launcher& launcher, Plan plan) {
   plan.bands = std::clamp<int64_t>(
       (4 * launcher.workers() + images * plan.groups - 1) / (images * plan.groups), 1,
       std::max<int64_t>(1, plan.y.dims[1] / 4));
+  Derivation packing = launcher.derive({&plan.w, plan.has_bias ? &plan.bias : nullptr});
   if (plan.is_bf16()) {
     plan.wide = launcher.scratch<float>(plan.w.count + plan.bias.count);
     plan.slices = launcher.scratch<float>(launcher.workers() * plan.slice_size());
   }
-  plan.weights = launcher.scratch<float>(plan.groups * plan.group_weights());
-  plan.packed_bias = launcher.scratch<float>(plan.groups * plan.panels.padded_columns());
+  plan.weights = packing.scratch<float>(plan.groups * plan.group_weights());
+  plan.packed_bias = packing.scratch<float>(plan.groups * plan.panels.padded_columns());
   const auto shared = std::make_shared<const Plan>(std::move(plan));
   if (shared->is_bf16()) {
-    launcher.parallel(1, [shared](const Context& context, int64_t) {
+    packing.parallel(1, [shared](const Context& context, int64_t) {
       float* wide = context.at(shared->wide);
       widen(wide, shared->w.as<Bf16>(), shared->w.count);
       if (shared->has_bias) {
@@ -194,7 +195,7 @@ void run(Launcher& launcher, Plan plan) {
       }
     });
   }
-  launcher.parallel(
+  packing.parallel(
       shared->groups * shared->panels.count(),
       [shared](const Context& context, int64_t task) { pack_task(*shared, context, task); });
   launcher.parallel(

@@ -174,23 +174,25 @@ void matmul_bf16(Launcher& launcher, const Tensor& y, const Tensor& a, const Ten
   if (y.count == 0) return;
   plan.panels_per_task = plan.panels.count();
   if (plan.on_tiles) choose_tasks_on_tiles(plan, launcher.workers());
-  plan.packed_b = launcher.scratch<uint32_t>(plan.panels.padded_columns() * plan.words());
-  plan.packed_bias = launcher.scratch<float>(plan.panels.padded_columns());
+  Derivation packing = launcher.derive({&b, bias});
+  plan.packed_b = packing.scratch<uint32_t>(plan.panels.padded_columns() * plan.words());
+  plan.packed_bias = packing.scratch<float>(plan.panels.padded_columns());
   if (plan.packs_a())
     plan.packed_a = launcher.scratch<Bf16>(std::max(plan.M, amx::kRows) * plan.a_row());
   const int64_t b_tasks = plan.panels.count() * plan.depth_tasks();
-  const int64_t a_tasks = plan.packs_a() ? plan.row_tasks() : 0;
-  launcher.parallel(b_tasks + a_tasks + 1,
-                    [plan, b_tasks, a_tasks](const Context& context, int64_t task) {
-                      if (task < b_tasks) return pack_b_task(plan, context, task);
-                      if (task < b_tasks + a_tasks)
-                        return pack_a_task(plan, context, task - b_tasks);
-                      if (plan.bias == nullptr) return;
-                      float* to = context.at(plan.packed_bias);
-                      for (int64_t j = 0; j < plan.panels.padded_columns(); ++j) {
-                        to[j] = j < plan.N ? to_float(plan.bias[j]) : 0;
-                      }
-                    });
+  packing.parallel(b_tasks + 1, [plan, b_tasks](const Context& context, int64_t task) {
+    if (task < b_tasks) return pack_b_task(plan, context, task);
+    if (plan.bias == nullptr) return;
+    float* to = context.at(plan.packed_bias);
+    for (int64_t j = 0; j < plan.panels.padded_columns(); ++j) {
+      to[j] = j < plan.N ? to_float(plan.bias[j]) : 0;
+    }
+  });
+  if (plan.packs_a()) {
+    launcher.parallel(plan.row_tasks(), [plan](const Context& context, int64_t task) {
+      pack_a_task(plan, context, task);
+    });
+  }
   launcher.parallel(
       plan.row_tasks() * plan.panel_tasks(),
       [plan](const Context& context, int64_t task) { multiply_task(plan, context, task); });
