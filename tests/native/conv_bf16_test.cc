@@ -88,9 +88,9 @@ Results run(const Case& c, const Inputs& in, bool fused, int workers) {
   SerialLauncher forward(workers), data(workers), weights(workers);
   kernels::direct::conv2d(forward, r.y.tensor(), copy.x.stored.tensor(), copy.w.stored.tensor(),
                           fused ? &bias : nullptr, c.g,
-                          fused ? Activation::RELU : Activation::NONE);
+                          {.activation = fused ? Activation::RELU : Activation::NONE});
   kernels::direct::conv2d_backward_data(data, r.dx.tensor(), copy.dy.stored.tensor(),
-                                        copy.w.stored.tensor(), c.g);
+                                        copy.w.stored.tensor(), c.g, {});
   kernels::direct::conv2d_backward_weights(weights, r.dw.tensor(), copy.x.stored.tensor(),
                                            copy.dy.stored.tensor(), c.g);
   return r;

@@ -132,7 +132,10 @@ TEST(ConvEpilogue, FollowsEveryConvolution) {
                           {{5, 6, 6, 24}, {72, 1, 1, 24}, {1, 1, 0, 0}},
                           {{2, 7, 7, 8}, {16, 1, 1, 8}, {2, 2, 0, 0}},
                           {{1, 40, 30, 3}, {64, 7, 7, 3}, {2, 2, 3, 3}},
-                          {{9, 4, 4, 128}, {130, 3, 3, 128}, {1, 1, 1, 1}}};
+                          {{9, 4, 4, 128}, {130, 3, 3, 128}, {1, 1, 1, 1}},
+                          // Channels that are summed in several blocks.
+                          {{2, 5, 5, 1400}, {70, 1, 1, 1400}, {1, 1, 0, 0}},
+                          {{1, 7, 5, 200}, {20, 3, 3, 200}, {2, 2, 1, 1}}};
   for (const Shape& s : shapes) {
     auto x = random_array<float>(s.x, 1), w = random_array<float>(s.w, 2),
          bias = random_array<float>({s.w[0]}, 3);

@@ -108,8 +108,8 @@ Results<T, Sum> run(const Case& c, const Inputs& inputs, bool fused, int workers
   const Tensor tb = bias.tensor();
   SerialLauncher forward(workers), data(workers), weights(workers);
   kernels::direct::conv2d(forward, r.y.tensor(), x.tensor(), w.tensor(), fused ? &tb : nullptr, c.g,
-                          fused ? Activation::RELU : Activation::NONE);
-  kernels::direct::conv2d_backward_data(data, r.dx.tensor(), dy.tensor(), w.tensor(), c.g);
+                          {.activation = fused ? Activation::RELU : Activation::NONE});
+  kernels::direct::conv2d_backward_data(data, r.dx.tensor(), dy.tensor(), w.tensor(), c.g, {});
   kernels::direct::conv2d_backward_weights(weights, r.dw.tensor(), x.tensor(), dy.tensor(), c.g);
   return r;
 }

@@ -86,8 +86,14 @@ struct Kernels {
 };
 template <>
 struct Kernels<float> {
-  static constexpr auto forward = kernels::direct::conv2d;
-  static constexpr auto data = kernels::direct::conv2d_backward_data;
+  static void forward(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
+                      const Tensor* bias, const ConvGeometry& g, Activation activation) {
+    kernels::direct::conv2d(launcher, y, x, w, bias, g, {.activation = activation});
+  }
+  static void data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
+                   const ConvGeometry& g) {
+    kernels::direct::conv2d_backward_data(launcher, dx, dy, w, g, {});
+  }
   static constexpr auto weights = kernels::direct::conv2d_backward_weights;
 };
 
@@ -192,9 +198,9 @@ TEST(Conv, TakesAnyAlignment) {
       Shifted x(inputs.x), w(inputs.w), dy(inputs.dy);
       Shifted y{Array<float>(c.y())}, dx{Array<float>(c.x())}, dw{Array<float>(c.w())};
       SerialLauncher launcher;
-      kernels::direct::conv2d(launcher, y.tensor(), x.tensor(), w.tensor(), nullptr, c.g,
-                              Activation::NONE);
-      kernels::direct::conv2d_backward_data(launcher, dx.tensor(), dy.tensor(), w.tensor(), c.g);
+      kernels::direct::conv2d(launcher, y.tensor(), x.tensor(), w.tensor(), nullptr, c.g, {});
+      kernels::direct::conv2d_backward_data(launcher, dx.tensor(), dy.tensor(), w.tensor(), c.g,
+                                            {});
       kernels::direct::conv2d_backward_weights(launcher, dw.tensor(), x.tensor(), dy.tensor(), c.g);
       expect_same_bits(y.values(), expected.y);
       expect_same_bits(dx.values(), expected.dx);

@@ -7,9 +7,11 @@
 #include "kernels/conv.h"
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/conv_bf16.h"
+#include "kernels/conv_epilogue_simd.h"
 #include "kernels/conv_grouped.h"
 #include "kernels/conv_naive.h"
 #include "kernels/conv_simd.h"
@@ -76,7 +78,8 @@ struct Plan {
   int64_t depth = 0;               // of a packed panel
   bool transposed_weights;         // w's rows run along depth
   int64_t w_stride;
-  bool relu;
+  bool relu;      // tiles apply it to their sums
+  Finish finish;  // what comes after the sums are stored
   Panels panels;
   std::vector<PackedTap> taps = {};
   std::vector<Dense> parts = {};
@@ -124,7 +127,7 @@ struct Block {
 // Rows [row_begin, row_end) of a region in a block of one panel of one or two vectors. `tile` knows
 // all but where its pixels lie.
 void run_rows(const Plan& plan, PixelTile& tile, const Dense& part, const Region& region,
-              int64_t row_begin, int64_t row_end, const Block& block, bool prefetch) {
+              int64_t row_begin, int64_t row_end, const Block& block, bool prefetch, bool last) {
   const int vectors = plan.panels.vectors(block.panel_begin);
   const int64_t column = region.columns.begin;
   const Pieces pieces(region.columns.end - column, plan.kernels->max_row_pixels[vectors]);
@@ -150,6 +153,10 @@ void run_rows(const Plan& plan, PixelTile& tile, const Dense& part, const Region
             prefetch ? x_first + part.R * plan.W * plan.channels : tile.weights);
         tile.ahead_step = count * ahead_bytes / steps;
         plan.kernels->of_row[vectors][count](tile);
+        if (!last || plan.finish.empty()) continue;
+        float* y_rows[kMaxRowPixels];
+        for (int64_t p = 0; p < count; ++p) y_rows[p] = y_first + p * tile.y_step;
+        finish_rows(plan.finish, y_rows, count, tile.y_begin, tile.columns);
       }
     }
   }
@@ -172,7 +179,8 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
   tile.depth = plan.channel_blocks() == 1 ? region.depth : block.channel_end - block.channel_begin;
   tile.y = y_rows;
   tile.accumulate = block.channel_begin > 0;
-  tile.relu = plan.relu && (!reads || block.channel_end == plan.channels);
+  const bool last = !reads || block.channel_end == plan.channels;  // the sums are whole then
+  tile.relu = plan.relu && last;
   // The first tap inside x.
   const int64_t h0 = region.rows.tap_begin - part.pad_h, w0 = region.columns.tap_begin - part.pad_w;
   int64_t n = block.image_begin, i = row_begin, j = region.columns.begin;
@@ -193,7 +201,7 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
   };
   if (vectors <= kMaxRowVectors && panels == 1 && reads && columns >= 4) {
     choose_panel(block.panel_begin);
-    return run_rows(plan, tile, part, region, row_begin, row_end, block, prefetch);
+    return run_rows(plan, tile, part, region, row_begin, row_end, block, prefetch, last);
   }
   const Pieces pieces(pixels, kMaxPixels);
   for (int64_t piece = 0; piece < pieces.count(); ++piece) {
@@ -221,6 +229,9 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
       tile.ahead = prefetch ? ahead : reinterpret_cast<const char*>(tile.weights);
       plan.kernels->of[plan.panels.vectors(panel)][count](tile);
       ahead += ahead_bytes / panels;
+      if (last && !plan.finish.empty()) {
+        finish_rows(plan.finish, y_rows, count, tile.y_begin, tile.columns);
+      }
     }
   }
 }
@@ -329,14 +340,25 @@ naive::ConvDims dims_of(const Tensor& x, const Tensor& w, const Tensor& y, const
 
 }  // namespace
 
-void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
-                    const Tensor* bias, const ConvGeometry& g, Activation activation) {
-  if (y.count == 0) return;
-  if (!g.is_plain()) return conv2d_grouped(launcher, y, x, w, bias, g, activation);
-  if (y.dtype == DType::BF16) return conv2d_bf16(launcher, y, x, w, bias, g, activation);
-  if (y.dtype == DType::F64) {
-    return naive::conv2d<double>(launcher, y, x, w, bias, g, activation);
-  }
+namespace {
+
+// What tiles do of the epilogue, taken out of it. Where there is no addend or gate, they apply the
+// activation to their sums.
+Finish take_finish(const Tensor& y, Epilogue& epilogue) {
+  if (epilogue.addend == nullptr && epilogue.gate == nullptr) return {};
+  const auto take = [](const Tensor*& tensor) {
+    const Tensor* taken = std::exchange(tensor, nullptr);
+    return taken == nullptr ? nullptr : taken->as<float>();
+  };
+  return {.y = y.as<float>(),
+          .addend = take(epilogue.addend),
+          .gate = take(epilogue.gate),
+          .relu = std::exchange(epilogue.activation, Activation::NONE) == Activation::RELU};
+}
+
+void forward(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
+             const Tensor* bias, const ConvGeometry& g, Activation activation,
+             const Finish& finish) {
   const PixelKernels& kernels = pixel_kernels();
   const naive::ConvDims d = dims_of(x, w, y, g, w.dims[0], kernels.lanes);
   const float* pbias = bias == nullptr ? nullptr : bias->as<float>();
@@ -355,6 +377,7 @@ void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const 
             .transposed_weights = true,
             .w_stride = d.R * d.S * d.C,
             .relu = activation == Activation::RELU,
+            .finish = finish,
             .panels = Panels(kernels.lanes, kernels.max_vectors, d.K)};
   for (int64_t t = 0; t < d.R * d.S; ++t) plan.taps.push_back({t * d.C, t * d.C});
   plan.parts.push_back({.rows = d.P,
@@ -368,6 +391,29 @@ void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const 
                         .R = d.R,
                         .S = d.S});
   convolve(launcher, launcher.derive({&w, bias}), std::move(plan), d.P);
+}
+
+}  // namespace
+
+void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
+                    const Tensor* bias, const ConvGeometry& g, const Epilogue& epilogue) {
+  if (y.count == 0) return run_epilogue(launcher, y, epilogue);
+  Epilogue rest = epilogue;
+  const bool in_tiles = g.is_plain() && y.dtype == DType::F32;
+  const Finish finish = in_tiles ? take_finish(y, rest) : Finish{};
+  // Nothing comes before the activation: tiles apply it to their sums.
+  Activation activation = Activation::NONE;
+  if (rest.addend == nullptr) std::swap(activation, rest.activation);
+  if (in_tiles) {
+    forward(launcher, y, x, w, bias, g, activation, finish);
+  } else if (!g.is_plain()) {
+    conv2d_grouped(launcher, y, x, w, bias, g, activation);
+  } else if (y.dtype == DType::BF16) {
+    conv2d_bf16(launcher, y, x, w, bias, g, activation);
+  } else {
+    naive::conv2d<double>(launcher, y, x, w, bias, g, activation);
+  }
+  run_epilogue(launcher, y, rest);
 }
 
 namespace {
@@ -385,16 +431,8 @@ struct Residue {
   int64_t tap(int64_t t, int64_t stride) const { return first + (taps - 1 - t) * stride; }
 };
 
-}  // namespace
-
-void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy,
-                                  const Tensor& w, const ConvGeometry& g) {
-  if (dx.count == 0) return;
-  if (!g.is_plain()) return conv2d_backward_data_grouped(launcher, dx, dy, w, g);
-  if (dx.dtype == DType::BF16) return conv2d_backward_data_bf16(launcher, dx, dy, w, g);
-  if (dx.dtype == DType::F64) {
-    return naive::conv2d_backward_data<double>(launcher, dx, dy, w, g);
-  }
+void backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
+                   const ConvGeometry& g, const Finish& finish) {
   const PixelKernels& kernels = pixel_kernels();
   const naive::ConvDims d = dims_of(dx, w, dy, g, w.dims[3], kernels.lanes);
   Plan plan{.kernels = &kernels,
@@ -411,6 +449,7 @@ void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Te
             .transposed_weights = false,
             .w_stride = d.R * d.S * d.C,
             .relu = false,
+            .finish = finish,
             .panels = Panels(kernels.lanes, kernels.max_vectors, d.C)};
   for (int64_t a = 0; a < std::min(g.stride_h, d.H); ++a) {
     for (int64_t b = 0; b < std::min(g.stride_w, d.W); ++b) {
@@ -435,6 +474,25 @@ void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Te
     }
   }
   convolve(launcher, launcher.derive({&w}), std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
+}
+
+}  // namespace
+
+void direct::conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy,
+                                  const Tensor& w, const ConvGeometry& g,
+                                  const Epilogue& epilogue) {
+  if (dx.count == 0) return run_epilogue(launcher, dx, epilogue);
+  Epilogue rest = epilogue;
+  if (!g.is_plain()) {
+    conv2d_backward_data_grouped(launcher, dx, dy, w, g);
+  } else if (dx.dtype == DType::BF16) {
+    conv2d_backward_data_bf16(launcher, dx, dy, w, g);
+  } else if (dx.dtype == DType::F64) {
+    naive::conv2d_backward_data<double>(launcher, dx, dy, w, g);
+  } else {
+    backward_data(launcher, dx, dy, w, g, take_finish(dx, rest));
+  }
+  run_epilogue(launcher, dx, rest);
 }
 
 }  // namespace gatun::kernels

@@ -33,14 +33,14 @@ void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor&
                              const Tensor& dy, const ConvGeometry& g, ConvAlgorithm algorithm);
 
 // The sum of products: f32 on the micro-kernels of gemm.h, f64 by the plain loops of conv_naive.h.
-// What has dilation or groups goes on to conv_grouped.h.
+// What has dilation or groups goes on to conv_grouped.h. Whole, with the epilogue.
 namespace direct {
 
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
-            const Tensor* bias, const ConvGeometry& g, Activation activation);
+            const Tensor* bias, const ConvGeometry& g, const Epilogue& epilogue);
 
 void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
-                          const ConvGeometry& g);
+                          const ConvGeometry& g, const Epilogue& epilogue);
 
 void conv2d_backward_weights(Launcher& launcher, const Tensor& dw, const Tensor& x,
                              const Tensor& dy, const ConvGeometry& g);

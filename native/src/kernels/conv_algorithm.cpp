@@ -66,27 +66,22 @@ winograd::Epilogue in_tiles(const Tensor* bias, Epilogue& epilogue) {
 void conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor& w,
             const Tensor* bias, const ConvGeometry& g, const Epilogue& epilogue,
             ConvAlgorithm algorithm) {
-  Epilogue rest = epilogue;
-  if (by_winograd(algorithm, Pass::FORWARD, x, w, y, g)) {
-    winograd::conv2d(launcher, y, x, w, g, in_tiles(bias, rest));
-  } else {
-    Activation activation = Activation::NONE;
-    // Nothing comes before the activation: tiles apply it to their sums.
-    if (rest.addend == nullptr) std::swap(activation, rest.activation);
-    direct::conv2d(launcher, y, x, w, bias, g, activation);
+  if (!by_winograd(algorithm, Pass::FORWARD, x, w, y, g)) {
+    return direct::conv2d(launcher, y, x, w, bias, g, epilogue);
   }
+  Epilogue rest = epilogue;
+  winograd::conv2d(launcher, y, x, w, g, in_tiles(bias, rest));
   run_epilogue(launcher, y, rest);
 }
 
 void conv2d_backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
                           const ConvGeometry& g, const Epilogue& epilogue,
                           ConvAlgorithm algorithm) {
-  Epilogue rest = epilogue;
-  if (by_winograd(algorithm, Pass::DATA, dx, w, dy, g)) {
-    winograd::conv2d_backward_data(launcher, dx, dy, w, g, in_tiles(nullptr, rest));
-  } else {
-    direct::conv2d_backward_data(launcher, dx, dy, w, g);
+  if (!by_winograd(algorithm, Pass::DATA, dx, w, dy, g)) {
+    return direct::conv2d_backward_data(launcher, dx, dy, w, g, epilogue);
   }
+  Epilogue rest = epilogue;
+  winograd::conv2d_backward_data(launcher, dx, dy, w, g, in_tiles(nullptr, rest));
   run_epilogue(launcher, dx, rest);
 }
 

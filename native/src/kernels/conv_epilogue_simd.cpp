@@ -21,6 +21,16 @@ void finish_lanes(float* y, const float* addend, const float* gate, bool relu, i
   });
 }
 
+void finish_rows(const Finish& finish, float* const* rows, int64_t row_count, int64_t begin,
+                 int64_t count) {
+  for (int64_t i = 0; i < row_count; ++i) {
+    float* y = rows[i] + begin;
+    const int64_t place = y - finish.y;
+    finish_lanes(y, finish.addend == nullptr ? nullptr : finish.addend + place,
+                 finish.gate == nullptr ? nullptr : finish.gate + place, finish.relu, count);
+  }
+}
+
 }  // namespace gatun::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -29,6 +39,12 @@ namespace gatun::kernels {
 HWY_EXPORT(finish_lanes);
 void finish_elements(float* y, const float* addend, const float* gate, bool relu, int64_t count) {
   HWY_DYNAMIC_DISPATCH(finish_lanes)(y, addend, gate, relu, count);
+}
+
+HWY_EXPORT(finish_rows);
+void finish_rows(const Finish& finish, float* const* rows, int64_t row_count, int64_t begin,
+                 int64_t count) {
+  HWY_DYNAMIC_DISPATCH(finish_rows)(finish, rows, row_count, begin, count);
 }
 }  // namespace gatun::kernels
 #endif
