@@ -1,6 +1,7 @@
 package dev.gatun.graph;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -12,6 +13,7 @@ final class Rewriter {
   private final List<Value> results;
   private final Set<Value> stored;
   private final Map<Value, Integer> readers = new HashMap<>();
+  private int counted; // nodes whose operands are in `readers`
 
   Rewriter(Graph graph, List<Value> results) {
     this.graph = graph;
@@ -92,17 +94,29 @@ final class Rewriter {
         output.producedBy(fused);
       }
     }
+    boolean allCounted = nodes().size() == counted;
+    Set<Node> gone = new HashSet<>(replaced);
+    gone.add(position);
     nodes().set(nodes().indexOf(position), fused);
-    nodes().removeAll(replaced);
-    count();
+    nodes().removeAll(gone);
+    if (allCounted) { // in a deep net, counting all anew each time would take most of the time
+      count(fused, 1);
+      gone.forEach(node -> count(node, -1));
+      counted = nodes().size();
+    } else {
+      count();
+    }
     return fused;
   }
 
   private void count() {
     readers.clear();
-    for (Node node : graph.nodes()) {
-      node.inputs().forEach(input -> readers.merge(input, 1, Integer::sum));
-    }
+    graph.nodes().forEach(node -> count(node, 1));
     results.forEach(result -> readers.merge(result, 1, Integer::sum));
+    counted = graph.nodes().size();
+  }
+
+  private void count(Node node, int change) {
+    node.inputs().forEach(input -> readers.merge(input, change, Integer::sum));
   }
 }
