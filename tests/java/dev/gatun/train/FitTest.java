@@ -281,6 +281,7 @@ class FitTest {
           message.matches(
               "the loss became (NaN|Infinity) at step 2 with learning rate 1\\.00e\\+30;"
                   + " the training loss before was \\d\\.\\d+\\."
+                  + " The first tensor that is not finite is dense0\\.weight\\."
                   + " Usual causes: a learning rate that is too high \\(try a tenth, or a"
                   + " warm-up\\), no clipping \\(try clipNorm\\(1\\)\\), or inputs that are not"
                   + " standardised"),

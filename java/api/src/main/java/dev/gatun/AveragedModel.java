@@ -57,6 +57,16 @@ final class AveragedModel implements AutoCloseable {
     }
   }
 
+  /// Averages so far.
+  long count() {
+    return count;
+  }
+
+  /// Goes on as if it had this many averages; their mean is written to the model.
+  void restart(long averages) {
+    count = averages;
+  }
+
   /// Whether there is an average.
   boolean hasBegun() {
     return count > 0;

@@ -41,6 +41,11 @@ final class CarriedStates implements AutoCloseable {
     }
   }
 
+  /// The memory.
+  Slab slab() {
+    return slab;
+  }
+
   /// Zeros, as at the beginning.
   void reset() {
     for (NetTrace.State state : states) {

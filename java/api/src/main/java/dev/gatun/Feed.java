@@ -3,6 +3,7 @@ package dev.gatun;
 import dev.gatun.data.Batch;
 import dev.gatun.data.Loader;
 import dev.gatun.data.TextBatches;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Where the batches of a run come from.
@@ -15,6 +16,9 @@ interface Feed extends AutoCloseable {
 
   /// Begins a pass.
   void start(int epoch, TrainingStep step);
+
+  /// Passes the next batches of a pass by.
+  void skip(long batches);
 
   /// Waits for the next batch.
   void await();
@@ -49,6 +53,13 @@ interface Feed extends AutoCloseable {
     @Override
     public void start(int epoch, TrainingStep step) {
       loader.start(epoch);
+    }
+
+    @Override
+    public void skip(long batches) {
+      for (long i = 0; i < batches; i++) {
+        loader.release(Objects.requireNonNull(loader.next(), "the loader ended before the place"));
+      }
     }
 
     @Override
@@ -103,6 +114,11 @@ interface Feed extends AutoCloseable {
     public void start(int epoch, TrainingStep step) {
       next = 0;
       step.resetStates();
+    }
+
+    @Override
+    public void skip(long batches) {
+      next = Math.toIntExact(batches);
     }
 
     @Override

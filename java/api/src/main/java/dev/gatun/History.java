@@ -8,12 +8,14 @@ import org.jspecify.annotations.Nullable;
 /// What happened in a training run.
 public final class History {
   private final List<Epoch> epochs = new ArrayList<>();
+  private final List<Long> epochImages = new ArrayList<>();
+  private final List<RollBack> rollBacks = new ArrayList<>();
   private float[] losses;
   private float[] seconds;
   private float[] gradientNorms;
   private int steps;
-  private long images;
-  private double trainSeconds;
+  private @Nullable EarlyStopping stopping;
+  private boolean stoppedEarly;
 
   History(int expectedSteps) {
     losses = new float[Math.max(1, expectedSteps)];
@@ -35,7 +37,15 @@ public final class History {
       @Nullable Evaluation test,
       double seconds) {}
 
-  /// The epochs, also a last incomplete one.
+  /// A return to a moment when all was well: see [Recovery].
+  ///
+  /// @param from the step, from 1, whose loss was not finite, or which a test followed whose loss
+  ///   was not
+  /// @param to steps that had been done at the moment it went back to
+  /// @param rate what the learning rate is multiplied by from then on, all returns together
+  public record RollBack(long from, long to, double rate) {}
+
+  /// The epochs, also a last incomplete one. Those of a run that was resumed are all there.
   public List<Epoch> epochs() {
     return List.copyOf(epochs);
   }
@@ -69,7 +79,27 @@ public final class History {
 
   /// Images trained on per second, waiting for data included.
   public double imagesPerSecond() {
-    return images / trainSeconds;
+    long images = epochImages.stream().mapToLong(Long::longValue).sum();
+    return images / epochs.stream().mapToDouble(Epoch::seconds).sum();
+  }
+
+  /// The best epoch as the trainer's [EarlyStopping] judges it, else that with the least loss; null
+  /// without an epoch.
+  public @Nullable Epoch best() {
+    EarlyStopping rule = stopping == null ? EarlyStopping.never() : stopping;
+    int best = rule.best(epochs);
+    return best < 0 ? null : epochs.get(best);
+  }
+
+  /// Whether the run ended before its time because epochs did not become better.
+  public boolean stoppedEarly() {
+    return stoppedEarly;
+  }
+
+  /// How often, and where, the run went back because its loss was not finite. Steps and epochs that
+  /// it undid are not in this history.
+  public List<RollBack> rollBacks() {
+    return List.copyOf(rollBacks);
   }
 
   /// The last epoch's test figures, null without a test set.
@@ -96,9 +126,40 @@ public final class History {
     steps++;
   }
 
-  void add(Epoch epoch, long epochImages) {
+  void add(Epoch epoch, long images) {
     epochs.add(epoch);
-    images += epochImages;
-    trainSeconds += epoch.seconds();
+    epochImages.add(images);
+  }
+
+  void add(RollBack rollBack) {
+    rollBacks.add(rollBack);
+  }
+
+  /// Forgets what came after these.
+  void truncate(int keptSteps, int keptEpochs) {
+    steps = Math.min(steps, keptSteps);
+    epochs.subList(Math.min(epochs.size(), keptEpochs), epochs.size()).clear();
+    epochImages.subList(epochs.size(), epochImages.size()).clear();
+  }
+
+  /// What judges the epochs, and whether it ended the run.
+  void judge(EarlyStopping rule, boolean ended) {
+    stopping = rule;
+    stoppedEarly = ended;
+  }
+
+  /// How many images the epoch of this index had.
+  long images(int epoch) {
+    return epochImages.get(epoch);
+  }
+
+  /// The loss of the last step.
+  float lastLoss() {
+    return losses[steps - 1];
+  }
+
+  /// The duration of every step.
+  float[] seconds() {
+    return Arrays.copyOf(seconds, steps);
   }
 }

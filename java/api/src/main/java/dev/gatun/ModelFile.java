@@ -15,10 +15,10 @@ import org.jspecify.annotations.Nullable;
 
 /// What of a model is in a file: parameters and states under their names, and the values of the
 /// preprocessing, in double precision, under `__preprocessing__.` and theirs; its kind is in the
-/// metadata.
+/// metadata. Other names that begin with two underscores are a trainer's ([CheckpointFile]).
 final class ModelFile {
   private static final String KIND = "preprocessing";
-  private static final String PREFIX = "__preprocessing__.";
+  static final String PREFIX = "__preprocessing__.";
 
   private ModelFile() {}
 
@@ -30,21 +30,26 @@ final class ModelFile {
     }
     Preprocessing preprocessing = model.preprocessing();
     if (preprocessing != null) {
-      metadata.put(KIND, preprocessing.kind());
-      new TreeMap<>(preprocessing.values())
-          .forEach(
-              (name, values) ->
-                  sources.add(
-                      new Source(PREFIX + name, DType.F64, Shape.of(values.length), () -> values)));
+      write(preprocessing, metadata, sources);
     }
     SafeTensorsWriter.write(file, metadata, sources);
+  }
+
+  static void write(
+      Preprocessing preprocessing, Map<String, String> metadata, List<Source> sources) {
+    metadata.put(KIND, preprocessing.kind());
+    new TreeMap<>(preprocessing.values())
+        .forEach(
+            (name, values) ->
+                sources.add(
+                    new Source(PREFIX + name, DType.F64, Shape.of(values.length), () -> values)));
   }
 
   static void read(Model model, SafeTensors tensors) {
     List<String> names = names(model);
     List<String> unknown =
         tensors.names().stream()
-            .filter(name -> !name.startsWith(PREFIX) && !names.contains(name))
+            .filter(name -> !name.startsWith(Checkpoint.FOREIGN) && !names.contains(name))
             .toList();
     if (!unknown.isEmpty()) {
       throw tensors.bad("the tensors of the network expected, found also " + unknown);
@@ -66,7 +71,7 @@ final class ModelFile {
     }
   }
 
-  private static @Nullable Preprocessing preprocessing(SafeTensors tensors) {
+  static @Nullable Preprocessing preprocessing(SafeTensors tensors) {
     String kind = tensors.metadata().get(KIND);
     if (kind == null) {
       return null;

@@ -9,11 +9,13 @@ import dev.gatun.data.Mixing;
 import dev.gatun.data.Preprocessing;
 import dev.gatun.data.Standardizer;
 import dev.gatun.data.TextBatches;
+import dev.gatun.file.SafeTensors;
+import java.io.IOException;
 import java.lang.ref.Cleaner;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Supplier;
@@ -55,15 +57,18 @@ public final class Trainer implements AutoCloseable {
   private int loaderThreads = 1;
   private final List<Watcher> watchers = new ArrayList<>();
 
+  private @Nullable EarlyStopping stopping;
+  private @Nullable Recovery recovery;
+  private TrainingRun.@Nullable Saving saving;
+  private @Nullable Path resumed;
+
   private final Holdings holdings = new Holdings("trainer");
   private final Cleaner.Cleanable cleanable = Leaks.watch(this, holdings);
-  private @Nullable Model model;
-  private @Nullable TrainingStep step;
+  private @Nullable TrainingState state;
+  private @Nullable Checkpoint interrupted; // whose run the next fit goes on with
+  private @Nullable TrainingRun running;
   private int stepBatch;
   private Score.Targets stepTargets = Score.Targets.LABELS;
-  private long batchesDone;
-  private @Nullable AveragedModel averaged;
-  private int epochsDone;
   private final Map<Judge, InferenceStep> judges = new HashMap<>();
 
   /// What an evaluation is compiled for.
@@ -183,8 +188,9 @@ public final class Trainer implements AutoCloseable {
   /// batch has.
   public void resetStates() {
     holdings.requireOpen();
-    if (step != null) {
-      step.resetStates();
+    TrainingStep compiled = state == null ? null : state.step();
+    if (compiled != null) {
+      compiled.resetStates();
     }
   }
 
@@ -217,6 +223,62 @@ public final class Trainer implements AutoCloseable {
     return this;
   }
 
+  /// Ends runs before their time if they do not become better, and keeps the best epoch:
+  /// `stopEarly(EarlyStopping.patience(5).restoreBest())`. By default a run goes to its end and
+  /// keeps its last weights.
+  public Trainer stopEarly(EarlyStopping newStopping) {
+    requireFresh();
+    stopping = newStopping;
+    return this;
+  }
+
+  /// Goes back to where all was well, and on with a lower learning rate, when the loss in [#fit] is
+  /// not finite: `recover(Recovery.attempts(3))`. By default a run ends with a [DivergedException].
+  public Trainer recover(Recovery newRecovery) {
+    requireFresh();
+    recovery = newRecovery;
+    return this;
+  }
+
+  /// Writes a checkpoint to `file` after every such span of a [#fit], and at its end: all that
+  /// training goes on from. A run that [#resume] goes on with gives, bit for bit on a device, what
+  /// it would have given without the interruption. An old file is replaced when the new one is
+  /// complete; never by one with numbers that are not finite.
+  ///
+  /// In it are parameters, layer states, the preprocessing, the optimizer's states, sums of
+  /// gradients, carried states, averages, the best weights so far, the history, and how many
+  /// batches and epochs there were: random numbers are addressed by these. Not in it are the
+  /// network and the trainer's configuration, which are code. [Model#load] reads the model of it.
+  public Trainer checkpoint(Path file, Span every) {
+    requireFresh();
+    if (!(every.amount() > 0)) {
+      throw new IllegalArgumentException(
+          "[checkpoint] expected a span longer than 0, found " + every.amount());
+    }
+    saving = new TrainingRun.Saving(file, every);
+    return this;
+  }
+
+  /// Goes on from a checkpoint: of the trainer's configuration and data everything is to be as when
+  /// it was written. If it was written in a run, the next [#fit], called with the same arguments,
+  /// is that run and does what is left of it; it may be longer. Its [History] is that of the whole
+  /// run. The file is read when the trainer makes its model, and a
+  /// [dev.gatun.data.DataFormatException] then says if it does not fit.
+  public Trainer resume(Path file) {
+    requireFresh();
+    resumed = file;
+    return this;
+  }
+
+  /// Writes a checkpoint now: for training loops of your own, and for watchers.
+  ///
+  /// @throws IOException when it cannot be written
+  public void saveCheckpoint(Path file) throws IOException {
+    TrainingState present = state();
+    TrainingRun run = running;
+    CheckpointFile.write(file, present.capture(run == null ? null : run.place()));
+  }
+
   /// Tells these watchers what happens.
   public Trainer watch(Watcher... newWatchers) {
     watchers.addAll(List.of(newWatchers));
@@ -225,19 +287,36 @@ public final class Trainer implements AutoCloseable {
 
   /// The model with its present parameters; owned by this trainer.
   public Model model() {
+    return state().model();
+  }
+
+  private TrainingState state() {
     holdings.requireOpen();
-    Model present = model;
+    TrainingState present = state;
     if (present == null) {
       Device target = device;
       if (target == null) {
         target = holdings.add(Device.best());
         device = target;
       }
-      present = holdings.add(Model.of(net, target, seed));
+      Model model = holdings.add(Model.of(net, target, seed));
       if (pruning != null) {
-        pruning.apply(present);
+        pruning.apply(model);
       }
-      model = present;
+      Averaging rule = averaging;
+      present =
+          new TrainingState(
+              model,
+              seed,
+              rule == null ? null : () -> holdings.add(new AveragedModel(rule, model, seed)));
+      if (resumed != null) {
+        try (SafeTensors file = SafeTensors.open(resumed)) {
+          Checkpoint checkpoint = CheckpointFile.read(file);
+          present.resume(resumed, checkpoint);
+          interrupted = checkpoint.position().run() == null ? null : checkpoint;
+        }
+      }
+      state = present;
     }
     return present;
   }
@@ -246,8 +325,7 @@ public final class Trainer implements AutoCloseable {
   ///
   /// @throws IllegalStateException if no averaging is asked for, or none was done yet
   public Model averaged() {
-    holdings.requireOpen();
-    AveragedModel present = averaged;
+    AveragedModel present = state().averaged();
     if (present == null || !present.hasBegun()) {
       throw new IllegalStateException(
           averaging == null
@@ -357,11 +435,12 @@ public final class Trainer implements AutoCloseable {
   }
 
   private float run(TrainingStep compiled, double learningRate) {
-    compiled.run(learningRate, batchesDone++);
-    if (batchesDone % accumulation == 0) {
-      long done = batchesDone / accumulation;
+    TrainingState present = state();
+    compiled.run(learningRate, present.nextBatch());
+    if (present.batches() % accumulation == 0) {
+      long done = present.batches() / accumulation;
       compiled.update(learningRate, done - 1);
-      average(new Schedule.Moment(done, 1, done));
+      present.average(new Schedule.Moment(done, 1, done));
     }
     return compiled.loss();
   }
@@ -434,10 +513,11 @@ public final class Trainer implements AutoCloseable {
 
   /// The model that is evaluated.
   private Model judged() {
-    AveragedModel average = averaged;
-    Model present = average != null && average.hasBegun() ? average.model() : model();
-    present.requireOpen();
-    return present;
+    TrainingState present = state();
+    AveragedModel average = present.averaged();
+    Model judged = average != null && average.hasBegun() ? average.model() : present.model();
+    judged.requireOpen();
+    return judged;
   }
 
   /// Gives the model and all memory back; a second call does nothing.
@@ -489,114 +569,40 @@ public final class Trainer implements AutoCloseable {
           "[fit] an epoch has %d batches, fewer than the %d that a step accumulates"
               .formatted(batches, accumulation));
     }
-    long totalSteps = length.toSteps(stepsPerEpoch);
-    Watcher.Start begin =
-        new Watcher.Start(net.parameterCount(), feed.size(), stepsPerEpoch, totalSteps);
-    watchers.forEach(watcher -> watcher.start(begin));
-    History history = new History((int) Math.min(totalSteps, 1 << 20));
     TrainingStep compiled = step("fit", feed.size(), feed.targets());
-    for (long done = 0; done < totalSteps; done += stepsPerEpoch) {
-      long steps = Math.min(stepsPerEpoch, totalSteps - done);
-      feed.start(epochsDone++, compiled);
-      epoch(
-          compiled,
-          feed,
-          steps,
-          new Schedule.Moment(done, stepsPerEpoch, totalSteps, history.epochLosses()),
-          test,
-          history);
+    TrainingRun.Rules rules =
+        new TrainingRun.Rules(
+            groups.learningRate(),
+            schedule,
+            accumulation,
+            stopping,
+            recovery,
+            saving,
+            watchers,
+            holdings::requireOpen);
+    TrainingRun run =
+        new TrainingRun(rules, state(), compiled, feed, batches, test, length, interrupted);
+    interrupted = null;
+    running = run;
+    try {
+      return run.go(
+          new Watcher.Start(
+              net.parameterCount(), feed.size(), stepsPerEpoch, length.toSteps(stepsPerEpoch)));
+    } finally {
+      running = null;
     }
-    watchers.forEach(watcher -> watcher.end(history));
-    return history;
-  }
-
-  private void epoch(
-      TrainingStep compiled,
-      Feed feed,
-      long steps,
-      Schedule.Moment first,
-      @Nullable Supplier<Evaluation> test,
-      History history) {
-    long start = System.nanoTime();
-    double lossSum = 0;
-    long correct = 0;
-    long images = 0;
-    double rate = Double.NaN;
-    for (long i = 0; i < steps; i++) {
-      holdings.requireOpen(); // a watcher may close it
-      long number = first.step() + i;
-      rate =
-          groups.learningRate()
-              * schedule.factor(
-                  new Schedule.Moment(
-                      number, first.stepsPerEpoch(), first.totalSteps(), first.losses()));
-      double seconds = 0;
-      double stepLoss = 0;
-      int stepCorrect = 0;
-      int stepImages = 0;
-      for (int k = 0; k < accumulation; k++) {
-        feed.await();
-        long begin = System.nanoTime();
-        stepImages += feed.fill(compiled);
-        compiled.run(rate, batchesDone++);
-        if (k == accumulation - 1) {
-          compiled.update(rate, batchesDone / accumulation - 1);
-        }
-        seconds += (System.nanoTime() - begin) * 1e-9;
-        requireFinite("loss", compiled.loss(), number + 1, rate, history);
-        stepLoss += compiled.loss() / accumulation;
-        stepCorrect += compiled.correct();
-      }
-      average(
-          new Schedule.Moment(
-              number + 1, first.stepsPerEpoch(), first.totalSteps(), first.losses()));
-      double norm = compiled.gradientNorm();
-      history.add(stepLoss, norm, seconds);
-      lossSum += stepLoss;
-      correct += stepCorrect;
-      images += stepImages;
-      double accuracy = (double) stepCorrect / stepImages;
-      Watcher.Step report =
-          new Watcher.Step(number + 1, epochsDone, stepLoss, accuracy, rate, norm, seconds);
-      for (Watcher watcher : watchers) {
-        watcher.step(report);
-      }
-    }
-    double seconds = (System.nanoTime() - start) * 1e-9;
-    Evaluation evaluation = test == null ? null : test.get();
-    if (evaluation != null) {
-      requireFinite("test loss", evaluation.loss(), first.step() + steps, rate, history);
-    }
-    History.Epoch epoch =
-        new History.Epoch(
-            epochsDone, lossSum / steps, (double) correct / images, evaluation, seconds);
-    history.add(epoch, images);
-    watchers.forEach(watcher -> watcher.epoch(epoch));
-  }
-
-  private void average(Schedule.Moment moment) {
-    Averaging rule = averaging;
-    if (rule == null) {
-      return;
-    }
-    AveragedModel present = averaged;
-    if (present == null) {
-      present = holdings.add(new AveragedModel(rule, model(), seed));
-      averaged = present;
-    }
-    present.follow(moment);
   }
 
   private TrainingStep step(String caller, int batch, Score.Targets targets) {
-    Model trained = model();
-    trained.requireOpen();
-    TrainingStep present = step;
+    TrainingState own = state();
+    own.model().requireOpen();
+    TrainingStep present = own.step();
     if (present == null) {
       TrainingStep.Rule rule =
           new TrainingStep.Rule(groups, clipping, accumulation, carriesStates, pruning);
       present =
-          holdings.add(new TrainingStep(trained, batch, loss, targets, rule, precision, seed));
-      step = present;
+          holdings.add(new TrainingStep(own.model(), batch, loss, targets, rule, precision, seed));
+      own.compiled(present);
       stepBatch = batch;
       stepTargets = targets;
     } else if (stepBatch != batch) {
@@ -660,7 +666,10 @@ public final class Trainer implements AutoCloseable {
 
   /// What was given, or else what the model has.
   private @Nullable Preprocessing preprocessing() {
-    return preprocessing != null || model == null ? preprocessing : model.preprocessing();
+    if (resumed != null) {
+      state(); // knows it from the file
+    }
+    return preprocessing != null || state == null ? preprocessing : state.model().preprocessing();
   }
 
   private ImageShape preprocessed(ImageShape image) {
@@ -699,30 +708,8 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  private static void requireFinite(
-      String what, double loss, long step, double rate, History history) {
-    if (!Double.isFinite(loss)) {
-      float[] before = history.losses();
-      String last =
-          before.length == 0
-              ? "it was the first step"
-              : "the training loss before was " + before[before.length - 1];
-      throw new DivergedException(
-          String.format(
-              Locale.ROOT,
-              "the %s became %s at step %d with learning rate %.3g; %s. Usual causes: a learning"
-                  + " rate that is too high (try a tenth, or a warm-up), no clipping (try"
-                  + " clipNorm(1)), or inputs that are not standardised",
-              what,
-              loss,
-              step,
-              rate,
-              last));
-    }
-  }
-
   private void requireFresh() {
-    if (model != null) {
+    if (state != null) {
       throw new IllegalStateException(
           "the trainer has made its model already; its configuration is fixed");
     }

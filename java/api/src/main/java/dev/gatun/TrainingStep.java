@@ -34,6 +34,9 @@ final class TrainingStep implements AutoCloseable {
   private final Executable forwardBackward;
   private final @Nullable Executable update;
   private final CarriedStates carried;
+  private final List<Slab> optimizerStates = new ArrayList<>();
+  private final @Nullable Slab sums;
+  private final DType inputType;
   private final FloatBuffer inputs; // or
   private final IntBuffer tokens; // in the same place
   private final IntBuffer labels; // or
@@ -114,11 +117,13 @@ final class TrainingStep implements AutoCloseable {
             new ParameterUpdate(graph, parameters, gradients, rule.groups(), leaves, results);
         optimize(tail, rule, rate, trace.step(), parameters, staging.slot(normEntry), results);
         update = null;
+        sums = null;
       } else {
-        Slab sums = holdings.add(new Slab(backend, "accumulated gradients", parameters.shapes()));
-        add(graph, sums, gradients, leaves, results);
+        Slab kept = holdings.add(new Slab(backend, "accumulated gradients", parameters.shapes()));
+        sums = kept;
+        add(graph, kept, gradients, leaves, results);
         Entries entries = new Entries(rateEntry, stepEntry, normEntry);
-        update = holdings.add(update(parameters, sums, rule, staging, entries));
+        update = holdings.add(update(parameters, kept, rule, staging, entries));
       }
       updates.forEach(
           (state, next) -> {
@@ -132,6 +137,7 @@ final class TrainingStep implements AutoCloseable {
       holdings.release();
       throw e;
     }
+    inputType = x.dtype();
     inputs = staging.floats(inputEntry);
     tokens = staging.ints(inputEntry);
     labels = staging.ints(targetEntry);
@@ -176,6 +182,33 @@ final class TrainingStep implements AutoCloseable {
     step.putLong(0, number);
     forwardBackward.run();
     model.changed();
+  }
+
+  /// What it keeps from step to step beside the model: states of the optimizer, sums of gradients
+  /// and carried states.
+  List<Checkpoint.Part> parts() {
+    List<Checkpoint.Part> parts = new ArrayList<>();
+    for (int i = 0; i < optimizerStates.size(); i++) {
+      parts.add(new Checkpoint.Part("__optimizer" + i + "__.", optimizerStates.get(i)));
+    }
+    if (sums != null) {
+      parts.add(new Checkpoint.Part("__sums__.", sums));
+    }
+    parts.add(new Checkpoint.Part("__carried__.", carried.slab()));
+    return parts;
+  }
+
+  /// Whether the batch that was set has no infinity and no NaN.
+  boolean inputsAreFinite() {
+    if (inputType != DType.F32) {
+      return true;
+    }
+    for (int i = 0; i < inputs.capacity(); i++) {
+      if (!Float.isFinite(inputs.get(i))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /// Begins sequences anew.
@@ -280,13 +313,12 @@ final class TrainingStep implements AutoCloseable {
     if (norm != null) {
       results.add(new Placement(norm, normPlace));
     }
-    List<Slab> states = new ArrayList<>();
     for (int i = 0; i < ParameterUpdate.stateSlots(parameters, rule.groups()); i++) {
-      states.add(
+      optimizerStates.add(
           holdings.add(
               new Slab(parameters.backend(), "states of the optimizer", parameters.shapes())));
     }
-    tail.step(rate, step, states);
+    tail.step(rate, step, optimizerStates);
     if (mask != null) {
       tail.maskParameters(mask); // for rules that move weights whose gradient is 0
     }

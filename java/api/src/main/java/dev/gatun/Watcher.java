@@ -11,6 +11,10 @@ public interface Watcher {
   /// An epoch is done and, if there is a test set, evaluated.
   default void epoch(History.Epoch epoch) {}
 
+  /// The loss was not finite, and the run is back where all was well: see [Recovery]. The next step
+  /// has the number that follows on that.
+  default void rolledBack(History.RollBack rollBack) {}
+
   /// Training has ended; not called after an exception.
   default void end(History history) {}
 
