@@ -91,6 +91,44 @@ class TrainCommandTest {
     assertEquals(losses.getFirst(), losses.getLast(), 1e-4);
   }
 
+  /// Steps that change nothing: the second and third epoch are not better than the first.
+  @Test
+  void patience_endsARun() throws IOException {
+    Cli run = mlp(Digits.write(folder), "--epochs", 9, "--lr", 1e-30, "--patience", 2);
+    assertEquals(0, run.code(), run.err());
+    List<String> lines = run.out().lines().toList();
+    assertEquals(6, lines.size(), run.out());
+    assertTrue(lines.get(3).startsWith("epoch 3: "), lines.get(3));
+    assertEquals("stopped early; epoch 1 was the best and is kept", lines.get(4));
+  }
+
+  /// Two epochs, and a third that goes on from their checkpoint: the report has all three.
+  @Test
+  void aRun_goesOnFromItsCheckpoint() throws IOException {
+    Object data = Digits.write(folder);
+    Path checkpoint = folder.resolve("checkpoint");
+    Path first = folder.resolve("first.json");
+    Path whole = folder.resolve("whole.json");
+    mlp(data, "--epochs", 2, "--checkpoint", checkpoint, "--report", first);
+    Cli run = mlp(data, "--epochs", 3, "--resume", checkpoint, "--report", whole);
+    assertEquals(0, run.code(), run.err());
+    List<String> lines = run.out().lines().toList();
+    assertEquals(3, lines.size(), run.out());
+    assertTrue(lines.get(1).startsWith("epoch 3: "), lines.get(1));
+    assertEquals(3, read(whole).getAsJsonArray("epochs").size());
+    List<JsonElement> losses = read(whole).getAsJsonArray("losses").asList();
+    assertEquals(30, losses.size());
+    assertEquals(read(first).getAsJsonArray("losses").asList(), losses.subList(0, 20));
+  }
+
+  private static Cli mlp(Object data, Object... more) {
+    List<Object> arguments =
+        new ArrayList<>(
+            List.of("train", "mlp", "--backend", "reference", "--batch", 20, "--data", data));
+    arguments.addAll(List.of(more));
+    return Cli.run(arguments.toArray());
+  }
+
   /// On a text that is one word, over and over, the model soon knows what comes next, and writes
   /// it.
   @Test

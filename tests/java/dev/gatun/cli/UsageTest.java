@@ -39,6 +39,9 @@ class UsageTest {
             "--threads=N",
             "--seed=N",
             "--steps=N",
+            "--patience=N",
+            "--checkpoint=FILE",
+            "--resume=FILE",
             "--report=FILE")) {
       assertTrue(train.out().contains("  " + option), option + " in " + train.out());
     }
@@ -94,6 +97,9 @@ class UsageTest {
           mlp --data /nowhere  | --data expects a folder, and /nowhere is none
           chargru              | chargru learns from a text: --data expects a file
           chargru --data /none | chargru learns from a text: --data expects a file, and /none is none
+          mlp --patience 0     | --patience expects a number of at least 1, found 0
+          mlp --resume /none   | --resume expects a file, and /none is none
+          mlp --checkpoint /nowhere/c | --checkpoint: there is no folder /nowhere
           mlp --report /nowhere/r.json | --report: there is no folder /nowhere
           resnet21             | there is no model resnet21; there are mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152, chargru
           resnet2              | there is no model resnet2; there are mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152, chargru

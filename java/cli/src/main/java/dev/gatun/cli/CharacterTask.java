@@ -96,7 +96,8 @@ record CharacterTask(String name, Text.Split text, Net net, int batch, long seed
   }
 
   @Override
-  public void conclude(PrintWriter out, Trainer trainer, History history) {
+  public void conclude(
+      PrintWriter out, Trainer trainer, History history, @Nullable Evaluation test) {
     Alphabet alphabet = text.alphabet();
     int[] start = {text.heldOut().tokens()[0]};
     try (Writer writer = new Writer(trainer.model(), TEMPERATURE, seed)) {
@@ -104,7 +105,6 @@ record CharacterTask(String name, Text.Split text, Net net, int batch, long seed
       out.println(alphabet.decode(writer.write(start, SAMPLE)));
       out.println();
     }
-    Evaluation test = history.test();
     if (test != null) {
       out.printf(
           Locale.ROOT,

@@ -106,8 +106,8 @@ record PictureTask(
   }
 
   @Override
-  public void conclude(PrintWriter out, Trainer trainer, History history) {
-    Evaluation test = history.test();
+  public void conclude(
+      PrintWriter out, Trainer trainer, History history, @Nullable Evaluation test) {
     if (test != null) {
       out.printf(
           Locale.ROOT,

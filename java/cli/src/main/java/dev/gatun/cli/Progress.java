@@ -30,6 +30,7 @@ final class Progress implements Watcher, AutoCloseable {
   private Start start = new Start(0, 0, 1, 1);
   private long began;
   private long lastLine;
+  private long before = -1; // steps of a run that was resumed
   private double loss = Double.NaN;
   private double accuracy = Double.NaN;
 
@@ -60,6 +61,7 @@ final class Progress implements Watcher, AutoCloseable {
 
   @Override
   public void step(Step step) {
+    before = before < 0 ? step.step() - 1 : before;
     loss = smooth(loss, step.loss());
     accuracy = smooth(accuracy, step.accuracy());
     ProgressBar shown = bar;
@@ -68,7 +70,7 @@ final class Progress implements Watcher, AutoCloseable {
       shown.setExtraMessage(figures(step));
     } else if (System.nanoTime() - lastLine > LINE_EVERY_NANOS) {
       lastLine = System.nanoTime();
-      double left = elapsed() / step.step() * (start.totalSteps() - step.step());
+      double left = elapsed() / (step.step() - before) * (start.totalSteps() - step.step());
       out.printf(
           Locale.ROOT,
           "step %d/%d  %s  %s left%n",
@@ -124,7 +126,7 @@ final class Progress implements Watcher, AutoCloseable {
   }
 
   private String figures(Step step) {
-    double rate = step.step() * start.batchSize() * unitsEach / elapsed();
+    double rate = (step.step() - before) * start.batchSize() * unitsEach / elapsed();
     return String.format(
         Locale.ROOT, "loss %.4f  accuracy %.3f  %.0f %s/s", loss, accuracy, rate, unit);
   }

@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Net;
 import dev.gatun.Span;
@@ -50,5 +51,7 @@ interface Task {
   History fit(Trainer trainer, Span length);
 
   /// Says how well it went.
-  void conclude(PrintWriter out, Trainer trainer, History history);
+  ///
+  /// @param test what the held-out data gave for the trainer's weights
+  void conclude(PrintWriter out, Trainer trainer, History history, @Nullable Evaluation test);
 }

@@ -1,6 +1,8 @@
 package dev.gatun.cli;
 
 import dev.gatun.Device;
+import dev.gatun.EarlyStopping;
+import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Schedule;
 import dev.gatun.Span;
@@ -98,6 +100,25 @@ final class TrainCommand implements Callable<Integer> {
       defaultValue = "1")
   private long seed;
 
+  @Option(
+      names = "--patience",
+      paramLabel = "N",
+      description =
+          "Stop after N epochs in a row without a better test loss, and keep the best epoch.")
+  private @Nullable Integer patience;
+
+  @Option(
+      names = "--checkpoint",
+      paramLabel = "FILE",
+      description = "Write all that training goes on from, after each epoch.")
+  private @Nullable Path checkpoint;
+
+  @Option(
+      names = "--resume",
+      paramLabel = "FILE",
+      description = "Go on with the run that wrote this checkpoint, with the same options.")
+  private @Nullable Path resume;
+
   @Option(names = "--report", paramLabel = "FILE", description = "Write the run as JSON.")
   private @Nullable Path report;
 
@@ -132,11 +153,34 @@ final class TrainCommand implements Callable<Integer> {
       out.flush();
       task.configure(trainer, rate);
       trainer.schedule(warmedCosine()).seed(seed).watch(progress);
+      if (patience != null) {
+        trainer.stopEarly(EarlyStopping.patience(patience).restoreBest());
+      }
+      if (checkpoint != null) {
+        trainer.checkpoint(checkpoint, Span.epochs(1));
+      }
+      if (resume != null) {
+        trainer.resume(resume);
+      }
       History history = task.fit(trainer, length);
-      task.conclude(out, trainer, history);
+      task.conclude(out, trainer, history, kept(out, history));
       out.flush();
       return history;
     }
+  }
+
+  /// What the test set gave for the weights that are left.
+  private @Nullable Evaluation kept(PrintWriter out, History history) {
+    History.Epoch best = patience == null ? null : history.best();
+    if (best == null) {
+      return history.test();
+    }
+    out.printf(
+        Locale.ROOT,
+        "%s; epoch %d was the best and is kept%n",
+        history.stoppedEarly() ? "stopped early" : "went to the end",
+        best.number());
+    return best.test();
   }
 
   String model() {
@@ -172,18 +216,29 @@ final class TrainCommand implements Callable<Integer> {
     if (steps != null) {
       positive("--steps", steps);
     }
+    if (patience != null) {
+      positive("--patience", patience);
+    }
+    if (resume != null && !Files.isRegularFile(resume)) {
+      throw new UsageException("--resume expects a file, and " + resume + " is none");
+    }
     if (threads < 0) {
       throw new UsageException("--threads expects a number of at least 0, found " + threads);
     }
     if (learningRate != null && !(learningRate > 0 && Double.isFinite(learningRate))) {
       throw new UsageException("--lr expects a number greater than 0, found " + learningRate);
     }
-    Path parent = report == null ? null : report.toAbsolutePath().getParent();
+    writable("--report", report);
+    writable("--checkpoint", checkpoint);
+  }
+
+  private static void writable(String option, @Nullable Path file) {
+    Path parent = file == null ? null : file.toAbsolutePath().getParent();
     if (parent != null && !Files.isDirectory(parent)) {
-      throw new UsageException("--report: there is no folder " + parent);
+      throw new UsageException(option + ": there is no folder " + parent);
     }
-    if (report != null && Files.isDirectory(report)) {
-      throw new UsageException("--report expects a file, and " + report + " is a folder");
+    if (file != null && Files.isDirectory(file)) {
+      throw new UsageException(option + " expects a file, and " + file + " is a folder");
     }
   }
 
