@@ -110,4 +110,38 @@ class GradientFlowTest {
         norms[0] < 1e-10 && norms[1] < 1 && norms[2] > 100,
         "%.1e, %.1e, %.1e".formatted(norms[0], norms[1], norms[2]));
   }
+
+  /// A skip through time: h = ½ h + ½ tanh(W h), a UGRNN whose gate is fixed at ½. Where the plain
+  /// step lets gradients fade by ρ = 0.1 a step, this one cannot let them fade by more than a half,
+  /// but for what the branch takes from them: over 20 steps between 0.45^20 and 0.55^20.
+  @Test
+  void aSkipThroughTime_keepsHalf() {
+    int steps = 20;
+    int width = 200;
+    double radius = 0.1;
+    Device device = Backends.CPU.device();
+    try (Scope _ = Scope.open()) {
+      Tensor w = Tensor.randn(device, 1, width, width).times(radius / Math.sqrt(width));
+      Tensor h = Tensor.randn(device, 2, 1, width);
+      Tensor c = Tensor.randn(device, 3, 1, width);
+      double[] norms = new double[2];
+      for (int k = 0; k < 2; k++) {
+        boolean skip = k == 1;
+        TensorFunction loss =
+            in -> {
+              Tensor state = in[0];
+              for (int t = 0; t < steps; t++) {
+                Tensor branch = state.matmul(w).tanh();
+                state = skip ? state.plus(branch).times(0.5) : branch;
+              }
+              return state.times(c).sum();
+            };
+        Tensor slope = Functions.grad(loss).apply(h).getFirst();
+        norms[k] = Math.sqrt(slope.square().sum().item() / c.square().sum().item());
+      }
+      String found = "%.1e, %.1e".formatted(norms[0], norms[1]);
+      assertTrue(norms[0] < Math.pow(0.15, steps), found);
+      assertTrue(norms[1] > Math.pow(0.45, steps) && norms[1] < Math.pow(0.55, steps), found);
+    }
+  }
 }

@@ -233,6 +233,19 @@ class LandscapesTest {
     assertEquals(3.1623, (1 - 0.9) / Math.sqrt(1 - 0.999), 1e-4);
   }
 
+  /// A steep slope of 51 and a long one of 1 behind it. AdaGrad remembers the steep one for ever:
+  /// its steps are 51 times too short, and shorter at each. RMSProp forgets, and arrives.
+  @Test
+  void rmsProp_forgetsSteepSlopes() {
+    UnaryOperator<Tensor> slopes = p -> p.minus(1).relu().times(50).plus(p).sum();
+    try (Walk adaGrad = new Walk(Optimizer.adaGrad(1), slopes, 3);
+        Walk rmsProp = new Walk(Optimizer.rmsProp(1), slopes, 3)) {
+      float remembering = adaGrad.steps(1000, 0.05)[0];
+      float forgetting = rmsProp.steps(1000, 0.05)[0];
+      assertTrue(remembering > 0.5 && forgetting < -5, remembering + " against " + forgetting);
+    }
+  }
+
   /// A cliff: w multiplied thirty times with itself, to become 1. From 1.3 a plain step leads far
   /// away; with the gradient's norm clipped the same rate arrives.
   @Test
