@@ -6,6 +6,8 @@ import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Backend.Binary;
+import dev.gatun.backend.Backend.Nonlinearity;
+import dev.gatun.backend.Backend.Unary;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
@@ -33,6 +35,14 @@ public enum Work {
   BATCH_NORM_BACKWARD,
   /// A sum of two activations of the first stage.
   ADD,
+  /// ReLU of the same, which needs no exponential, as the next three do.
+  RELU,
+  /// Sigmoid.
+  SIGMOID,
+  /// Tanh.
+  TANH,
+  /// ELU.
+  ELU,
   /// A 2x2 maximum of the same.
   MAX_POOL,
   /// On 1024 rows of 1000 classes.
@@ -127,6 +137,14 @@ public enum Work {
         View b = on.view(BATCH, 32, 32, 16);
         yield () -> backend.binary(y, a, b, Binary.ADD);
       }
+      case RELU -> unary(backend, on, Unary.RELU);
+      case SIGMOID -> unary(backend, on, Unary.SIGMOID);
+      case TANH -> unary(backend, on, Unary.TANH);
+      case ELU -> {
+        View y = on.view(BATCH, 32, 32, 16);
+        View x = on.view(BATCH, 32, 32, 16);
+        yield () -> backend.activate(y, x, Nonlinearity.ELU, 1);
+      }
       case MAX_POOL -> {
         View y = on.view(BATCH, 16, 16, 16);
         View taps = on.view(DType.U8, BATCH, 16, 16, 16);
@@ -154,6 +172,12 @@ public enum Work {
         yield () -> backend.sgdStep(parameter, velocity, parameter, velocity, gradient, rate, sgd);
       }
     };
+  }
+
+  private static Runnable unary(Backend backend, Ready on, Unary function) {
+    View y = on.view(BATCH, 32, 32, 16);
+    View x = on.view(BATCH, 32, 32, 16);
+    return () -> backend.unary(y, x, function);
   }
 
   private static Runnable convolution(Backend backend, Ready on, int side, int channels) {
