@@ -131,6 +131,8 @@ __device__ inline uint32_t to_tf32(float x) {
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
   return bits;
 }
+// The same of the f32 whose bits these are.
+__device__ inline uint32_t to_tf32(uint32_t bits) { return to_tf32(__uint_as_float(bits)); }
 
 // d += a b, of 16x8 (a) and 8x8 (b) elements.
 __device__ inline void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {

@@ -58,6 +58,9 @@ class Queue {
   Device& device() const { return device_; }
   int multiprocessors() const { return device_.multiprocessors(); }
   const char* op() const { return op_->c_str(); }
+  // How products of f32 are computed from here on: in tf32, or exactly.
+  void multiply_in_tf32(bool tf32) { tf32_ = tf32; }
+  bool multiplies_in_tf32() const { return tf32_; }
 
   // Launches a kernel, after all that was launched before. Without blocks it does nothing.
   template <typename... Parameters, typename... Arguments>
@@ -96,6 +99,7 @@ class Queue {
   Device& device_;
   std::unique_ptr<ScratchMemory> scratch_;  // of instructions that run at once
   std::optional<Recording> recording_;
+  bool tf32_ = false;
   std::shared_ptr<const std::string> op_ = std::make_shared<std::string>();
 };
 

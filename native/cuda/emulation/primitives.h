@@ -292,6 +292,7 @@ inline uint32_t to_tf32(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
   return std::isfinite(x) ? (bits + 0x1000) & ~uint32_t{0x1fff} : bits;
 }
+inline uint32_t to_tf32(uint32_t bits) { return to_tf32(std::bit_cast<float>(bits)); }
 
 namespace emulation {
 

@@ -128,11 +128,13 @@ __global__ void statistics_kernel(Statistics<W> statistics, Global<const W> part
   const int64_t squares_from = s.images * s.channels * s.parts + from;
   const auto all = static_cast<double>(each * s.rows);
   double sum = 0;
+  GATUN_ROLL
   for (int64_t i = Team<kTeam>::member(); i < count; i += kTeam) {
     sum += static_cast<double>(s.rows_of(i % s.parts)) * partial[from + i];
   }
   const double mean = Team<kTeam>::sum(sum) / all;
   double squares = 0;
+  GATUN_ROLL
   for (int64_t i = Team<kTeam>::member(); i < count; i += kTeam) {
     const double d = partial[from + i] - mean;
     squares += partial[squares_from + i] + static_cast<double>(s.rows_of(i % s.parts)) * d * d;
@@ -309,6 +311,7 @@ __global__ void gradient_sums_kernel(Global<W> means, Global<W> dgamma, Global<W
   // A group's values lie side by side; a channel's in each picture.
   const int64_t count = (of_group ? each : s.images) * sums.parts;
   double sum = 0, product = 0;
+  GATUN_ROLL
   for (int64_t i = Team<kTeam>::member(); i < count; i += kTeam) {
     const int64_t outer = i / sums.parts, part = i % sums.parts;
     const int64_t row = of_group ? index * each + outer : outer * s.channels + index;

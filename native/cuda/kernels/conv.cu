@@ -17,13 +17,15 @@ using gatun::kernels::ConvAlgorithm;
 using gatun::kernels::ConvGeometry;
 using gatun::kernels::Epilogue;
 
-// Windows of x [N,H,W,C] that a result of `down` by `across` pixels has, with their taps.
+// Windows of x [N,H,W,C] that a result of `down` by `across` pixels has, with their taps; `data`
+// has the channels of each group in whole chunks.
 template <typename T>
-WindowSource<T> windows_of(const Tensor& x, int64_t groups, int64_t down, int64_t across,
-                           int64_t taps_down, int64_t taps_across, const WindowAxis& rows,
-                           const WindowAxis& columns) {
-  const int64_t channels = x.dims[3] / groups;
-  return {.data = elements<const T>(x),
+WindowSource<T> windows_of(Global<const T> data, const Tensor& x, int64_t groups, int64_t down,
+                           int64_t across, int64_t taps_down, int64_t taps_across,
+                           const WindowAxis& rows, const WindowAxis& columns) {
+  const int64_t channels = in_chunks<T>(x.dims[3] / groups);
+  const int64_t pixel = groups * channels, row = x.dims[2] * pixel;
+  return {.data = data,
           .lines = x.dims[0] * down * across,
           .positions = taps_down * taps_across * channels,
           .rows = rows,
@@ -32,9 +34,9 @@ WindowSource<T> windows_of(const Tensor& x, int64_t groups, int64_t down, int64_
           .windows_across = Divisor(across),
           .taps_across = Divisor(std::max<int64_t>(1, taps_across)),
           .channels = Divisor(std::max<int64_t>(1, channels)),
-          .pixel_step = x.dims[3],
-          .row_step = x.dims[2] * x.dims[3],
-          .image_step = x.dims[1] * x.dims[2] * x.dims[3]};
+          .pixel_step = pixel,
+          .row_step = row,
+          .image_step = x.dims[1] * row};
 }
 
 WindowAxis axis(int64_t size, int64_t first, int64_t step, int64_t tap) {
@@ -44,9 +46,10 @@ WindowAxis axis(int64_t size, int64_t first, int64_t step, int64_t tap) {
 
 // Windows of x that y and filters of `taps_down` by `taps_across` have.
 template <typename T>
-WindowSource<T> windows_of(const Tensor& x, const Tensor& w, const Tensor& y,
+WindowSource<T> windows_of(Queue& queue, const Tensor& x, const Tensor& w, const Tensor& y,
                            const ConvGeometry& g) {
-  return windows_of<T>(x, g.groups, y.dims[1], y.dims[2], w.dims[1], w.dims[2],
+  return windows_of<T>(rows_in_chunks<T>(queue, x, x.dims[3] / g.groups), x, g.groups, y.dims[1],
+                       y.dims[2], w.dims[1], w.dims[2],
                        axis(x.dims[1], -g.pad_h, g.stride_h, g.dilation_h),
                        axis(x.dims[2], -g.pad_w, g.stride_w, g.dilation_w));
 }
@@ -61,10 +64,11 @@ bool takes_packs(std::initializer_list<const Tensor*> tensors) {
 template <typename T>
 void forward(Queue& queue, const Tensor& y, const Tensor& x, const Tensor& w, const Tensor* bias,
              const ConvGeometry& g, const Epilogue& epilogue) {
-  const int64_t filters = w.dims[0] / g.groups, depth = w.dims[1] * w.dims[2] * w.dims[3];
+  const int64_t filters = w.dims[0] / g.groups, channels = in_chunks<T>(w.dims[3]);
+  const int64_t depth = w.dims[1] * w.dims[2] * channels;
   Product<WindowSource<T>, MatrixSource<T>, EvenRows, T> product{
-      .a = windows_of<T>(x, w, y, g),
-      .b = {elements<const T>(w), filters, depth, depth},
+      .a = windows_of<T>(queue, x, w, y, g),
+      .b = {rows_in_chunks<T>(queue, w, w.dims[3]), filters, depth, depth},
       .place = {w.dims[0]},
       .finish = {.y = elements<T>(y),
                  .bias = elements<const T>(bias),
@@ -75,7 +79,7 @@ void forward(Queue& queue, const Tensor& y, const Tensor& x, const Tensor& w, co
       .rows = y.dims[0] * y.dims[1] * y.dims[2],
       .columns = filters,
       .depth = depth,
-      .a_step = w.dims[3],
+      .a_step = channels,
       .b_step = filters * depth,
       .y_step = filters,
       .bias_step = filters,
@@ -106,19 +110,23 @@ template <typename T>
 void backward_data(Queue& queue, const Tensor& dx, const Tensor& dy, const Tensor& w,
                    const ConvGeometry& g, const Epilogue& epilogue) {
   const int64_t H = dx.dims[1], W = dx.dims[2], C = dx.dims[3];
-  const int64_t filters = w.dims[0] / g.groups, channels = w.dims[3];
+  const int64_t filter_count = w.dims[0] / g.groups, filters = in_chunks<T>(filter_count);
+  const int64_t channels = in_chunks<T>(w.dims[3]);
   const int64_t tap_row = w.dims[2] * channels, filter = w.dims[1] * tap_row;
+  const Global<const T> slopes = rows_in_chunks<T>(queue, dy, filter_count);
+  const Global<const T> weights = rows_in_chunks<T>(queue, w, w.dims[3]);
   for (int64_t h = 0; h < std::min(g.stride_h, H); ++h) {
     for (int64_t v = 0; v < std::min(g.stride_w, W); ++v) {
       const Residue rows(h, H, dy.dims[1], w.dims[1], g.stride_h, g.pad_h, g.dilation_h);
       const Residue columns(v, W, dy.dims[2], w.dims[2], g.stride_w, g.pad_w, g.dilation_w);
       const int64_t depth = rows.taps * columns.taps * filters;
       Product<WindowSource<T>, FilterSource<T>, PixelRows, T> product{
-          .a = windows_of<T>(dy, g.groups, rows.pixels, columns.pixels, rows.taps, columns.taps,
-                             rows.axis, columns.axis),
-          .b = {.data = elements<const T>(w),
+          .a = windows_of<T>(slopes, dy, g.groups, rows.pixels, columns.pixels, rows.taps,
+                             columns.taps, rows.axis, columns.axis),
+          .b = {.data = weights,
                 .lines = depth,
                 .channels = channels,
+                .filter_count = filter_count,
                 .filters = Divisor(std::max<int64_t>(1, filters)),
                 .taps_across = Divisor(std::max<int64_t>(1, columns.taps)),
                 .first = rows.first_tap * tap_row + columns.first_tap * channels,
@@ -136,14 +144,14 @@ void backward_data(Queue& queue, const Tensor& dx, const Tensor& dy, const Tenso
                      .addend = elements<const T>(epilogue.addend),
                      .gate = elements<const T>(epilogue.gate),
                      .relu = false,
-                     .packs = channels % 4 == 0 &&
+                     .packs = w.dims[3] % 4 == 0 &&
                               takes_packs<T>({&dx, epilogue.addend, epilogue.gate})},
           .rows = dx.dims[0] * rows.pixels * columns.pixels,
-          .columns = channels,
+          .columns = w.dims[3],
           .depth = depth,
           .a_step = filters,
-          .b_step = filters * filter,
-          .y_step = channels,
+          .b_step = filter_count * filter,
+          .y_step = w.dims[3],
           .count = g.groups};
       launch_product<T, true, false, true>(queue, product);
     }
@@ -156,16 +164,17 @@ void backward_weights(Queue& queue, const Tensor& dw, const Tensor& x, const Ten
                       const ConvGeometry& g) {
   using Y = WideOf<T>;
   const int64_t filters = dw.dims[0] / g.groups, depth = dy.dims[0] * dy.dims[1] * dy.dims[2];
-  const int64_t filter = dw.dims[1] * dw.dims[2] * dw.dims[3];
-  Product<WindowSource<T>, MatrixSource<T>, EvenRows, Y> product{
-      .a = windows_of<T>(x, dw, dy, g),
+  const int64_t taps = dw.dims[1] * dw.dims[2], channels = in_chunks<T>(dw.dims[3]);
+  const int64_t filter = taps * dw.dims[3];
+  Product<WindowSource<T>, MatrixSource<T>, TapRows, Y> product{
+      .a = windows_of<T>(queue, x, dw, dy, g),
       .b = {elements<const T>(dy), depth, filters, dw.dims[0]},
-      .place = {1},
+      .place = {Divisor(channels), dw.dims[3]},
       .finish = {},
-      .rows = filter,
+      .rows = taps * channels,
       .columns = filters,
       .depth = depth,
-      .a_step = dw.dims[3],
+      .a_step = channels,
       .b_step = filters,
       .y_step = filters * filter,
       .count = g.groups};

@@ -37,6 +37,7 @@ struct Extents {
 template <typename T>
 __global__ void forward_kernel(Finish<T> finish, Global<const T> x, Global<const T> w, Extents e,
                                int64_t count) {
+  GATUN_ROLL
   for (int64_t i = grid_thread(); i < count; i += grid_threads()) {
     int64_t n = i;
     const int64_t c = e.channels.split(n), q = e.columns.split(n), p = e.rows.split(n);
@@ -66,6 +67,7 @@ __device__ int64_t window_of(int64_t pixel, int64_t tap, int64_t windows, int64_
 template <typename T>
 __global__ void backward_data_kernel(Finish<T> finish, Global<const T> dy, Global<const T> w,
                                      Extents e, int64_t count) {
+  GATUN_ROLL
   for (int64_t i = grid_thread(); i < count; i += grid_threads()) {
     int64_t n = i;
     const int64_t c = e.channels.split(n), v = e.columns.split(n), h = e.rows.split(n);
@@ -119,6 +121,7 @@ __global__ void backward_weights_kernel(Global<WideOf<T>> partial, Global<const 
 template <typename W>
 __global__ void add_parts_kernel(Global<W> dw, Global<const W> partial, int64_t parts,
                                  int64_t channels, int64_t taps) {
+  GATUN_ROLL
   for (int64_t i = grid_thread(); i < channels * taps; i += grid_threads()) {
     const int64_t c = i / taps, tap = i % taps;
     W sum = 0;

@@ -13,7 +13,7 @@ struct WindowAxis {
 };
 
 // What windows see: a line is a window, a position along it a tap's channel. Taps outside the image
-// are 0.
+// are 0. Images have pixels of whole chunks.
 template <typename T>
 struct WindowSource {
   using Element = T;
@@ -50,14 +50,11 @@ struct WindowSource {
     if (line.image < 0 || position.channel < 0 || !inside) return -1;
     return line.image + h * row_step + w * pixel_step + position.channel;
   }
-  bool has_chunks() const {
-    return positions % kChunk<T> == 0 && channels.value() % kChunk<T> == 0 &&
-           pixel_step % kChunk<T> == 0 && reinterpret_cast<uintptr_t>(data.data) % 16 == 0;
-  }
 };
 
 // Filters [K,R,S,C]: a line is a tap and a filter, the positions are channels. Of the taps there
-// are those from `first` on, `step` apart along each axis.
+// are those from `first` on, `step` apart along each axis; beside the `filter_count` filters there
+// may be some of zeros.
 template <typename T>
 struct FilterSource {
   using Element = T;
@@ -65,21 +62,19 @@ struct FilterSource {
   using Position = int64_t;
 
   Global<const T> data;
-  int64_t lines, channels;
+  int64_t lines, channels, filter_count;
   Divisor filters, taps_across;
   int64_t first, filter_step, tap_row_step, tap_step;
 
   __device__ Line line(int64_t i) const {
     if (i >= lines) return -1;
     const int64_t filter = filters.split(i), across = taps_across.split(i);
+    if (filter >= filter_count) return -1;
     return first + filter * filter_step + i * tap_row_step + across * tap_step;
   }
   __device__ Position position(int64_t j) const { return j < channels ? j : -1; }
   __device__ int64_t at(Line line, Position position) const {
     return line < 0 || position < 0 ? -1 : line + position;
-  }
-  bool has_chunks() const {
-    return channels % kChunk<T> == 0 && reinterpret_cast<uintptr_t>(data.data) % 16 == 0;
   }
 };
 
@@ -91,6 +86,17 @@ struct PixelRows {
   __device__ int64_t at(int64_t i) const {
     const int64_t w = across.split(i), h = down.split(i);
     return first + i * image_step + h * row_step + w * pixel_step;
+  }
+};
+
+// Rows of a product that are the channels of taps, some of which are no more than padding.
+struct TapRows {
+  Divisor padded;
+  int64_t channels;
+
+  __device__ int64_t at(int64_t i) const {
+    const int64_t channel = padded.split(i);
+    return channel < channels ? i * channels + channel : -1;
   }
 };
 

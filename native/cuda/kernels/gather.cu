@@ -42,6 +42,7 @@ struct Places {
 };
 
 __global__ void forget_places_kernel(Places places, int64_t rows) {
+  GATUN_ROLL
   for (int64_t i = grid_thread(); i < rows; i += grid_threads()) {
     places.first[i] = std::numeric_limits<int32_t>::max();
     places.count[i] = 0;

@@ -75,7 +75,7 @@ __global__ void gradient_kernel(Gradient<T> d) {
   // A thread sums its columns over the team's rows: in registers, and beyond them in the block's
   // own partial sums.
   Pack<W, N> dgamma[kKeptPacks] = {}, dbeta[kKeptPacks] = {};
-  if (d.partial) {
+  if (Part::kOverflows && d.partial) {
     for (int64_t c = Part::column(kKeptPacks); c < d.columns; c += kTeam * N) {
       for (int k = 0; k < N; ++k) for_gamma[c + k] = for_beta[c + k] = 0;
     }

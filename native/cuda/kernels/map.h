@@ -15,10 +15,12 @@ __device__ void map_pack(Global<T> y, int64_t i, const F& f, const X&... x) {
 
 template <int N, typename T, typename F, typename... X>
 __global__ void map_kernel(Global<T> y, int64_t count, F f, X... x) {
+  GATUN_ROLL
   for (int64_t i = grid_thread() * N; i < count; i += grid_threads() * N) {
     if (i + N <= count) {
       map_pack<N>(y, i, f, x...);
     } else {
+      GATUN_ROLL
       for (int64_t k = i; k < count; ++k) map_pack<1>(y, k, f, x...);
     }
   }

@@ -1,4 +1,7 @@
-// The matrix product: f32 and f64 exact in their type, bf16 on tensor cores with sums in f32.
+// The matrix product: f32 and f64 exact in their type; bf16, and f32 where tf32 is asked for, on
+// tensor cores with sums in f32.
+#include <utility>
+
 #include "cuda/kernels/floating.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/product.h"
@@ -39,12 +42,19 @@ void matmul(Queue& queue, const Tensor& y, const Tensor& a, const Tensor& b, con
   const bool relu = activation == Activation::RELU;
   with_floating(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    if (layout.transpose_a) {
-      layout.transpose_b ? multiply<T, false, true>(queue, y, a, b, bias, relu)
-                         : multiply<T, false, false>(queue, y, a, b, bias, relu);
+    if (layout.transpose_a && layout.transpose_b) {
+      // Seldom: by a transposed copy, so that there are three forms.
+      Tensor turned = a;
+      std::swap(turned.dims[0], turned.dims[1]);
+      turned.data = queue.scratch<T>(a.count).data;
+      permute(queue, turned, a, {1, 0});
+      multiply<T, true, true>(queue, y, turned, b, bias, relu);
+    } else if (layout.transpose_a) {
+      multiply<T, false, false>(queue, y, a, b, bias, relu);
+    } else if (layout.transpose_b) {
+      multiply<T, true, true>(queue, y, a, b, bias, relu);
     } else {
-      layout.transpose_b ? multiply<T, true, true>(queue, y, a, b, bias, relu)
-                         : multiply<T, true, false>(queue, y, a, b, bias, relu);
+      multiply<T, true, false>(queue, y, a, b, bias, relu);
     }
   });
 }

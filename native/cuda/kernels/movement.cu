@@ -1,4 +1,7 @@
 // Instructions that move elements.
+#include <bit>
+#include <type_traits>
+
 #include "cuda/kernels/divisor.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/packs.h"
@@ -19,6 +22,49 @@ struct Fill {
     y.template store<N>(i, pack);
   }
 };
+
+// What is moved without a look at it: as many bits, whatever they mean.
+template <int bytes>
+struct Bits;
+template <>
+struct Bits<1> {
+  using Type = uint8_t;
+};
+template <>
+struct Bits<2> {
+  using Type = uint16_t;
+};
+template <>
+struct Bits<4> {
+  using Type = uint32_t;
+};
+template <>
+struct Bits<8> {
+  using Type = uint64_t;
+};
+template <typename T>
+using BitsOf = typename Bits<sizeof(T)>::Type;
+
+// Calls f with a number of as many bits as the type has.
+template <typename F>
+void with_bits(DType dtype, F&& f) {
+  switch (size_of(dtype)) {
+    case 1:
+      return f(uint8_t{});
+    case 2:
+      return f(uint16_t{});
+    case 4:
+      return f(uint32_t{});
+    default:
+      return f(uint64_t{});
+  }
+}
+
+// What training converts; the other pairs are taken element by element.
+template <typename To, typename From>
+constexpr bool kOften = (std::is_same_v<To, float> &&
+                         (std::is_same_v<From, Bf16> || std::is_same_v<From, uint8_t>)) ||
+                        (std::is_same_v<To, Bf16> && std::is_same_v<From, float>);
 
 template <typename To, typename From>
 struct Convert {
@@ -197,20 +243,31 @@ using gatun::kernels::with_type;
 void fill(Queue& queue, const Tensor& y, double value) {
   with_type(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    launch_work<T>(queue, y.count, are_aligned({&y}),
-                   Fill<T>{elements<T>(y), gatun::kernels::convert<T>(value)});
+    using Bits = BitsOf<T>;
+    const Bits bits = std::bit_cast<Bits>(gatun::kernels::convert<T>(value));
+    launch_work<Bits>(queue, y.count, are_aligned({&y}), Fill<Bits>{elements<Bits>(y), bits});
   });
 }
 
 void copy(Queue& queue, const Tensor& y, const Tensor& x) {
-  if (y.data == x.data && y.dtype == x.dtype) return;
+  if (y.dtype == x.dtype) {
+    if (y.data == x.data) return;
+    return with_bits(y.dtype, [&](auto zero) {
+      using Bits = decltype(zero);
+      launch_work<Bits>(queue, y.count, are_aligned({&y, &x}),
+                        Convert<Bits, Bits>{elements<Bits>(y), elements<const Bits>(x)});
+    });
+  }
   with_type(y.dtype, [&](auto to) {
     with_type(x.dtype, [&](auto from) {
       using To = decltype(to);
       using From = decltype(from);
-      using Large = std::conditional_t<sizeof(To) < sizeof(From), From, To>;
-      launch_work<Large>(queue, y.count, are_aligned({&y, &x}),
-                         Convert<To, From>{elements<To>(y), elements<const From>(x)});
+      const Convert<To, From> work{elements<To>(y), elements<const From>(x)};
+      if constexpr (kOften<To, From>) {
+        launch_work<float>(queue, y.count, are_aligned({&y, &x}), work);
+      } else if constexpr (!std::is_same_v<To, From>) {
+        queue.launch(work_kernel<1, Convert<To, From>>, elements_grid(y.count), work, y.count);
+      }
     });
   });
 }
@@ -219,7 +276,7 @@ void permute(Queue& queue, const Tensor& y, const Tensor& x, const gatun::kernel
   if (y.count == 0) return;
   const Axes axes(y, x, order);
   const int32_t last = axes.rank - 1, inner = axes.innermost_of_x();
-  with_type(y.dtype, [&](auto zero) {
+  with_bits(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     if (inner == last) {
       MoveRows<T> work{elements<T>(y), elements<const T>(x), axes.rank, {}, {}};
@@ -264,7 +321,7 @@ void permute(Queue& queue, const Tensor& y, const Tensor& x, const gatun::kernel
 
 void subsample_pad(Queue& queue, const Tensor& y, const Tensor& x, int64_t stride) {
   if (y.count == 0) return;
-  with_type(y.dtype, [&](auto zero) {
+  with_bits(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     const Subsample<T> work{elements<T>(y), elements<const T>(x), {x, y, stride}};
     launch_work<T>(queue, y.count, are_aligned({&y, &x}) && work.s.takes_packs(kPackOf<T>), work);
@@ -273,7 +330,7 @@ void subsample_pad(Queue& queue, const Tensor& y, const Tensor& x, int64_t strid
 
 void subsample_pad_backward(Queue& queue, const Tensor& dx, const Tensor& dy, int64_t stride) {
   if (dx.count == 0) return;
-  with_type(dx.dtype, [&](auto zero) {
+  with_bits(dx.dtype, [&](auto zero) {
     using T = decltype(zero);
     const SubsampleBackward<T> work{elements<T>(dx), elements<const T>(dy), {dx, dy, stride}};
     launch_work<T>(queue, dx.count, are_aligned({&dx, &dy}) && work.s.takes_packs(kPackOf<T>),

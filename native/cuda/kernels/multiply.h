@@ -1,6 +1,6 @@
 // Products of two tiles in shared memory, added to sums that the block's threads share out: by
-// multiply-adds, which are exact in their type, or on tensor cores. The terms of a sum are added in
-// their order, whatever the tile's size.
+// multiply-adds, which are exact in their type, or on tensor cores, in bf16 and tf32. The terms of
+// a sum are added in their order, whatever the tile's size.
 //
 // An engine's thread has kRows rows of kRuns runs of kRun columns side by side.
 #pragma once
@@ -118,16 +118,72 @@ class FmaEngine {
   T sums_[kRows][kWide] = {};
 };
 
-// bf16 with sums in f32, by four warps. A warp sums `warp_rows` by `warp_columns` results.
-template <int rows, int columns, int warp_rows, int warp_columns, bool a_along_depth,
-          bool b_along_depth>
+// What a warp reads of tiles and multiplies at a time, on tensor cores: kTerms terms. load() reads
+// four matrices of 8 results by half of the terms, from result `first` and term `k` on. On the left
+// side matrix 1 has the next results and matrix 2 the next terms, on the right side it is the other
+// way round: the first 8 results come first.
+struct Bf16Fragments {
+  using Element = Bf16;
+  static constexpr int kTerms = 16;
+  static constexpr int kDepth = 32;
+
+  template <typename Tile, bool along_depth, bool left>
+  static __device__ void load(uint32_t (&words)[4], Shared<Bf16> tile, int first, int k) {
+    // The lane names a row of one of the matrices.
+    const int m = lane() / 8, within = lane() % 8;
+    const int result = first + (left ? m % 2 : m / 2) * 8, term = k + (left ? m / 2 : m % 2) * 8;
+    if constexpr (along_depth) {
+      load_matrix(words, tile.at(Tile::place(result + within, term / 8)));
+    } else {
+      load_matrix_transposed(words, tile.at(Tile::place(term + within, result / 8)));
+    }
+  }
+  static __device__ void multiply(float (&sums)[4], const uint32_t (&a)[4],
+                                  const uint32_t (&b)[2]) {
+    mma_bf16(sums, a, b);
+  }
+};
+
+// f32 whose factors are rounded to tf32: 11 significant bits, to nearest, ties away from 0.
+struct Tf32Fragments {
+  using Element = float;
+  static constexpr int kTerms = 8;
+  static constexpr int kDepth = 16;
+
+  template <typename Tile, bool along_depth, bool left>
+  static __device__ void load(uint32_t (&words)[4], Shared<float> tile, int first, int k) {
+    const auto result = [&](int m) { return first + (left ? m % 2 : m / 2) * 8; };
+    const auto term = [&](int m) { return k + (left ? m / 2 : m % 2) * 4; };
+    if constexpr (along_depth) {
+      // Rows of 4 terms are to the instruction rows of 8 elements of 16 bits.
+      const int m = lane() / 8;
+      load_matrix(words, tile.at(Tile::place(result(m) + lane() % 8, term(m) / 4)));
+      GATUN_UNROLL
+      for (int i = 0; i < 4; ++i) words[i] = to_tf32(words[i]);
+    } else {
+      GATUN_UNROLL
+      for (int m = 0; m < 4; ++m) {
+        const int mine = result(m) + lane() / 4;
+        words[m] = to_tf32(float(tile[Tile::place(term(m) + lane() % 4, mine / 4) + mine % 4]));
+      }
+    }
+  }
+  static __device__ void multiply(float (&sums)[4], const uint32_t (&a)[4],
+                                  const uint32_t (&b)[2]) {
+    mma_tf32(sums, a, b);
+  }
+};
+
+// Tensor cores with sums in f32, by four warps. A warp sums `warp_rows` by `warp_columns` results.
+template <typename Fragments, int rows, int columns, int warp_rows, int warp_columns,
+          bool a_along_depth, bool b_along_depth>
 class MmaEngine {
  public:
-  using Element = Bf16;
+  using Element = typename Fragments::Element;
   using Sum = float;
   static constexpr int kThreads = 128;
   static constexpr int kBlocks = 2;
-  static constexpr int kDepth = 32;
+  static constexpr int kDepth = Fragments::kDepth;
   static constexpr int kRows = warp_rows / 8;
   static constexpr int kRun = 2;
   static constexpr int kRuns = warp_columns / 8;
@@ -143,20 +199,24 @@ class MmaEngine {
     return {{four[i % 2 * 2], four[i % 2 * 2 + 1]}};
   }
 
-  __device__ void multiply(Shared<Bf16> a, Shared<Bf16> b) {
+  __device__ void multiply(Shared<Element> a, Shared<Element> b) {
     GATUN_UNROLL
-    for (int k = 0; k < kDepth; k += 16) {
+    for (int k = 0; k < kDepth; k += Fragments::kTerms) {
       uint32_t left[kSquares][4], right[kRuns / 2][4];
       GATUN_UNROLL
-      for (int i = 0; i < kSquares; ++i) load_left(left[i], a, first_row_ + i * 16, k);
+      for (int i = 0; i < kSquares; ++i) {
+        Fragments::template load<A, a_along_depth, true>(left[i], a, first_row_ + i * 16, k);
+      }
       GATUN_UNROLL
-      for (int j = 0; j < kRuns / 2; ++j) load_right(right[j], b, first_column_ + j * 16, k);
+      for (int j = 0; j < kRuns / 2; ++j) {
+        Fragments::template load<B, b_along_depth, false>(right[j], b, first_column_ + j * 16, k);
+      }
       GATUN_UNROLL
       for (int i = 0; i < kSquares; ++i) {
         GATUN_UNROLL
         for (int j = 0; j < kRuns; ++j) {
           const uint32_t pair[2] = {right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]};
-          mma_bf16(sums_[i][j], left[i], pair);
+          Fragments::multiply(sums_[i][j], left[i], pair);
         }
       }
     }
@@ -165,46 +225,33 @@ class MmaEngine {
  private:
   static constexpr int kAcross = columns / warp_columns;  // warps
   static constexpr int kSquares = warp_rows / 16;
-  using A = OperandTile<Bf16, rows, kDepth, a_along_depth>;
-  using B = OperandTile<Bf16, columns, kDepth, b_along_depth>;
-
-  // 16 results by 16 terms: upper and lower rows of the first 8 terms, then of the others. The lane
-  // names a row of one of these four matrices.
-  static __device__ void load_left(uint32_t (&words)[4], Shared<Bf16> tile, int row, int k) {
-    const int matrix = lane() / 8, within = lane() % 8;
-    const int r = row + matrix % 2 * 8, d = k + matrix / 2 * 8;
-    if constexpr (a_along_depth) {
-      load_matrix(words, tile.at(A::place(r + within, d / 8)));
-    } else {
-      load_matrix_transposed(words, tile.at(A::place(d + within, r / 8)));
-    }
-  }
-
-  // The first 8 results' first 8 terms, their other terms, then those of the other results.
-  static __device__ void load_right(uint32_t (&words)[4], Shared<Bf16> tile, int column, int k) {
-    const int matrix = lane() / 8, within = lane() % 8;
-    const int c = column + matrix / 2 * 8, d = k + matrix % 2 * 8;
-    if constexpr (b_along_depth) {
-      load_matrix(words, tile.at(B::place(c + within, d / 8)));
-    } else {
-      load_matrix_transposed(words, tile.at(B::place(d + within, c / 8)));
-    }
-  }
+  using A = OperandTile<Element, rows, kDepth, a_along_depth>;
+  using B = OperandTile<Element, columns, kDepth, b_along_depth>;
 
   const int first_row_, first_column_;
   float sums_[kSquares][kRuns][4] = {};
 };
 
-// The engine of an element's type for a tile.
-template <typename T, int rows, int columns, bool a_along_depth, bool b_along_depth>
+// f32 that is multiplied in tf32: what a product is asked for in, in the place of its elements'
+// type.
+struct Tf32 {};
+
+// The engine of such a type for a tile.
+template <typename P, int rows, int columns, bool a_along_depth, bool b_along_depth>
 struct EngineOf {
-  using Type = FmaEngine<T, rows, columns, a_along_depth, b_along_depth>;
+  using Type = FmaEngine<P, rows, columns, a_along_depth, b_along_depth>;
 };
-template <int rows, int columns, bool a_along_depth, bool b_along_depth>
-struct EngineOf<Bf16, rows, columns, a_along_depth, b_along_depth> {
+template <typename Fragments, int rows, int columns, bool a_along_depth, bool b_along_depth>
+struct EngineOnTensorCores {
   static constexpr int kWarpColumns = columns == 32 ? 32 : columns / 2;
-  using Type = MmaEngine<rows, columns, rows * columns / 4 / kWarpColumns, kWarpColumns,
+  using Type = MmaEngine<Fragments, rows, columns, rows * columns / 4 / kWarpColumns, kWarpColumns,
                          a_along_depth, b_along_depth>;
 };
+template <int rows, int columns, bool a_along_depth, bool b_along_depth>
+struct EngineOf<Bf16, rows, columns, a_along_depth, b_along_depth>
+    : EngineOnTensorCores<Bf16Fragments, rows, columns, a_along_depth, b_along_depth> {};
+template <int rows, int columns, bool a_along_depth, bool b_along_depth>
+struct EngineOf<Tf32, rows, columns, a_along_depth, b_along_depth>
+    : EngineOnTensorCores<Tf32Fragments, rows, columns, a_along_depth, b_along_depth> {};
 
 }  // namespace gatun::cuda

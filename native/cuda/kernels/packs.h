@@ -12,8 +12,10 @@ namespace gatun::cuda {
 
 constexpr int64_t kPackBytes = 16;
 
+// f64 is for checks, and i64 is little: they are taken one by one, by the code for what is not
+// aligned.
 template <typename T>
-constexpr int kPackOf = static_cast<int>(kPackBytes / sizeof(T));
+constexpr int kPackOf = sizeof(T) == 8 ? 1 : static_cast<int>(kPackBytes / sizeof(T));
 
 // Whether all tensors begin where a pack may; those that are not there do.
 inline bool are_aligned(std::initializer_list<const Tensor*> tensors) {
@@ -50,10 +52,12 @@ __device__ auto load_pieces(Global<U> x, int64_t i) {
 // work.at<N>(i) for all elements, and one by one for what remains.
 template <int N, typename Work>
 __global__ void work_kernel(Work work, int64_t count) {
+  GATUN_ROLL
   for (int64_t i = grid_thread() * N; i < count; i += grid_threads() * N) {
     if (i + N <= count) {
       work.template at<N>(i);
     } else {
+      GATUN_ROLL
       for (int64_t k = i; k < count; ++k) work.template at<1>(k);
     }
   }

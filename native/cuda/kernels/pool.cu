@@ -84,6 +84,7 @@ struct Pooling {
 template <typename T, int N>
 __global__ void max_kernel(Global<T> y, Global<uint8_t> taps, Global<const T> x, int64_t count,
                            Pooling pooling) {
+  GATUN_ROLL
   for (int64_t i = grid_thread() * N; i < count; i += grid_threads() * N) {
     Pack<WideOf<T>, N> best{};
     Pack<uint8_t, N> place{};
@@ -107,6 +108,7 @@ __global__ void max_kernel(Global<T> y, Global<uint8_t> taps, Global<const T> x,
 template <typename T, int N>
 __global__ void max_backward_kernel(Global<T> dx, Global<const T> dy, Global<const uint8_t> taps,
                                     int64_t count, Pooling pooling) {
+  GATUN_ROLL
   for (int64_t i = grid_thread() * N; i < count; i += grid_threads() * N) {
     Pack<WideOf<T>, N> sum{};
     pooling.for_each_window(pooling.place_in_x(i), [&](int64_t, int64_t, int64_t at, int64_t tap) {
@@ -123,6 +125,7 @@ __global__ void max_backward_kernel(Global<T> dx, Global<const T> dy, Global<con
 template <typename T, int N>
 __global__ void average_kernel(Global<T> y, Global<const T> x, int64_t count, Pooling pooling) {
   using W = WideOf<T>;
+  GATUN_ROLL
   for (int64_t i = grid_thread() * N; i < count; i += grid_threads() * N) {
     const Place place = pooling.place_in_y(i);
     Pack<W, N> sum{};
@@ -138,6 +141,7 @@ template <typename T, int N>
 __global__ void average_backward_kernel(Global<T> dx, Global<const T> dy, int64_t count,
                                         Pooling pooling) {
   using W = WideOf<T>;
+  GATUN_ROLL
   for (int64_t i = grid_thread() * N; i < count; i += grid_threads() * N) {
     Pack<W, N> sum{};
     pooling.for_each_window(pooling.place_in_x(i), [&](int64_t p, int64_t q, int64_t at, int64_t) {

@@ -4,14 +4,16 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
+#include "cuda/kernels/chunks.h"
 #include "cuda/kernels/multiply.h"
 #include "cuda/queue.h"
 
 namespace gatun::cuda {
 
 // y = gate(activation(sums + bias + addend)), all but y optional. A product has
-//   at(row)    the place of a row's first column in y
+//   at(row)    the place of a row's first column in y; negative for a row that is not there
 // and its columns lie `column_step` apart.
 template <typename T>
 struct Finish {
@@ -21,6 +23,16 @@ struct Finish {
   bool relu = false;
   bool packs = false;  // runs of four columns may be read and written at once
   int64_t column_step = 1;
+
+  // The same, so much further in y and in the bias.
+  __device__ Finish at(int64_t in_y, int64_t in_bias) const {
+    Finish moved = *this;
+    moved.y = y.at(in_y);
+    if (addend) moved.addend = addend.at(in_y);
+    if (gate) moved.gate = gate.at(in_y);
+    if (bias) moved.bias = bias.at(in_bias);
+    return moved;
+  }
 
   // Of columns from `column` on; `row` is the place of the first one.
   template <int N>
@@ -80,43 +92,51 @@ struct Product {
     Product product = *this;
     product.a.data = a.data.at(i * a_step);
     product.b.data = b.data.at(i * b_step);
-    product.finish.y = finish.y.at(i * y_step);
-    if (finish.addend) product.finish.addend = finish.addend.at(i * y_step);
-    if (finish.gate) product.finish.gate = finish.gate.at(i * y_step);
-    if (finish.bias) product.finish.bias = finish.bias.at(i * bias_step);
+    product.finish = finish.at(i * y_step, i * bias_step);
     return product;
   }
 };
 
 // How the terms are cut: `count` parts of `terms`, the last of fewer.
 struct Cut {
-  int64_t count = 1, terms = 0;
+  uint32_t count = 1;
+  int64_t terms = 0;
 };
 
 constexpr int kStages = 3;  // tiles of each operand in shared memory: one in use, others on the way
 
+// How many of a tile's rows, a power of two, fit into `room` bytes.
+constexpr int rows_at_once(int rows, int64_t row_bytes, int64_t room) {
+  while (rows * row_bytes > room) rows /= 2;
+  return rows;
+}
+
 template <typename Engine, typename A, typename B, bool a_along_depth, bool b_along_depth, int rows,
-          int columns, bool chunked, typename Rows, typename Y>
+          int columns, typename Rows, typename Y>
 __global__ __launch_bounds__(Engine::kThreads, Engine::kBlocks) void product_kernel(
     Product<A, B, Rows, Y> all, Cut cut, Global<typename Engine::Sum> parts) {
   using T = typename Engine::Element;
-  using LoaderA = TileLoader<A, rows, Engine::kDepth, a_along_depth, chunked, Engine::kThreads>;
-  using LoaderB = TileLoader<B, columns, Engine::kDepth, b_along_depth, chunked, Engine::kThreads>;
+  using Sum = typename Engine::Sum;
+  using LoaderA = TileLoader<A, rows, Engine::kDepth, a_along_depth, Engine::kThreads>;
+  using LoaderB = TileLoader<B, columns, Engine::kDepth, b_along_depth, Engine::kThreads>;
   constexpr int kA = LoaderA::Tile::kElements, kB = LoaderB::Tile::kElements;
-  const Shared<T> tiles = dynamic_shared<T>(0, kStages * (kA + kB));
+  constexpr int kElements = kStages * (kA + kB);
+  const Shared<T> tiles = dynamic_shared<T>(0, kElements);
 
-  const int64_t part = blockIdx.z % cut.count;
+  const uint32_t part = blockIdx.z % cut.count;
   const auto p = all.one(blockIdx.z / cut.count);
-  // Blocks that follow each other share the tiles of some columns, which stay in the cache.
-  constexpr int64_t kGroup = 8;
-  const int64_t down = (p.rows + rows - 1) / rows, across = (p.columns + columns - 1) / columns;
-  const int64_t first_across = blockIdx.x / (down * kGroup) * kGroup;
-  const int64_t group = across - first_across < kGroup ? across - first_across : kGroup;
-  const int64_t within = blockIdx.x - first_across * down;
-  const int64_t first_row = within / group * rows;
-  const int64_t first_column = (first_across + within % group) * columns;
+  // Blocks that follow each other share the tiles of some columns, which stay in the cache. There
+  // are fewer than 2^31.
+  constexpr uint32_t kGroup = 8;
+  const auto down = static_cast<uint32_t>((p.rows + rows - 1) / rows);
+  const auto across = static_cast<uint32_t>((p.columns + columns - 1) / columns);
+  const uint32_t first_across = across <= kGroup ? 0 : blockIdx.x / (down * kGroup) * kGroup;
+  const uint32_t group = across - first_across < kGroup ? across - first_across : kGroup;
+  const uint32_t within = blockIdx.x - first_across * down;
+  const int64_t first_row = int64_t{within / group} * rows;
+  const int64_t first_column = int64_t{first_across + within % group} * columns;
 
-  const int64_t begin = part * cut.terms;
+  const int64_t begin = int64_t{part} * cut.terms;
   const int64_t end = p.depth - begin < cut.terms ? p.depth : begin + cut.terms;
   const int64_t steps = (end - begin + Engine::kDepth - 1) / Engine::kDepth;
   const LoaderA loader_a(p.a, first_row);
@@ -130,6 +150,7 @@ __global__ __launch_bounds__(Engine::kThreads, Engine::kBlocks) void product_ker
     copy_async_commit();
   };
   Engine engine;
+  GATUN_ROLL
   for (int step = 0; step < kStages - 1; ++step) load(step);
   for (int64_t step = 0; step < steps; ++step) {
     copy_async_wait<kStages - 2>();
@@ -139,41 +160,75 @@ __global__ __launch_bounds__(Engine::kThreads, Engine::kBlocks) void product_ker
     engine.multiply(tile, tile.at(kA));
   }
 
-  GATUN_UNROLL
-  for (int i = 0; i < Engine::kRows; ++i) {
-    const int64_t row = first_row + engine.row(i);
-    if (row >= p.rows) continue;
-    const int64_t place =
-        cut.count == 1 ? p.place.at(row) : (blockIdx.z * p.rows + row) * p.columns;
+  // The sums leave the threads' registers by way of the tiles' memory, some rows at a time: from
+  // there neighbouring threads write what lies side by side, in a loop of little code.
+  constexpr int kRun = kChunk<Sum>;
+  constexpr int kPitch = columns + kRun;  // the same columns of rows lie in different banks
+  constexpr int kBand = rows_at_once(rows, kPitch * sizeof(Sum), kElements * sizeof(T));
+  const Shared<Sum> band = dynamic_shared<Sum>(0, kBand * kPitch);
+  GATUN_ROLL
+  for (int top = 0; top < rows; top += kBand) {
+    barrier();  // what was here before has been read
     GATUN_UNROLL
-    for (int k = 0; k < Engine::kRuns; ++k) {
-      const int64_t column = first_column + engine.column(k);
-      if (column >= p.columns) continue;
-      const auto run = engine.run(i, k);
+    for (int i = 0; i < Engine::kRows; ++i) {
+      const int row = engine.row(i) - top;
+      if (row < 0 || row >= kBand) continue;
+      GATUN_UNROLL
+      for (int k = 0; k < Engine::kRuns; ++k) {
+        band.template store<Engine::kRun>(row * kPitch + engine.column(k), engine.run(i, k));
+      }
+    }
+    barrier();
+    GATUN_ROLL
+    for (int e = static_cast<int>(threadIdx.x); e < kBand * (columns / kRun);
+         e += Engine::kThreads) {
+      const bool along_rows = cut.count > 1 || p.finish.column_step == 1;
+      const int row = along_rows ? e / (columns / kRun) : e % kBand;
+      const int first = (along_rows ? e % (columns / kRun) : e / kBand) * kRun;
+      const int64_t r = first_row + top + row, column = first_column + first;
+      if (r >= p.rows || column >= p.columns) continue;
+      const Pack<Sum, kRun> sums = band.template load<kRun>(row * kPitch + first);
       if (cut.count == 1) {
-        p.finish.template write<Engine::kRun>(place, column, p.columns, run);
+        const int64_t place = p.place.at(r);
+        if (place >= 0) p.finish.template write<kRun>(place, column, p.columns, sums);
       } else {
-        for (int x = 0; x < Engine::kRun && column + x < p.columns; ++x) {
-          parts[place + column + x] = run.values[x];
+        const int64_t place = (blockIdx.z * p.rows + r) * p.columns + column;
+        GATUN_UNROLL
+        for (int x = 0; x < kRun; ++x) {
+          if (column + x < p.columns) parts[place + x] = sums.values[x];
         }
       }
     }
   }
 }
 
+// Where the results of products are, and how many there are of each.
+template <typename Rows, typename Y>
+struct Results {
+  Rows place;
+  Finish<Y> finish;
+  int64_t y_step, bias_step, count;
+  Divisor size, columns;  // of one product
+
+  __device__ Finish<Y> of(int64_t i) const { return finish.at(i * y_step, i * bias_step); }
+};
+
 // Adds the parts.
-template <typename Sum, typename A, typename B, typename Rows, typename Y>
-__global__ void add_parts_kernel(Product<A, B, Rows, Y> all, Cut cut, Global<const Sum> parts) {
-  const int64_t size = all.rows * all.columns;
-  for (int64_t i = grid_thread(); i < all.count * size; i += grid_threads()) {
-    const int64_t which = i / size, within = i % size;
-    const int64_t row = within / all.columns, column = within % all.columns;
+template <typename Sum, typename Rows, typename Y>
+__global__ void add_parts_kernel(Results<Rows, Y> results, uint32_t parts,
+                                 Global<const Sum> partial) {
+  GATUN_ROLL
+  for (int64_t i = grid_thread(); i < results.count; i += grid_threads()) {
+    int64_t which = i;
+    const int64_t within = results.size.split(which);
+    int64_t row = within;
+    const int64_t column = results.columns.split(row);
+    const int64_t place = results.place.at(row);
+    if (place < 0) continue;
+    const int64_t size = results.size.value(), first = which * parts * size + within;
     Sum sum = 0;
-    for (int64_t part = 0; part < cut.count; ++part) {
-      sum += parts[(which * cut.count + part) * size + within];
-    }
-    const auto p = all.one(which);
-    p.finish.template write<1>(p.place.at(row), column, p.columns, {{sum}});
+    for (uint32_t part = 0; part < parts; ++part) sum += partial[first + part * size];
+    results.of(which).template write<1>(place, column, results.columns.value(), {{sum}});
   }
 }
 
@@ -200,62 +255,79 @@ inline Cut cut_of(int64_t products, int64_t rows, int64_t columns, int64_t depth
   const int64_t blocks = products * ((rows + high - 1) / high) * ((columns + wide - 1) / wide);
   const int64_t parts = std::clamp<int64_t>(std::min(kEnough / blocks, depth / kLeast), 1, kEnough);
   const int64_t terms = (depth + parts * kMultiple - 1) / (parts * kMultiple) * kMultiple;
-  return {terms == 0 ? 1 : std::max<int64_t>(1, (depth + terms - 1) / terms), terms};
+  const int64_t count = terms == 0 ? 1 : std::max<int64_t>(1, (depth + terms - 1) / terms);
+  return {static_cast<uint32_t>(count), terms};
 }
 
 // ---- Launches
 
-template <typename T, bool a_along_depth, bool b_along_depth, int rows, int columns, bool chunked,
-          typename A, typename B, typename Rows, typename Y>
+template <typename P, bool a_along_depth, bool b_along_depth, int rows, int columns, typename A,
+          typename B, typename Rows, typename Y>
 void launch_tiles(Queue& queue, const Product<A, B, Rows, Y>& p, const Cut& cut) {
-  using Engine = typename EngineOf<T, rows, columns, a_along_depth, b_along_depth>::Type;
+  using Engine = typename EngineOf<P, rows, columns, a_along_depth, b_along_depth>::Type;
   using Sum = typename Engine::Sum;
   const int64_t blocks = ((p.rows + rows - 1) / rows) * ((p.columns + columns - 1) / columns);
-  if (blocks >= int64_t{1} << 31 || p.count * cut.count >= 1 << 16) {
+  if (blocks >= int64_t{1} << 31 || p.count >= 1 << 16 || p.count * cut.count >= 1 << 16) {
     fail(GT_UNSUPPORTED, "[", queue.op(), "] too large for a GPU's grid: ", p.count,
          " products of ", p.rows, " x ", p.columns);
   }
   const Grid grid{
       .blocks = {static_cast<uint32_t>(blocks), 1, static_cast<uint32_t>(p.count * cut.count)},
       .threads = {Engine::kThreads},
-      .shared_bytes =
-          int64_t{kStages} * (rows + columns) * Engine::kDepth * static_cast<int64_t>(sizeof(T))};
+      .shared_bytes = int64_t{kStages} * (rows + columns) * Engine::kDepth *
+                      static_cast<int64_t>(sizeof(typename Engine::Element))};
   Global<Sum> parts;
   if (cut.count > 1) parts = queue.scratch<Sum>(p.count * cut.count * p.rows * p.columns);
-  queue.launch(
-      product_kernel<Engine, A, B, a_along_depth, b_along_depth, rows, columns, chunked, Rows, Y>,
-      grid, p, cut, parts);
+  queue.launch(product_kernel<Engine, A, B, a_along_depth, b_along_depth, rows, columns, Rows, Y>,
+               grid, p, cut, parts);
   if (cut.count > 1) {
-    queue.launch(add_parts_kernel<Sum, A, B, Rows, Y>, elements_grid(p.count * p.rows * p.columns),
-                 p, cut, Global<const Sum>(parts));
+    const Results<Rows, Y> results{p.place,
+                                   p.finish,
+                                   p.y_step,
+                                   p.bias_step,
+                                   p.count * p.rows * p.columns,
+                                   Divisor(p.rows * p.columns),
+                                   Divisor(p.columns)};
+    queue.launch(add_parts_kernel<Sum, Rows, Y>, elements_grid(results.count), results, cut.count,
+                 Global<const Sum>(parts));
   }
 }
 
-// A product of elements of type T. Sources that are not made of chunks are read element by element,
-// by small tiles: every result is summed in the same order, and so has the same bits.
-template <typename T, bool a_along_depth, bool b_along_depth, bool has_narrow, typename A,
+// A product in P: the type of the elements, or Tf32. Every result is summed in the same order by
+// tiles of any size, and so has the same bits.
+template <typename P, bool a_along_depth, bool b_along_depth, bool has_narrow, typename A,
           typename B, typename Rows, typename Y>
-void launch_product(Queue& queue, const Product<A, B, Rows, Y>& p) {
-  if (p.count == 0 || p.rows == 0 || p.columns == 0) return;
+void launch_product_in(Queue& queue, const Product<A, B, Rows, Y>& p) {
   const TileSize size = tile_of(p.rows, p.columns, has_narrow);
   const Cut cut = cut_of(p.count, p.rows, p.columns, p.depth, size);
-  const auto chunks = [](const auto& source, int64_t step) {
-    return source.has_chunks() && step % kChunk<T> == 0;
-  };
-  if (sizeof(T) == 8 || !chunks(p.a, p.a_step) || !chunks(p.b, p.b_step)) {
-    return launch_tiles<T, a_along_depth, b_along_depth, 64, 64, false>(queue, p, cut);
-  }
-  if constexpr (sizeof(T) < 8) {
+  // f64 is for checks: one tile.
+  if constexpr (!std::is_same_v<P, double>) {
     if (size == TileSize::LARGE) {
-      launch_tiles<T, a_along_depth, b_along_depth, 128, 128, true>(queue, p, cut);
-    } else if (has_narrow && size == TileSize::NARROW) {
-      if constexpr (has_narrow) {
-        launch_tiles<T, a_along_depth, b_along_depth, 128, 32, true>(queue, p, cut);
+      return launch_tiles<P, a_along_depth, b_along_depth, 128, 128>(queue, p, cut);
+    }
+    if constexpr (has_narrow) {
+      if (size == TileSize::NARROW) {
+        return launch_tiles<P, a_along_depth, b_along_depth, 128, 32>(queue, p, cut);
       }
-    } else {
-      launch_tiles<T, a_along_depth, b_along_depth, 64, 64, true>(queue, p, cut);
     }
   }
+  launch_tiles<P, a_along_depth, b_along_depth, 64, 64>(queue, p, cut);
+}
+
+// A product of elements of type T, of which f32 are multiplied as the queue says. Matrices may lie
+// anyhow, other sources are made of whole chunks.
+template <typename T, bool a_along_depth, bool b_along_depth, bool has_narrow, typename A,
+          typename B, typename Rows, typename Y>
+void launch_product(Queue& queue, Product<A, B, Rows, Y> p) {
+  if (p.count == 0 || p.rows == 0 || p.columns == 0) return;
+  put_in_chunks(queue, p.a, p.a_step, p.count);
+  put_in_chunks(queue, p.b, p.b_step, p.count);
+  if constexpr (std::is_same_v<T, float>) {
+    if (queue.multiplies_in_tf32()) {
+      return launch_product_in<Tf32, a_along_depth, b_along_depth, has_narrow>(queue, p);
+    }
+  }
+  launch_product_in<T, a_along_depth, b_along_depth, has_narrow>(queue, p);
 }
 
 }  // namespace gatun::cuda

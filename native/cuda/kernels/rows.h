@@ -58,6 +58,8 @@ template <typename T, int N, int kTeam>
 class RowPart {
  public:
   using Wide = Pack<WideOf<T>, N>;
+  // Whether a row may be longer than what the registers hold.
+  static constexpr bool kOverflows = kTeam > kWarp;
 
   __device__ RowPart(const Global<const T>& row, int64_t columns) : row_(row), columns_(columns) {
     GATUN_UNROLL
@@ -73,8 +75,10 @@ class RowPart {
     for (int k = 0; k < kKeptPacks; ++k) {
       if (column(k) < columns_) f(column(k), kept_[k]);
     }
-    for (int64_t c = column(kKeptPacks); c < columns_; c += kTeam * N) {
-      f(c, widen(row_.template load<N>(c)));
+    if constexpr (kOverflows) {
+      for (int64_t c = column(kKeptPacks); c < columns_; c += kTeam * N) {
+        f(c, widen(row_.template load<N>(c)));
+      }
     }
   }
   // f(column, pack, the other's pack), both of one length.
@@ -89,8 +93,10 @@ class RowPart {
     for (int k = 0; k < kKeptPacks; ++k) {
       if (column(k) < columns_) f(k, column(k), kept_[k], other.kept_[k]);
     }
-    for (int64_t c = column(kKeptPacks); c < columns_; c += kTeam * N) {
-      f(-1, c, widen(row_.template load<N>(c)), widen(other.row_.template load<N>(c)));
+    if constexpr (kOverflows) {
+      for (int64_t c = column(kKeptPacks); c < columns_; c += kTeam * N) {
+        f(-1, c, widen(row_.template load<N>(c)), widen(other.row_.template load<N>(c)));
+      }
     }
   }
   // The sum of f(element), for the whole team.
@@ -123,16 +129,20 @@ class RowPart {
 };
 
 // Calls f(width, team) with the constants N and kTeam for rows of so many elements of type T;
-// `aligned` where packs fit the beginnings of all tensors.
+// `aligned` where packs fit the beginnings of all tensors. Rows of f64 are always a block's.
 template <typename T, typename F>
 void with_rows(int64_t columns, bool aligned, F&& f) {
-  with_packs<T>(aligned && columns % kPackOf<T> == 0, [&](auto width) {
-    if (columns <= kWarp * kKeptPacks * decltype(width)::value) {
-      f(width, std::integral_constant<int, kWarp>{});
-    } else {
-      f(width, std::integral_constant<int, kRowThreads>{});
-    }
-  });
+  if constexpr (sizeof(T) == 8) {
+    f(std::integral_constant<int, 1>{}, std::integral_constant<int, kRowThreads>{});
+  } else {
+    with_packs<T>(aligned && columns % kPackOf<T> == 0, [&](auto width) {
+      if (columns <= kWarp * kKeptPacks * decltype(width)::value) {
+        f(width, std::integral_constant<int, kWarp>{});
+      } else {
+        f(width, std::integral_constant<int, kRowThreads>{});
+      }
+    });
+  }
 }
 
 // A team for each row, in at most `most` blocks.

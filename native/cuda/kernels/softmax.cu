@@ -43,6 +43,7 @@ void along_rows(Queue& queue, const Tensor& y, const Tensor& x, bool logarithm) 
 template <typename T, int N>
 __global__ void one_hot_kernel(Global<T> y, Global<const int32_t> labels, int64_t count,
                                Divisor columns) {
+  GATUN_ROLL
   for (int64_t i = grid_thread() * N; i < count; i += grid_threads() * N) {
     int64_t row = i;
     const int64_t column = columns.split(row), label = labels[row];

@@ -22,8 +22,10 @@ struct TileLayout {
   // The first element of a chunk. Lines a multiple of 8 apart are permuted alike: their places
   // differ by a constant.
   static __device__ int place(int line, int chunk) {
-    constexpr int kSpan = kChunks < 8 ? kChunks : 8;
-    const auto turn = static_cast<unsigned>(line) / (8 / kSpan) % kSpan;
+    constexpr unsigned kSpan = kChunks < 8 ? kChunks : 8;
+    auto turn = static_cast<unsigned>(line) / (8 / kSpan) % kSpan;
+    // Two neighbouring chunks of four lines after each other lie in different banks as well.
+    if constexpr (kSpan == 8) turn = turn * 2 % 8 + turn / 4;
     return (line * kChunks + (chunk ^ static_cast<int>(turn))) * kChunk<T>;
   }
 };
@@ -37,8 +39,8 @@ struct OperandTile : TileLayout<T, along_depth ? extent : depth, along_depth ? d
 // Copies tiles of a source, a share by each of the block's threads. A source has
 //   Line line(i), Position position(j)   for any i and j from 0 on
 //   at(line, position)    the element's place in `data`; negative where it is 0
-// Chunked sources have whole chunks: their places are aligned, and all of a chunk is there or 0.
-template <typename Source, int extent, int depth, bool along_depth, bool chunked, int threads>
+// and is made of whole chunks: their places are aligned, and all of a chunk is there or 0.
+template <typename Source, int extent, int depth, bool along_depth, int threads>
 class TileLoader {
  public:
   using T = typename Source::Element;
@@ -51,8 +53,7 @@ class TileLoader {
       GATUN_UNROLL
       for (int i = 0; i < kShare; ++i) lines_[i] = source.line(first + row_ + i * kStep);
     } else {
-      first_ = first + column_ * kChunk<T>;
-      if constexpr (chunked) position_ = source.position(first_);
+      position_ = source.position(first + column_ * kChunk<T>);
     }
   }
 
@@ -60,14 +61,13 @@ class TileLoader {
   __device__ void load(Shared<T> to, int64_t term) const {
     if (kStep > Tile::kLines && row_ >= Tile::kLines) return;
     if constexpr (along_depth) {
-      const int64_t first = term + column_ * kChunk<T>;
-      const Position position = source_.position(first);
+      const Position position = source_.position(term + column_ * kChunk<T>);
       GATUN_UNROLL
-      for (int i = 0; i < kShare; ++i) load_chunk(to, i, lines_[i], position, first);
+      for (int i = 0; i < kShare; ++i) load_chunk(to, i, lines_[i], position);
     } else {
       GATUN_UNROLL
       for (int i = 0; i < kShare; ++i) {
-        load_chunk(to, i, source_.line(term + row_ + i * kStep), position_, first_);
+        load_chunk(to, i, source_.line(term + row_ + i * kStep), position_);
       }
     }
   }
@@ -81,28 +81,16 @@ class TileLoader {
 
   static __device__ int thread() { return static_cast<int>(threadIdx.x); }
 
-  __device__ void load_chunk(Shared<T> to, int i, const Line& line, const Position& position,
-                             int64_t first) const {
-    const int place = Tile::place(row_ + i * kStep, column_);
-    if constexpr (chunked) {
-      const int64_t at = source_.at(line, position);
-      copy_async(to, place, source_.data, at, at >= 0);
-    } else {
-      Pack<T, kChunk<T>> pack;
-      GATUN_UNROLL
-      for (int k = 0; k < kChunk<T>; ++k) {
-        const int64_t at = source_.at(line, source_.position(first + k));
-        pack.values[k] = at < 0 ? T{} : source_.data[at];
-      }
-      to.template store<kChunk<T>>(place, pack);
-    }
+  __device__ void load_chunk(Shared<T> to, int i, const Line& line,
+                             const Position& position) const {
+    const int64_t at = source_.at(line, position);
+    copy_async(to, Tile::place(row_ + i * kStep, column_), source_.data, at, at >= 0);
   }
 
   const Source& source_;
   const int column_, row_;
   Line lines_[along_depth ? kShare : 1];
   Position position_{};
-  int64_t first_ = 0;
 };
 
 // Rows of a matrix; a line is a row.
@@ -119,10 +107,6 @@ struct MatrixSource {
   __device__ Position position(int64_t j) const { return j < columns ? j : -1; }
   __device__ int64_t at(Line line, Position position) const {
     return line < 0 || position < 0 ? -1 : line + position;
-  }
-  bool has_chunks() const {
-    return columns % kChunk<T> == 0 && row_step % kChunk<T> == 0 &&
-           reinterpret_cast<uintptr_t>(data.data) % 16 == 0;
   }
 };
 

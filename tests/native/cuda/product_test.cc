@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 namespace gatun::cuda {
@@ -37,9 +39,11 @@ struct Matrix {
   }
 };
 
-template <typename T>
+// P is what is multiplied in: the elements' type, or Tf32.
+template <typename P>
 struct Case {
   static constexpr int64_t kRows = 136, kColumns = 152, kDepth = 88;
+  using T = typename EngineOf<P, 64, 64, true, true>::Type::Element;
   static constexpr int kTypeBytes = sizeof(T);
   using Y = WideOf<T>;  // not rounded, so that bits tell sums apart
 
@@ -50,26 +54,30 @@ struct Case {
   double expected(int64_t row, int64_t column) const {
     double sum = 0;
     for (int64_t k = 0; k < kDepth; ++k) {
-      sum +=
-          static_cast<double>(widen(a.data[a_along_depth ? row * kDepth + k : k * kRows + row])) *
-          static_cast<double>(
-              widen(b.data[b_along_depth ? column * kDepth + k : k * kColumns + column]));
+      sum += factor(a.data[a_along_depth ? row * kDepth + k : k * kRows + row]) *
+             factor(b.data[b_along_depth ? column * kDepth + k : k * kColumns + column]);
     }
     return sum;
   }
+  static double factor(T x) {
+    if constexpr (std::is_same_v<P, Tf32>) {
+      return std::bit_cast<float>(to_tf32(x));
+    } else {
+      return static_cast<double>(widen(x));
+    }
+  }
 
-  template <bool a_depth, bool b_depth, int rows, int columns, bool chunked>
+  template <bool a_depth, bool b_depth, int rows, int columns>
   std::vector<Y> run() const {
-    using Engine = typename EngineOf<T, rows, columns, a_depth, b_depth>::Type;
-    using P = Product<MatrixSource<T>, MatrixSource<T>, EvenRows, Y>;
+    using Engine = typename EngineOf<P, rows, columns, a_depth, b_depth>::Type;
     std::vector<Y> y(kRows * kColumns);
-    P product{.a = a.source(),
-              .b = b.source(),
-              .place = {kColumns},
-              .finish = {},
-              .rows = kRows,
-              .columns = kColumns,
-              .depth = kDepth};
+    Product<MatrixSource<T>, MatrixSource<T>, EvenRows, Y> product{.a = a.source(),
+                                                                   .b = b.source(),
+                                                                   .place = {kColumns},
+                                                                   .finish = {},
+                                                                   .rows = kRows,
+                                                                   .columns = kColumns,
+                                                                   .depth = kDepth};
     product.finish.y = Global<Y>(y.data(), kRows * kColumns);
     const Grid grid{
         .blocks = {((kRows + rows - 1) / rows) * ((kColumns + columns - 1) / columns)},
@@ -77,24 +85,23 @@ struct Case {
         .shared_bytes = int64_t{kStages} * (rows + columns) * Engine::kDepth * kTypeBytes};
     emulation::run(grid, [&] {
       product_kernel<Engine, MatrixSource<T>, MatrixSource<T>, a_depth, b_depth, rows, columns,
-                     chunked, EvenRows, Y>(product, Cut{1, kDepth + 8}, {});
+                     EvenRows, Y>(product, Cut{1, kDepth + 8}, {});
     });
     return y;
   }
 };
 
-template <typename T, bool a_depth, bool b_depth>
+template <typename P, bool a_depth, bool b_depth>
 void expect_alike() {
-  const Case<T> example{a_depth, b_depth};
-  const auto large = example.template run<a_depth, b_depth, 128, 128, true>();
-  for (int64_t i = 0; i < Case<T>::kRows; ++i) {
-    for (int64_t j = 0; j < Case<T>::kColumns; ++j) {
-      ASSERT_NEAR(large[i * Case<T>::kColumns + j], example.expected(i, j), 1e-5) << i << ", " << j;
+  const Case<P> example{a_depth, b_depth};
+  const auto large = example.template run<a_depth, b_depth, 128, 128>();
+  for (int64_t i = 0; i < Case<P>::kRows; ++i) {
+    for (int64_t j = 0; j < Case<P>::kColumns; ++j) {
+      ASSERT_NEAR(large[i * Case<P>::kColumns + j], example.expected(i, j), 1e-5) << i << ", " << j;
     }
   }
-  EXPECT_EQ((example.template run<a_depth, b_depth, 64, 64, true>()), large);
-  EXPECT_EQ((example.template run<a_depth, b_depth, 128, 32, true>()), large);
-  EXPECT_EQ((example.template run<a_depth, b_depth, 64, 64, false>()), large);
+  EXPECT_EQ((example.template run<a_depth, b_depth, 64, 64>()), large);
+  EXPECT_EQ((example.template run<a_depth, b_depth, 128, 32>()), large);
 }
 
 TEST(CudaProduct, HasTheSameBitsByEveryTile) {
@@ -111,9 +118,16 @@ TEST(CudaProduct, HasTheSameBitsByEveryTileOfTensorCores) {
   expect_alike<Bf16, false, false>();
 }
 
+TEST(CudaProduct, HasTheSameBitsByEveryTileInTf32) {
+  expect_alike<Tf32, true, true>();
+  expect_alike<Tf32, true, false>();
+  expect_alike<Tf32, false, true>();
+  expect_alike<Tf32, false, false>();
+}
+
 TEST(CudaProduct, IsCutByItsShapeAlone) {
   const auto parts = [](int64_t rows, int64_t columns, int64_t depth) {
-    return cut_of(1, rows, columns, depth, tile_of(rows, columns, true)).count;
+    return int64_t{cut_of(1, rows, columns, depth, tile_of(rows, columns, true)).count};
   };
   EXPECT_EQ(parts(64, 64, 255), 1);
   EXPECT_EQ(parts(64, 64, 512), 2);

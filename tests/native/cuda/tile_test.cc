@@ -52,5 +52,27 @@ TEST(CudaTile, HasNoBankConflicts) {
   expect_no_conflicts<Bf16, 32, 32>();
 }
 
+// A warp reads words for tensor cores along results: 8 results of 4 terms, all in different banks.
+template <int lines, int width>
+void expect_words_in_all_banks() {
+  for (int term = 0; term < lines; term += 4) {
+    for (int result = 0; result < width; result += 8) {
+      std::set<int> banks;
+      for (int lane = 0; lane < 32; ++lane) {
+        const int mine = result + lane / 4;
+        const int chunk = TileLayout<float, lines, width>::place(term + lane % 4, mine / 4);
+        banks.insert((chunk + mine % 4) % 32);
+      }
+      EXPECT_EQ(banks.size(), 32u) << "terms from " << term << ", results from " << result;
+    }
+  }
+}
+
+TEST(CudaTile, HasNoBankConflictsOfWords) {
+  expect_words_in_all_banks<16, 128>();
+  expect_words_in_all_banks<16, 64>();
+  expect_words_in_all_banks<16, 32>();
+}
+
 }  // namespace
 }  // namespace gatun::cuda
