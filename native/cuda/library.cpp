@@ -125,6 +125,7 @@ constexpr Api api = {
           });
           delete queue;
         },
+    .multiply_in_tf32 = [](Queue& queue, bool tf32) noexcept { queue.multiply_in_tf32(tf32); },
     .begin_recording =
         [](Queue& queue) noexcept {
           return guard("stream_begin_recording", [&] { queue.begin_recording(); });

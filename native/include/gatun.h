@@ -109,6 +109,14 @@ GT_API gt_status gt_stream_end_recording(gt_program* out, gt_stream stream);
 /* While the stream records: `tensor` changes seldom, so what instructions from here on derive from it, such as weights packed
  * for a product, may be kept from one run of the program to the next. No instruction of the program writes it. */
 GT_API gt_status gt_stream_hold(gt_stream stream, gt_tensor tensor);
+
+#define GT_PRODUCTS_F32 0  /* as the instructions say */
+#define GT_PRODUCTS_TF32 1 /* f32 is multiplied in tf32, where the device has units for that */
+/* How instructions from here on compute products of f32: matrix products, convolutions (not of single channels) and the weight
+ * gradients of recurrent layers. In tf32 each factor is rounded to 11 significant bits, to nearest, ties away from 0; sums are
+ * f32. A stream begins with GT_PRODUCTS_F32; a program has what was set when each instruction was recorded. CPU devices
+ * compute in f32 either way. */
+GT_API gt_status gt_stream_set_products(gt_stream stream, int32_t products);
 /* Runs the kept instructions in order and waits for them. Allocates nothing. */
 GT_API gt_status gt_program_run(gt_program program);
 /* To be called when a held tensor has changed: the next run derives anew what the program keeps. */

@@ -77,6 +77,16 @@ gt_status gt_stream_hold(gt_stream stream, gt_tensor held) {
   });
 }
 
+gt_status gt_stream_set_products(gt_stream stream, int32_t products) {
+  return guard([&] {
+    constexpr auto op = "stream_set_products";
+    Stream& to = *check_handle(op, "stream", stream)->stream;
+    require(products == GT_PRODUCTS_F32 || products == GT_PRODUCTS_TF32, "[", op,
+            "] products must be 0 or 1, but is ", products);
+    to.multiply_in(static_cast<Products>(products));
+  });
+}
+
 gt_status gt_program_run(gt_program program) {
   return guard([&] { check_handle("program_run", "program", program)->program->run(); });
 }

@@ -290,6 +290,11 @@ class CudaStream final : public Stream {
     device_->check("stream_synchronize", api_.synchronize(device_->handle()));
   }
 
+  void multiply_in(Products products) override {
+    const std::lock_guard lock(mutex_);
+    api_.multiply_in_tf32(*queue_, products == Products::TF32);
+  }
+
   void begin_recording() override {
     const std::lock_guard lock(mutex_);
     require(!recording_, "[stream_begin_recording] the stream is recording already");

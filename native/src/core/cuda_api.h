@@ -11,7 +11,7 @@
 namespace gatun::cuda {
 
 // Raised whenever something here changes meaning.
-constexpr uint64_t kApiVersion = 1;
+constexpr uint64_t kApiVersion = 2;
 constexpr uint64_t kApiLayout = kApiVersion ^ cuda_kernels_layout();
 
 class Device;   // a GPU
@@ -54,6 +54,8 @@ struct Api {
 
   gt_status (*queue_open)(Device& device, Queue** out) noexcept;
   void (*queue_close)(Queue* queue) noexcept;
+  // Of the launches from here on: see gt_stream_set_products.
+  void (*multiply_in_tf32)(Queue& queue, bool tf32) noexcept;
   gt_status (*begin_recording)(Queue& queue) noexcept;
   // The program copies `in` before its launches, and `out` after them.
   gt_status (*end_recording)(Queue& queue, Program** out, const Transfer* in, int64_t in_count,

@@ -19,6 +19,7 @@ namespace gatun {
 class Buffer;
 class Stream;
 
+enum class Products : int32_t { F32 = GT_PRODUCTS_F32, TF32 = GT_PRODUCTS_TF32 };
 enum class MemoryKind : int32_t { DEVICE = GT_MEMORY_DEVICE, STAGING = GT_MEMORY_STAGING };
 
 class Device : public std::enable_shared_from_this<Device> {
@@ -96,6 +97,9 @@ class Stream {
                      const std::function<void(Launcher&)>& body) = 0;
 
   virtual void synchronize() = 0;
+  // How products of f32 are computed from here on. A device without tensor cores computes them
+  // exactly.
+  virtual void multiply_in(Products) {}
   virtual void begin_recording() = 0;
   // While recording: the program may keep what it derives from this tensor.
   virtual void hold(const Use& use) = 0;

@@ -66,6 +66,24 @@ class MixedPrecisionTest {
         2, graph.nodes().stream().filter(node -> node.op() instanceof Convert).count(), "x and w");
   }
 
+  /// Types stay, and each node knows what it multiplies in: what fusion makes of it too, and not
+  /// what comes after the step's own ops.
+  @Test
+  void tf32_isForTheNodesItWasAskedFor() {
+    Graph products = new Graph(Precision.TF32);
+    TensorType square = new TensorType(DType.F32, Shape.of(4, 4));
+    Value a = products.leaf("a", square);
+    Value b = products.leaf("b", new TensorType(DType.F32, Shape.of(4)));
+    Value rectified = (Value) a.matmul(a).plus(b).relu();
+    products.computeIn(Precision.F32);
+    Value after = (Value) rectified.matmul(a);
+    assertEquals(DType.F32, rectified.dtype());
+    Fusion.apply(products, List.of(rectified, after));
+    assertEquals(
+        List.of(Precision.TF32, Precision.F32),
+        products.nodes().stream().map(Node::precision).toList());
+  }
+
   private Value leaf(String name, long... dims) {
     return graph.leaf(name, new TensorType(DType.F32, Shape.of(dims)));
   }

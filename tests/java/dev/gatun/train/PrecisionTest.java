@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// Training with BF16 activations and products.
+/// Training with BF16 activations and products, and with products in TF32.
 class PrecisionTest {
   private static final int SIDE = 12;
 
@@ -74,6 +74,44 @@ class PrecisionTest {
       assertEquals(losses[0][step], losses[1][step], 2e-2 * losses[0][0], "step " + step);
     }
     assertTrue(losses[1][7] < 0.8 * losses[1][0], "it learns: " + Arrays.toString(losses[1]));
+  }
+
+  /// The CPU has no units for it.
+  @Test
+  void tf32_isF32OnTheCpu() {
+    float[][] losses = new float[2][];
+    Precision[] both = {Precision.F32, Precision.TF32};
+    for (int i = 0; i < 2; i++) {
+      try (Trainer trainer = trainer(NET, Backends.CPU.device(), both[i])) {
+        losses[i] = train(trainer);
+      }
+    }
+    assertArrayEquals(losses[0], losses[1]);
+  }
+
+  /// On CUDA factors are rounded to 11 bits: losses part, by about a thousandth.
+  @Test
+  void tf32_onCuda_followsF32() {
+    Backends.requireNative();
+    Net net = Net.input(6, 6, 4).conv(8, 3).relu().flatten().dense(Pictures.CLASSES);
+    float[] images = Pictures.normal(4 * 6 * 6 * 4, 1);
+    int[] labels = Pictures.labels(4, Pictures.CLASSES, 2);
+    float[][] losses = new float[2][5];
+    Precision[] both = {Precision.F32, Precision.TF32};
+    try (Device cuda = Device.cuda(0)) {
+      for (int i = 0; i < 2; i++) {
+        try (Trainer trainer = trainer(net, cuda, both[i])) {
+          for (int step = 0; step < losses[i].length; step++) {
+            losses[i][step] = trainer.step(images, labels, 0.05);
+          }
+        }
+      }
+    }
+    assertFalse(Arrays.equals(losses[0], losses[1]), "TF32 rounds");
+    for (int step = 0; step < losses[0].length; step++) {
+      assertEquals(losses[0][step], losses[1][step], 0x1p-9 * losses[0][0], "step " + step);
+    }
+    assertTrue(losses[1][4] < 0.9 * losses[1][0], "it learns: " + Arrays.toString(losses[1]));
   }
 
   /// 8 bits of precision: losses part by about a hundredth, and the nets are as good.

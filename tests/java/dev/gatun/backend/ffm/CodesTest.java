@@ -6,6 +6,7 @@ import dev.gatun.DType;
 import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Backend.AdaptiveRule;
 import dev.gatun.backend.Backend.Binary;
+import dev.gatun.backend.Backend.Products;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.Backend.Unary;
 import dev.gatun.backend.Memory;
@@ -23,6 +24,7 @@ class CodesTest {
   void everyEnumeration_hasTheHeadersNumbers() throws Exception {
     check("GT_", DType.values(), Codes::code);
     check("GT_MEMORY_", Memory.Kind.values(), Codes::code);
+    check("GT_PRODUCTS_", Products.values(), Codes::code);
     check("GT_UNARY_", Unary.values(), Codes::code);
     check("GT_BINARY_", Binary.values(), Codes::code);
     check("GT_REDUCE_", Reduction.values(), Codes::code);

@@ -48,6 +48,11 @@ public interface Backend extends AutoCloseable {
   /// program may keep what it derives from it until [Program#refresh].
   default void hold(View tensor) {}
 
+  /// How instructions issued, or in [#record] recorded, from here on compute products of F32:
+  /// matrix products, convolutions, weight gradients of recurrent layers. [Products#F32] until it
+  /// is called and in each new recording. Backends without units for another type compute F32.
+  default void multiplyIn(Products products) {}
+
   /// The memory held now.
   MemoryUse memoryUse();
 
@@ -62,6 +67,14 @@ public interface Backend extends AutoCloseable {
   /// @param peakBytes the most held at any time
   /// @param allocations how many allocations were made since the device was opened
   record MemoryUse(long bytes, long peakBytes, long allocations) {}
+
+  /// In which type factors of F32 are multiplied; their products are summed in F32.
+  enum Products {
+    /// As they are.
+    F32,
+    /// Rounded to 11 significant bits.
+    TF32
+  }
 
   /// The elementwise functions of one operand.
   enum Unary {

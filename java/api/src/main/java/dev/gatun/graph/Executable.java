@@ -1,6 +1,8 @@
 package dev.gatun.graph;
 
+import dev.gatun.Precision;
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Backend.Products;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.Program;
 import dev.gatun.backend.View;
@@ -126,8 +128,14 @@ public final class Executable implements AutoCloseable {
     try {
       return backend.record(
           recorder -> {
+            Products products = Products.F32;
             for (Node node : nodes) {
               if (!node.op().isAlias()) {
+                Products wanted = node.precision() == Precision.TF32 ? Products.TF32 : Products.F32;
+                if (wanted != products) {
+                  recorder.multiplyIn(wanted);
+                  products = wanted;
+                }
                 List<Value> read =
                     node.inputs().stream().filter(v -> held.contains(v) && told.add(v)).toList();
                 views(read, plan, arena, views).forEach(recorder::hold);

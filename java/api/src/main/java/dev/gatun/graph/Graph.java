@@ -31,12 +31,13 @@ public final class Graph {
     this(Precision.F32);
   }
 
-  /// A graph whose ops get inputs converted to what `precision` wants them in.
+  /// A graph whose ops get inputs converted to what `precision` wants them in, and multiply in what
+  /// it says.
   public Graph(Precision precision) {
     this.precision = precision;
   }
 
-  /// Ops that are applied from here on get inputs converted to what `other` wants them in.
+  /// The same for ops that are applied from here on.
   public void computeIn(Precision other) {
     precision = other;
   }
@@ -121,17 +122,17 @@ public final class Graph {
 
   /// Makes a node without adding it, for rewrites that choose its place.
   Node node(Op op, List<Value> inputs) {
-    return node(op, inputs, path());
+    return node(op, inputs, path(), precision);
   }
 
-  Node node(Op op, List<Value> inputs, String at) {
+  Node node(Op op, List<Value> inputs, String at, Precision in) {
     List<TensorType> types;
     try {
       types = op.infer(inputs.stream().map(Value::type).toList());
     } catch (ShapeException e) {
       throw at.isEmpty() ? e : new ShapeException(at + ": " + e.getMessage());
     }
-    Node node = new Node(op, inputs, at);
+    Node node = new Node(op, inputs, at, in);
     for (TensorType type : types) {
       node.outputs().add(new Value(this, type, Integer.toString(names++), node));
     }

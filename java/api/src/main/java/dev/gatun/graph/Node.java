@@ -1,5 +1,6 @@
 package dev.gatun.graph;
 
+import dev.gatun.Precision;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -9,11 +10,13 @@ public final class Node {
   private final List<Value> inputs;
   private final List<Value> outputs = new ArrayList<>();
   private final String path;
+  private final Precision precision;
 
-  Node(Op op, List<Value> inputs, String path) {
+  Node(Op op, List<Value> inputs, String path, Precision precision) {
     this.op = op;
     this.inputs = new ArrayList<>(inputs);
     this.path = path;
+    this.precision = precision;
   }
 
   /// What is computed.
@@ -34,6 +37,11 @@ public final class Node {
   /// The layer this stands in, such as `stage1.block0.conv1`; empty outside any.
   public String path() {
     return path;
+  }
+
+  /// What the graph computed in when this was added.
+  public Precision precision() {
+    return precision;
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.gatun.graph;
 
+import dev.gatun.Precision;
 import dev.gatun.graph.op.Copy;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -64,7 +65,7 @@ final class Plan {
       if (root.producer() != null && taken.add(root)) {
         wanted.put(root, result.slot());
       } else {
-        Node copy = graph.node(new Copy(), List.of(root), "");
+        Node copy = graph.node(new Copy(), List.of(root), "", Precision.F32);
         graph.nodes().add(1 + graph.nodes().indexOf(root.producer()), copy);
         wanted.put(copy.outputs().getFirst(), result.slot());
       }

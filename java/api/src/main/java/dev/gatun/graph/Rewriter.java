@@ -86,7 +86,7 @@ final class Rewriter {
       List<Value> inputs,
       List<@Nullable Value> outputs,
       List<Node> replaced) {
-    Node fused = graph.node(op, inputs, position.path());
+    Node fused = graph.node(op, inputs, position.path(), position.precision());
     for (int i = 0; i < outputs.size(); i++) {
       Value output = outputs.get(i);
       if (output != null) {

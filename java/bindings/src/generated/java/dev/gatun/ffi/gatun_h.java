@@ -185,6 +185,24 @@ public class gatun_h extends NativeSymbols {
     public static int GT_MEMORY_STAGING() {
         return GT_MEMORY_STAGING;
     }
+    private static final int GT_PRODUCTS_F32 = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_PRODUCTS_F32 0
+     * }
+     */
+    public static int GT_PRODUCTS_F32() {
+        return GT_PRODUCTS_F32;
+    }
+    private static final int GT_PRODUCTS_TF32 = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_PRODUCTS_TF32 1
+     * }
+     */
+    public static int GT_PRODUCTS_TF32() {
+        return GT_PRODUCTS_TF32;
+    }
     private static final int GT_UNARY_NEGATE = (int)0L;
     /**
      * {@snippet lang=c :
@@ -1962,6 +1980,67 @@ public class gatun_h extends NativeSymbols {
                 traceDowncall("gt_stream_hold", stream, tensor);
             }
             return (int)mh$.invokeExact(stream, tensor);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_stream_set_products {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_stream_set_products");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_set_products(gt_stream stream, int32_t products)
+     * }
+     */
+    public static FunctionDescriptor gt_stream_set_products$descriptor() {
+        return gt_stream_set_products.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_set_products(gt_stream stream, int32_t products)
+     * }
+     */
+    public static MethodHandle gt_stream_set_products$handle() {
+        return gt_stream_set_products.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_set_products(gt_stream stream, int32_t products)
+     * }
+     */
+    public static MemorySegment gt_stream_set_products$address() {
+        return gt_stream_set_products.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_stream_set_products(gt_stream stream, int32_t products)
+     * }
+     */
+    public static int gt_stream_set_products(MemorySegment stream, int products) {
+        var mh$ = gt_stream_set_products.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_stream_set_products", stream, products);
+            }
+            return (int)mh$.invokeExact(stream, products);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

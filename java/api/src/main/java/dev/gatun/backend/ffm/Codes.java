@@ -8,6 +8,7 @@ import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Backend.AdaptiveRule;
 import dev.gatun.backend.Backend.Binary;
 import dev.gatun.backend.Backend.Nonlinearity;
+import dev.gatun.backend.Backend.Products;
 import dev.gatun.backend.Backend.Reduction;
 import dev.gatun.backend.Backend.Unary;
 import dev.gatun.backend.Memory;
@@ -32,6 +33,13 @@ final class Codes {
     return switch (kind) {
       case DEVICE -> gatun_h.GT_MEMORY_DEVICE();
       case STAGING -> gatun_h.GT_MEMORY_STAGING();
+    };
+  }
+
+  static int code(Products products) {
+    return switch (products) {
+      case F32 -> gatun_h.GT_PRODUCTS_F32();
+      case TF32 -> gatun_h.GT_PRODUCTS_TF32();
     };
   }
 

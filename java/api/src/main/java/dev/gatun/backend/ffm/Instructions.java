@@ -73,6 +73,11 @@ abstract class Instructions implements Backend {
     issue("hold", s -> gatun_h.gt_stream_hold(s, at(tensor)), tensor);
   }
 
+  @Override
+  public void multiplyIn(Products products) {
+    issue("stream_set_products", s -> gatun_h.gt_stream_set_products(s, Codes.code(products)));
+  }
+
   // Movement.
 
   @Override
