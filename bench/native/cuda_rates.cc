@@ -12,9 +12,11 @@ namespace {
 
 struct Precision {
   const char* name;
-  int32_t dtype;
+  int32_t dtype, products;
 };
-constexpr Precision kPrecisions[] = {{"f32", GT_F32}, {"bf16", GT_BF16}};
+constexpr Precision kPrecisions[] = {{"f32", GT_F32, GT_PRODUCTS_F32},
+                                     {"tf32", GT_F32, GT_PRODUCTS_TF32},
+                                     {"bf16", GT_BF16, GT_PRODUCTS_F32}};
 
 void memory_rows() {
   constexpr int64_t kCount = int64_t{64} << 20;
@@ -62,6 +64,7 @@ void memory_rows() {
 
 void matmul_rows() {
   for (const Precision& p : kPrecisions) {
+    check(gt_stream_set_products(stream, p.products));
     for (const int64_t n : {1024, 2048, 4096, 8192}) {
       if (p.dtype == GT_F32 && n > 4096) continue;
       for (int turned = 0; turned < 3; ++turned) {
@@ -103,6 +106,7 @@ void conv_rows() {
       {"conv 64x56x56x128-128 3x3 depthwise", 64, 56, 128, 128, 3, 1, 128},
   };
   for (const Precision& p : kPrecisions) {
+    check(gt_stream_set_products(stream, p.products));
     for (const Conv& v : kConvs) {
       const int32_t pad = v.kernel / 2;
       const int64_t out = (v.size + 2 * pad - v.kernel) / v.stride + 1;

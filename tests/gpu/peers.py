@@ -13,7 +13,11 @@ import time
 import torch
 import torch.nn.functional as F
 
-DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"f32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+
+
+def multiply_in(precision):
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 def measure(call):
@@ -71,6 +75,7 @@ def memory_rows():
 
 def matmul_rows():
     for precision, dtype in DTYPES.items():
+        multiply_in(precision)
         for n in (1024, 2048, 4096, 8192):
             if precision == "f32" and n > 4096:
                 continue
@@ -97,6 +102,7 @@ CONVS = [
 
 def conv_rows():
     for precision, dtype in DTYPES.items():
+        multiply_in(precision)
         for name, n, size, c, k, kernel, stride, groups in CONVS:
             options = {"device": "cuda", "dtype": dtype}
             last = {"memory_format": torch.channels_last}
@@ -206,8 +212,7 @@ def step_rows():
 
 def main():
     path, wanted = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    multiply_in("f32")
     torch.backends.cudnn.benchmark = True
     result = {"torch": torch.__version__, "device": torch.cuda.get_device_name(), "rows": []}
     for rows in (memory_rows, matmul_rows, conv_rows, recurrent_rows, step_rows):
