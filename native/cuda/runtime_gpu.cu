@@ -129,6 +129,9 @@ class GpuDevice final : public Device {
 
 }  // namespace
 
+// What a device without code in this library, older than all that it was built for, cannot run.
+__global__ void probe_kernel() {}
+
 int32_t count_devices() {
   int count = 0;
   return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
@@ -145,6 +148,13 @@ std::unique_ptr<Device> open_device(int32_t index, DeviceFacts& facts) {
   cudaDeviceProp properties;
   check_cuda(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
   check_cuda(cudaSetDevice(index), "cudaSetDevice");
+  cudaFuncAttributes attributes;
+  const cudaError_t code = cudaFuncGetAttributes(&attributes, probe_kernel);
+  if (code != cudaSuccess) {
+    cudaGetLastError();
+    fail(GT_UNSUPPORTED, "this library has no code for ", properties.name, ", compute capability ",
+         properties.major, ".", properties.minor, ": ", cudaGetErrorString(code));
+  }
   size_t free = 0, total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   std::snprintf(facts.text, sizeof(facts.text),

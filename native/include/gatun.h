@@ -54,8 +54,12 @@ typedef struct gt_stream_s* gt_stream;
 typedef struct gt_program_s* gt_program;
 
 #define GT_DEVICE_CPU 0
-#define GT_DEVICE_CUDA 1 /* by libgatun_cuda, from beside this library or as the variable GATUN_CUDA_LIBRARY names it */
+#define GT_DEVICE_CUDA 1 /* by libgatun_cuda: the file that the variable GATUN_CUDA_LIBRARY or gt_cuda_library_locate names, else
+                          * the one beside this library */
 
+/* Where libgatun_cuda is, as a path in UTF-8, unless the variable GATUN_CUDA_LIBRARY names it; "" for beside this library. To be
+ * told before a CUDA device is first asked for, in this process: it is looked for once. */
+GT_API gt_status gt_cuda_library_locate(const char* path);
 /* How many devices of a kind there are to choose from: 0 without the library, a driver or a GPU. */
 GT_API gt_status gt_device_count(int32_t* out_count, int32_t kind);
 /* threads: workers of a CPU device, the calling thread included; 0 takes all processors this process may use. Without such

@@ -85,6 +85,27 @@ TEST(CudaLibraryDeathTest, SaysWhyThereIsNone) {
       "there is no CUDA device: the CUDA library cannot be loaded .*/nowhere/libgatun_cuda.so");
 }
 
+// So is the file that was told, which the variable overrides.
+TEST(CudaLibraryDeathTest, IsWhereItWasTold) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto open = [](const char* variable) {
+    if (variable == nullptr) {
+      unsetenv("GATUN_CUDA_LIBRARY");
+    } else {
+      setenv("GATUN_CUDA_LIBRARY", variable, 1);
+    }
+    const gt_status told = gt_cuda_library_locate("/told/libgatun_cuda.so");
+    gt_device device = nullptr;
+    const gt_status status = gt_device_create(&device, GT_DEVICE_CUDA, 0, 0);
+    std::fputs(gt_last_error_message(), stderr);
+    std::_Exit(told == GT_OK ? status : 99);
+  };
+  EXPECT_EXIT(open(nullptr), testing::ExitedWithCode(GT_UNSUPPORTED), "/told/libgatun_cuda.so");
+  EXPECT_EXIT(open("/nowhere/libgatun_cuda.so"), testing::ExitedWithCode(GT_UNSUPPORTED),
+              "/nowhere/libgatun_cuda.so");
+  EXPECT_REFUSED(gt_cuda_library_locate(nullptr), GT_INVALID_ARGUMENT, "path must not be NULL");
+}
+
 TEST_F(CudaTest, CountsMemoryAndSaysWhoHoldsIt) {
   TestTensor<float> a(*cuda, Dims{100}), b(*cuda, Dims{25});
   int64_t bytes, peak, allocations;

@@ -4,6 +4,7 @@
 #include "abi/handles.h"
 #include "core/cpu.h"
 #include "core/cuda.h"
+#include "core/cuda_library.h"
 #include "core/simd_level.h"
 
 using namespace gatun;
@@ -26,6 +27,13 @@ gt_status gt_device_create(gt_device* out, int32_t kind, int32_t index, int32_t 
     const int workers =
         threads > 0 ? threads : std::min(available_processors(), ThreadPool::kMaxWorkers);
     *out = new gt_device_s{.device = std::make_shared<CpuDevice>(workers)};
+  });
+}
+
+gt_status gt_cuda_library_locate(const char* path) {
+  return guard([&] {
+    require(path != nullptr, "[cuda_library_locate] path must not be NULL");
+    set_cuda_library_file(path);
   });
 }
 

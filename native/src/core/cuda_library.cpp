@@ -3,7 +3,9 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include "core/check.h"
 
@@ -23,9 +25,17 @@ std::string beside_this_library() {
   return (slash == std::string::npos ? "" : file.substr(0, slash + 1)) + "libgatun_cuda.so";
 }
 
+std::mutex told_mutex;
+std::string told;
+
+std::string file_to_load() {
+  if (const char* named = std::getenv("GATUN_CUDA_LIBRARY"); named != nullptr) return named;
+  const std::lock_guard lock(told_mutex);
+  return told.empty() ? beside_this_library() : told;
+}
+
 Loaded load() {
-  const char* named = std::getenv("GATUN_CUDA_LIBRARY");
-  const std::string file = named != nullptr ? named : beside_this_library();
+  const std::string file = file_to_load();
   // Never closed: its threads and the driver's outlive any device.
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -43,6 +53,11 @@ Loaded load() {
 }
 
 }  // namespace
+
+void set_cuda_library_file(std::string path) {
+  const std::lock_guard lock(told_mutex);
+  told = std::move(path);
+}
 
 const cuda::Api& cuda_library(const char* op) {
   static const Loaded loaded = load();

@@ -10,14 +10,18 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// A Java process of its own for what a process decides once: how the library is found, what its
 /// properties say. Its class path holds Gatun's classes and the tests', but no native library.
 public final class ChildJvm {
   private final List<String> options = new ArrayList<>();
   private final List<Path> classPath = new ArrayList<>();
+  private final Map<String, String> environment = new HashMap<>(System.getenv());
 
   /// A process with native access for class path and with the tests' classes.
   public ChildJvm() {
@@ -47,6 +51,16 @@ public final class ChildJvm {
     return this;
   }
 
+  /// Sets a variable of the environment, which is otherwise this process's; null takes it away.
+  public ChildJvm environment(String variable, @Nullable String value) {
+    if (value == null) {
+      environment.remove(variable);
+    } else {
+      environment.put(variable, value);
+    }
+    return this;
+  }
+
   /// Adds a place to the class path.
   public ChildJvm onClassPath(Path place) {
     classPath.add(place);
@@ -65,11 +79,11 @@ public final class ChildJvm {
     command.addAll(List.of(arguments));
     Path output = Files.createTempFile("child", ".txt");
     try {
-      Process process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(output.toFile())
-              .start();
+      ProcessBuilder builder =
+          new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile());
+      builder.environment().clear();
+      builder.environment().putAll(environment);
+      Process process = builder.start();
       boolean ended = process.waitFor(120, TimeUnit.SECONDS);
       if (!ended) {
         process.destroyForcibly();

@@ -30,8 +30,7 @@ public final class Device implements AutoCloseable {
     return new Device(FfmBackend.cpu(threads));
   }
 
-  /// An NVIDIA GPU, by its number from 0. Not all instructions are there yet: the others throw an
-  /// [UnsupportedOperationException] that names them, which is why [#best] does not choose it.
+  /// An NVIDIA GPU, by its number from 0.
   ///
   /// @throws DeviceUnavailableException if the native library, the one for CUDA, the driver or the
   ///   GPU is missing; the message tells which
@@ -45,11 +44,19 @@ public final class Device implements AutoCloseable {
     return new Device(new ReferenceBackend());
   }
 
-  /// The fastest device this machine has.
+  /// The fastest device this machine has: its first GPU, where the library for GPUs, a driver and a
+  /// GPU that the library has code for are there, else the CPU.
   ///
   /// @throws DeviceUnavailableException if the native library cannot be loaded; the pure-Java
   ///   backend is never chosen silently
   public static Device best() {
+    if (FfmBackend.cudaCount() > 0) {
+      try {
+        return cuda(0);
+      } catch (DeviceUnavailableException | DeviceException unusable) {
+        // a GPU that is too old, or out of order
+      }
+    }
     return cpu();
   }
 

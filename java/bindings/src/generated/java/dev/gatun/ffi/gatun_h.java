@@ -824,6 +824,66 @@ public class gatun_h extends NativeSymbols {
      */
     public static final AddressLayout gt_program = gatun_h.C_POINTER;
 
+    private static class gt_cuda_library_locate {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_cuda_library_locate");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_cuda_library_locate(const char *path)
+     * }
+     */
+    public static FunctionDescriptor gt_cuda_library_locate$descriptor() {
+        return gt_cuda_library_locate.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_cuda_library_locate(const char *path)
+     * }
+     */
+    public static MethodHandle gt_cuda_library_locate$handle() {
+        return gt_cuda_library_locate.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_cuda_library_locate(const char *path)
+     * }
+     */
+    public static MemorySegment gt_cuda_library_locate$address() {
+        return gt_cuda_library_locate.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_cuda_library_locate(const char *path)
+     * }
+     */
+    public static int gt_cuda_library_locate(MemorySegment path) {
+        var mh$ = gt_cuda_library_locate.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_cuda_library_locate", path);
+            }
+            return (int)mh$.invokeExact(path);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_device_count {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,

@@ -20,7 +20,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/// Unpacks the library from the class or module path to a file that the system can load.
+/// Unpacks a library from the class or module path to a file that the system can load.
 ///
 /// The file lies in a directory named after its SHA-256, which stands in a resource beside the
 /// library, and is checked before every load. It is written under another name and renamed, so that
@@ -40,11 +40,14 @@ final class LibraryCache {
     this.sha256 = sha256;
   }
 
-  /// Unpacks the resource for `platform` and gives the file to `open`, in one directory after the
+  /// Unpacks `libraryFile` for `platform` and gives the file to `open`, in one directory after the
   /// other until `open` returns something. What does not work is told to `note`.
   static <R> Optional<R> unpack(
-      Platform platform, Consumer<String> note, Function<Path, Optional<R>> open) {
-    String name = "META-INF/native/" + platform.name() + "/" + platform.libraryFile();
+      Platform platform,
+      String libraryFile,
+      Consumer<String> note,
+      Function<Path, Optional<R>> open) {
+    String name = "META-INF/native/" + platform.name() + "/" + libraryFile;
     ClassLoader loader = LibraryCache.class.getClassLoader();
     URL library = loader.getResource(name);
     URL checksum = loader.getResource(name + ".sha256");
@@ -58,7 +61,7 @@ final class LibraryCache {
     }
     try {
       String sha256 = firstWord(read(checksum));
-      return new LibraryCache(platform.libraryFile(), library, sha256).unpack(note, open);
+      return new LibraryCache(libraryFile, library, sha256).unpack(note, open);
     } catch (IOException unreadable) {
       note.accept(checksum + ": " + unreadable);
       return Optional.empty();

@@ -107,7 +107,8 @@ public final class NativeLibrary {
         return explicitFile(explicit);
       }
       Optional<Result> found =
-          LibraryCache.unpack(platform, tried::add, file -> open(file, file.toString()));
+          LibraryCache.unpack(
+              platform, platform.libraryFile(), tried::add, file -> open(file, file.toString()));
       if (found.isEmpty()) {
         found = libraryPath();
       }

@@ -4,6 +4,7 @@ import dev.gatun.DeviceUnavailableException;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.Program;
+import dev.gatun.ffi.CudaLibrary;
 import dev.gatun.ffi.NativeLibrary;
 import dev.gatun.ffi.NativeLibraryException;
 import dev.gatun.ffi.gatun_h;
@@ -51,11 +52,29 @@ public final class FfmBackend extends Instructions {
       throw new IllegalArgumentException("the index must not be negative, found " + index);
     }
     load();
+    Optional<String> missing = CudaLibrary.locate();
+    if (missing.isPresent()) {
+      throw new DeviceUnavailableException(missing.get());
+    }
     try {
       return new FfmBackend(Session.open(gatun_h.GT_DEVICE_CUDA(), index, 0), "cuda", 1);
     } catch (UnsupportedOperationException e) {
       throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);
     }
+  }
+
+  /// How many GPUs there are to choose from: 0 without the library for them, a driver or a GPU. An
+  /// emulation is no GPU: it is opened by those who ask for it.
+  ///
+  /// @throws DeviceUnavailableException if the native library cannot be used
+  public static int cudaCount() {
+    load();
+    if (CudaLibrary.locate().isPresent()) {
+      return 0;
+    }
+    MemorySegment out = Scratch.segment();
+    Status.check(gatun_h.gt_device_count(out, gatun_h.GT_DEVICE_CUDA()));
+    return out.get(ValueLayout.JAVA_INT, 0);
   }
 
   private static void load() {
