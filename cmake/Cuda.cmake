@@ -1,6 +1,7 @@
 # gatun_cuda_emulated: the CUDA core compiled as C++ for the host, for tests. gatun_cuda: for GPUs, where nvcc is found.
+# Machine code runs on later GPUs of the same major version: 80 is for 8.6 and 8.9 too, 100 for 10.3.
 set(GATUN_CUDA_ARCHITECTURES 80 CACHE STRING
-  "GPUs to compile for, as CMAKE_CUDA_ARCHITECTURES takes them; releases: 80-real;86-real;89-real;90a-real;100-real;120")
+  "GPUs to compile for, as CMAKE_CUDA_ARCHITECTURES takes them; releases: 80-real;90a-real;100-real;120")
 option(GATUN_CUDA "Build the CUDA core for GPUs if nvcc is found" ON)
 
 set(cuda_root "${CMAKE_SOURCE_DIR}/native/cuda")
@@ -58,6 +59,11 @@ else()
       list(APPEND targets "-gencode=arch=compute_${architecture},code=[sm_${architecture},compute_${architecture}]")
     endif()
   endforeach()
+  execute_process(COMMAND "${GATUN_NVCC}" --help OUTPUT_VARIABLE nvcc_help ERROR_QUIET)
+  set(compression -Xfatbin -compress-all)
+  if(nvcc_help MATCHES "--compress-mode")
+    set(compression --compress-mode=size)
+  endif()
   set(objects "")
   foreach(source IN LISTS cuda_kernels ITEMS "${cuda_root}/runtime_gpu.cu" ${cuda_host})
     get_filename_component(name "${source}" NAME)
@@ -65,7 +71,7 @@ else()
     # -fmad=false: multiply-adds are where the source has them, as in the emulation.
     add_custom_command(OUTPUT "${object}" DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM
       COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} "${GATUN_NVCC}" -x cu -c "${source}" -o "${object}" -MD -MF "${object}.d" ${targets}
-        -ccbin "${CMAKE_CXX_COMPILER}" -std=c++20 -O3 -DNDEBUG -fmad=false --expt-relaxed-constexpr -Werror all-warnings
+        -ccbin "${CMAKE_CXX_COMPILER}" -std=c++20 -O3 -DNDEBUG -fmad=false ${compression} --expt-relaxed-constexpr -Werror all-warnings
         "-Xcompiler=-Wall,-Wextra,-Werror,-fPIC,-fvisibility=hidden,-ffunction-sections,-fdata-sections,-ffp-contract=off"
         "-I${CMAKE_SOURCE_DIR}/native" "-I${CMAKE_SOURCE_DIR}/native/include" "-I${CMAKE_SOURCE_DIR}/native/src")
     list(APPEND objects "${object}")
