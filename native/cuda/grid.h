@@ -16,6 +16,7 @@ struct Dim {
 struct Grid {
   Dim blocks, threads;
   int64_t shared_bytes = 0;  // of dynamic_shared
+  bool resident = false;     // all blocks at the same time, so that they may wait for each other
 };
 
 // Threads for `count` elements, `each` to a thread, in blocks of 256; kernels go on by strides of

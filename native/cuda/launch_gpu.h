@@ -24,10 +24,17 @@ Launch make_launch(void (*kernel)(Parameters...), const Grid& grid,
     std::apply(
         [&](const Parameters&... values) {
           void* pointers[] = {const_cast<void*>(static_cast<const void*>(&values))...};
-          check_cuda(cudaLaunchKernel(function, dim(grid.blocks), dim(grid.threads), pointers,
-                                      static_cast<size_t>(grid.shared_bytes),
-                                      static_cast<cudaStream_t>(stream)),
-                     "cudaLaunchKernel");
+          const auto bytes = static_cast<size_t>(grid.shared_bytes);
+          const auto queue = static_cast<cudaStream_t>(stream);
+          if (grid.resident) {
+            check_cuda(cudaLaunchCooperativeKernel(function, dim(grid.blocks), dim(grid.threads),
+                                                   pointers, bytes, queue),
+                       "cudaLaunchCooperativeKernel");
+          } else {
+            check_cuda(cudaLaunchKernel(function, dim(grid.blocks), dim(grid.threads), pointers,
+                                        bytes, queue),
+                       "cudaLaunchKernel");
+          }
         },
         arguments);
   };

@@ -7,6 +7,7 @@
 //   dynamic_shared<T>(offset, count)  the same in Grid::shared_bytes
 //   barrier()            all threads of the block
 //   sync_warp(), shuffle*(), ballot()    all lanes that the mask names
+//   store_release(flags, i, n), wait_for(flags, i, n)  between the blocks of a resident grid
 //   copy_async(), copy_async_commit(), copy_async_wait<n>()  from global to shared memory
 //   mma_tf32(), mma_bf16(), load_matrix*()  tensor cores
 //   atomic_add(), atomic_min()

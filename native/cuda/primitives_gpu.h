@@ -100,6 +100,20 @@ __device__ void atomic_min(Global<T> to, int64_t i, T value) {
   atomicMin(to.data + i, value);
 }
 
+// ---- Between the blocks of a resident grid
+
+// x[i] = value, and who waits for it sees what this block did before its last barrier.
+__device__ inline void store_release(Global<uint32_t> x, int64_t i, uint32_t value) {
+  asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(x.data + i), "r"(value) : "memory");
+}
+// Until x[i] >= value. After a barrier the whole block sees what the writer had done.
+__device__ inline void wait_for(Global<uint32_t> x, int64_t i, uint32_t value) {
+  uint32_t now;
+  do {
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(x.data + i) : "memory");
+  } while (now < value);
+}
+
 // ---- Copies that run beside the computation, 16 bytes each
 
 template <typename T>

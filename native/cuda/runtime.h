@@ -32,6 +32,8 @@ class Device {
   virtual void* stream() = 0;
   // Multiprocessors, to choose how finely to cut where the result does not depend on it.
   virtual int multiprocessors() const = 0;
+  // The most shared memory that a block may have.
+  virtual int64_t shared_bytes() const = 0;
 
   // Makes the device the calling thread's.
   virtual void enter() = 0;

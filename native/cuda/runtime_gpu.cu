@@ -35,7 +35,10 @@ class GpuProgram final : public Program {
 
 class GpuDevice final : public Device {
  public:
-  GpuDevice(int32_t index, int multiprocessors) : index_(index), multiprocessors_(multiprocessors) {
+  GpuDevice(int32_t index, const cudaDeviceProp& properties)
+      : index_(index),
+        multiprocessors_(properties.multiProcessorCount),
+        shared_bytes_(static_cast<int64_t>(properties.sharedMemPerBlockOptin)) {
     check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
     check_cuda(cudaStreamCreateWithFlags(&capture_, cudaStreamNonBlocking), "cudaStreamCreate");
   }
@@ -47,6 +50,7 @@ class GpuDevice final : public Device {
 
   void* stream() override { return stream_; }
   int multiprocessors() const override { return multiprocessors_; }
+  int64_t shared_bytes() const override { return shared_bytes_; }
   void enter() override { check_cuda(cudaSetDevice(index_), "cudaSetDevice"); }
 
   void* allocate(int64_t bytes) override {
@@ -122,6 +126,7 @@ class GpuDevice final : public Device {
  private:
   const int32_t index_;
   const int multiprocessors_;
+  const int64_t shared_bytes_;
   cudaStream_t stream_ = nullptr;
   cudaStream_t capture_ = nullptr;
   std::mutex capturing_;
@@ -161,7 +166,7 @@ std::unique_ptr<Device> open_device(int32_t index, DeviceFacts& facts) {
                 "%.64s, %d multiprocessors, compute capability %d.%d", properties.name,
                 properties.multiProcessorCount, properties.major, properties.minor);
   facts.memory_bytes = static_cast<int64_t>(free);
-  return std::make_unique<GpuDevice>(index, properties.multiProcessorCount);
+  return std::make_unique<GpuDevice>(index, properties);
 }
 
 }  // namespace gatun::cuda

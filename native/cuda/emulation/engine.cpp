@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "cuda/emulation/fiber.h"
+#include "cuda/emulation/global_memory.h"
 #include "cuda/emulation/shared_memory.h"
 
 namespace gatun::cuda::emulation {
@@ -15,8 +16,9 @@ Place here;
 namespace {
 
 std::string at(const Dim& dim) {
-  return "(" + std::to_string(dim.x) + ", " + std::to_string(dim.y) + ", " + std::to_string(dim.z) +
-         ")";
+  std::string text = "(";
+  text.append(std::to_string(dim.x)).append(", ").append(std::to_string(dim.y));
+  return text.append(", ").append(std::to_string(dim.z)).append(")");
 }
 
 // Lanes of a warp that wait for each other.
@@ -31,6 +33,20 @@ struct Warp {
   std::vector<Meeting> meetings;
 };
 
+}  // namespace
+
+struct Block {
+  int number = 0;  // of those that run at the same time
+  Dim index{0, 0, 0};
+  std::vector<Thread> threads;
+  std::vector<Warp> warps;
+  SharedMemory shared;
+  int done = 0;
+  int at_barrier = 0;
+};
+
+namespace {
+
 class Engine {
  public:
   void run(const Grid& grid, const std::function<void()>& body);
@@ -38,31 +54,41 @@ class Engine {
   void barrier();
   void collective(uint32_t mask, const char* what, void* mine,
                   void (*complete)(void* const* lanes, uint32_t mask));
-  SharedMemory& shared() { return shared_; }
+  void store_release(uint32_t* flag, uint32_t value);
+  void wait_for(const uint32_t* flag, uint32_t value);
+  GlobalMemory& global() { return global_; }
 
  private:
   static constexpr int64_t kMostThreads = 1024;
 
+  // A thread that waits for a flag.
+  struct Watcher {
+    const uint32_t* flag;
+    uint32_t value;
+    Thread* thread;
+  };
+
   static void fiber_main();
-  void run_block();
+  void set_up(Block& block, int64_t number);
+  // Runs the first `count` blocks, at the same time.
+  void run_blocks(int count);
   // Runs threads from their beginning until one has to wait or none is left.
   void start_threads();
+  void enter(Thread& thread);
   void wait(const char* what);
-  void wake(int thread) { ready_.push_back(thread); }
-  [[noreturn]] void report_deadlock();
+  void wake(Thread& thread) { ready_.push_back(&thread); }
+  [[noreturn]] void report_deadlock(int count);
   Fiber& idle_fiber();
   void forget_fibers();
 
   std::mutex turn_;
-  SharedMemory shared_;
   const std::function<void()>* body_ = nullptr;
-  std::vector<Thread> threads_;
-  std::vector<Warp> warps_;
-  std::vector<Fiber*> fiber_of_;  // of a started thread
-  std::deque<int> ready_;         // threads that waited and may go on
-  int unstarted_ = 0;  // threads 0 .. unstarted_ - 1 have not begun: the last ones go first
-  int done_ = 0;
-  int at_barrier_ = 0;
+  std::vector<std::unique_ptr<Block>> blocks_;
+  GlobalMemory global_;
+  std::vector<Watcher> watchers_;
+  std::deque<Thread*> ready_;  // threads that waited and may go on
+  // Of the threads of all blocks, 0 .. unstarted_ - 1 have not begun: the last ones go first.
+  int64_t unstarted_ = 0;
   std::string fault_;
   bool faulty_ = false;
 
@@ -86,12 +112,20 @@ void Engine::fiber_main() {
   }
 }
 
+void Engine::enter(Thread& thread) {
+  here.thread = &thread;
+  here.block_index = thread.block->index;
+}
+
 void Engine::start_threads() {
   Fiber* const self = running_;
   while (unstarted_ > 0 && !faulty_) {
-    Thread& thread = threads_[--unstarted_];
-    fiber_of_[thread.number] = self;
-    here.thread = &thread;
+    const auto in_block = static_cast<int64_t>(blocks_[0]->threads.size());
+    --unstarted_;
+    Block& block = *blocks_[unstarted_ / in_block];
+    Thread& thread = block.threads[unstarted_ % in_block];
+    thread.fiber = self;
+    enter(thread);
     try {
       (*body_)();
     } catch (const Fault& failure) {
@@ -100,7 +134,7 @@ void Engine::start_threads() {
       return;
     }
     thread.done = true;
-    ++done_;
+    ++block.done;
     // The thread may have waited, and others may have been woken since.
     if (!ready_.empty()) return;
   }
@@ -124,67 +158,74 @@ void Engine::forget_fibers() {
   }
 }
 
+void Engine::set_up(Block& block, int64_t number) {
+  const Dim &blocks = here.grid.blocks, &threads = here.grid.threads;
+  const auto n = static_cast<uint32_t>(number);
+  block.index = {n % blocks.x, n / blocks.x % blocks.y, n / blocks.x / blocks.y};
+  block.done = 0;
+  block.at_barrier = 0;
+  block.threads.assign(static_cast<size_t>(threads.count()), {});
+  for (uint32_t i = 0; i < block.threads.size(); ++i) {
+    Thread& thread = block.threads[i];
+    thread.block = &block;
+    thread.index = {i % threads.x, i / threads.x % threads.y, i / threads.x / threads.y};
+    thread.number = static_cast<int>(i);
+    thread.warp = static_cast<int>(i) / kWarp;
+    thread.lane = static_cast<int>(i) % kWarp;
+  }
+  block.warps.assign((block.threads.size() + kWarp - 1) / kWarp, {});
+  block.shared.begin_block(here.grid.shared_bytes, static_cast<int>(block.warps.size()));
+}
+
 void Engine::run(const Grid& grid, const std::function<void()>& body) {
   const std::lock_guard lock(turn_);
-  const int64_t count = grid.threads.count();
-  if (count < 1 || count > kMostThreads) {
-    throw Fault{"a block of " + std::to_string(count) + " threads"};
+  const int64_t threads = grid.threads.count(), count = grid.blocks.count();
+  if (threads < 1 || threads > kMostThreads) {
+    throw Fault{"a block of " + std::to_string(threads) + " threads"};
   }
   body_ = &body;
   here.grid = grid;
-  threads_.assign(static_cast<size_t>(count), {});
-  fiber_of_.assign(static_cast<size_t>(count), nullptr);
-  for (int i = 0; i < count; ++i) {
-    const auto n = static_cast<uint32_t>(i);
-    threads_[i].index = {n % grid.threads.x, n / grid.threads.x % grid.threads.y,
-                         n / grid.threads.x / grid.threads.y};
-    threads_[i].number = i;
-    threads_[i].warp = i / kWarp;
-    threads_[i].lane = i % kWarp;
-  }
-  // Backwards: a GPU promises no order.
-  const Dim& blocks = grid.blocks;
-  for (int64_t block = blocks.count() - 1; block >= 0; --block) {
-    const auto n = static_cast<uint32_t>(block);
-    here.block_index = {n % blocks.x, n / blocks.x % blocks.y, n / blocks.x / blocks.y};
-    try {
-      run_block();
-    } catch (...) {
-      forget_fibers();
-      here.thread = nullptr;
-      throw;
-    }
-  }
+  here.watched = grid.resident;
   here.thread = nullptr;
+  const int64_t together = grid.resident ? count : 1;
+  while (static_cast<int64_t>(blocks_.size()) < together) {
+    blocks_.push_back(std::make_unique<Block>());
+    blocks_.back()->number = static_cast<int>(blocks_.size()) - 1;
+  }
+  if (grid.resident) global_.begin_grid(static_cast<int>(count));
+  try {
+    // Backwards: a GPU promises no order.
+    for (int64_t block = count - together; block >= 0; --block) {
+      for (int64_t k = 0; k < together; ++k) set_up(*blocks_[k], block + k);
+      run_blocks(static_cast<int>(together));
+      here.thread = nullptr;
+    }
+  } catch (...) {
+    forget_fibers();
+    here.thread = nullptr;
+    throw;
+  }
 }
 
-void Engine::run_block() {
-  const int count = static_cast<int>(threads_.size());
-  const int warps = (count + kWarp - 1) / kWarp;
-  here.thread = nullptr;
-  shared_.begin_block(here.grid.shared_bytes, warps);
-  warps_.resize(static_cast<size_t>(warps));
-  for (Warp& warp : warps_) warp.meetings.clear();
-  for (Thread& thread : threads_) {
-    thread.done = false;
-    thread.waits_for = nullptr;
-    thread.copies.clear();
-    thread.copy_groups = 0;
-  }
+void Engine::run_blocks(int count) {
   ready_.clear();
-  unstarted_ = count;
-  done_ = 0;
-  at_barrier_ = 0;
+  watchers_.clear();
+  unstarted_ = here.grid.threads.count() * count;
   faulty_ = false;
-  while (done_ < count) {
+  const auto is_done = [&] {
+    for (int k = 0; k < count; ++k) {
+      if (blocks_[k]->done < static_cast<int>(blocks_[k]->threads.size())) return false;
+    }
+    return true;
+  };
+  while (!is_done()) {
     if (!ready_.empty()) {
-      const int next = ready_.front();
+      running_ = ready_.front()->fiber;
       ready_.pop_front();
-      running_ = fiber_of_[next];
     } else if (unstarted_ > 0) {
       running_ = &idle_fiber();
     } else {
-      report_deadlock();
+      report_deadlock(count);
     }
     switch_context(scheduler_, running_->context());
     if (faulty_) throw Fault{fault_};
@@ -195,34 +236,67 @@ void Engine::wait(const char* what) {
   Thread* const thread = here.thread;
   thread->waits_for = what;
   switch_context(running_->context(), scheduler_);
-  here.thread = thread;
+  enter(*thread);
   thread->waits_for = nullptr;
 }
 
-void Engine::report_deadlock() {
-  std::string text = "the block " + at(here.block_index) + " cannot go on: ";
+void Engine::report_deadlock(int count) {
   std::string first;
-  int waiting = 0;
-  for (const Thread& thread : threads_) {
-    if (thread.done) continue;
-    ++waiting;
-    if (waiting <= 4) {
-      first += (waiting == 1 ? "" : ", ") + std::string("thread ") + std::to_string(thread.number) +
-               " waits for " + thread.waits_for;
+  int waiting = 0, done = 0;
+  for (int k = 0; k < count; ++k) {
+    const Block& block = *blocks_[k];
+    done += block.done;
+    for (const Thread& thread : block.threads) {
+      if (thread.done) continue;
+      ++waiting;
+      if (waiting > 4) continue;
+      first.append(waiting == 1 ? "" : ", ").append("thread ");
+      first.append(std::to_string(thread.number));
+      if (count > 1) first.append(" of block ").append(at(block.index));
+      first.append(" waits for ").append(thread.waits_for);
     }
   }
   here.thread = nullptr;
-  throw Fault{text + std::to_string(waiting) + " threads wait, " + std::to_string(done_) +
-              " have returned (" + first + (waiting > 4 ? ", ..." : "") + ")"};
+  std::string who = count > 1 ? "the grid" : "the block ";
+  if (count == 1) who += at(blocks_[0]->index);
+  throw Fault{who + " cannot go on: " + std::to_string(waiting) + " threads wait, " +
+              std::to_string(done) + " have returned (" + first + (waiting > 4 ? ", ..." : "") +
+              ")"};
 }
 
 void Engine::barrier() {
-  if (++at_barrier_ < static_cast<int>(threads_.size())) return wait("the barrier");
-  at_barrier_ = 0;
-  shared_.pass_barrier();
-  for (const Thread& thread : threads_) {
-    if (&thread != here.thread) wake(thread.number);
+  Block& block = *here.thread->block;
+  if (++block.at_barrier < static_cast<int>(block.threads.size())) return wait("the barrier");
+  block.at_barrier = 0;
+  block.shared.pass_barrier();
+  if (here.watched) global_.pass_barrier(block.number);
+  for (Thread& thread : block.threads) {
+    if (&thread != here.thread) wake(thread);
   }
+}
+
+void Engine::store_release(uint32_t* flag, uint32_t value) {
+  if (!here.watched) fault("store_release: the grid is not resident");
+  global_.release(here.thread->block->number, flag);
+  *flag = value;
+  for (size_t k = 0; k < watchers_.size();) {
+    const Watcher& watcher = watchers_[k];
+    if (watcher.flag == flag && value >= watcher.value) {
+      wake(*watcher.thread);
+      watchers_.erase(watchers_.begin() + static_cast<int64_t>(k));
+    } else {
+      ++k;
+    }
+  }
+}
+
+void Engine::wait_for(const uint32_t* flag, uint32_t value) {
+  if (!here.watched) fault("wait_for: the grid is not resident");
+  if (*flag < value) {
+    watchers_.push_back({flag, value, here.thread});
+    wait("a flag");
+  }
+  global_.acquire(here.thread->block->number, flag);
 }
 
 void Engine::collective(uint32_t mask, const char* what, void* mine,
@@ -232,7 +306,7 @@ void Engine::collective(uint32_t mask, const char* what, void* mine,
   if ((mask & bit) == 0) {
     fault(std::string(what) + ": the mask does not name the lane that calls");
   }
-  std::vector<Meeting>& meetings = warps_[thread.warp].meetings;
+  std::vector<Meeting>& meetings = thread.block->warps[thread.warp].meetings;
   Meeting* meeting = nullptr;
   for (Meeting& other : meetings) {
     if ((other.mask & mask) == 0) continue;
@@ -250,7 +324,8 @@ void Engine::collective(uint32_t mask, const char* what, void* mine,
   meetings.erase(meetings.begin() + (meeting - meetings.data()));
   complete(met.lanes, mask);
   for (int lane = 0; lane < kWarp; ++lane) {
-    if (lane != thread.lane && (mask >> lane & 1) != 0) wake(thread.warp * kWarp + lane);
+    if (lane == thread.lane || (mask >> lane & 1) == 0) continue;
+    wake(thread.block->threads[thread.warp * kWarp + lane]);
   }
 }
 
@@ -271,27 +346,43 @@ void collective(uint32_t mask, const char* what, void* mine,
   engine().collective(mask, what, mine, complete);
 }
 
+namespace {
+
+SharedMemory& shared() { return here.thread->block->shared; }
+
+}  // namespace
+
 void sync_warp(uint32_t mask) {
   engine().collective(mask, "sync_warp", nullptr, [](void* const*, uint32_t met) {
-    if (met == kWholeWarp) engine().shared().pass_warp(here.thread->warp);
+    if (met == kWholeWarp) shared().pass_warp(here.thread->warp);
   });
 }
 
-std::byte* shared_array(const void* key, int64_t bytes) {
-  return engine().shared().array(key, bytes);
-}
+std::byte* shared_array(const void* key, int64_t bytes) { return shared().array(key, bytes); }
 
 std::byte* dynamic_shared(int64_t byte_offset, int64_t bytes) {
-  return engine().shared().dynamic(byte_offset, bytes);
+  return shared().dynamic(byte_offset, bytes);
 }
 
 void check_shared_read(const void* at, int64_t bytes, const char* name) {
-  engine().shared().check_read(*here.thread, at, bytes, name);
+  shared().check_read(*here.thread, at, bytes, name);
 }
 
 void check_shared_write(const void* at, int64_t bytes, const char* name) {
-  engine().shared().check_write(*here.thread, at, bytes, name);
+  shared().check_write(*here.thread, at, bytes, name);
 }
+
+void watch_load(const void* at, int64_t bytes) {
+  engine().global().check_load(here.thread->block->number, here.thread->number, at, bytes);
+}
+
+void watch_store(const void* at, int64_t bytes) {
+  engine().global().check_store(here.thread->block->number, here.thread->number, at, bytes);
+}
+
+void store_release(uint32_t* flag, uint32_t value) { engine().store_release(flag, value); }
+
+void wait_for(const uint32_t* flag, uint32_t value) { engine().wait_for(flag, value); }
 
 // Nobody may count on the bytes until they have been waited for: until then they are poison.
 void copy_async(std::byte* to, const std::byte* from, int64_t bytes) {

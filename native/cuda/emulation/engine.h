@@ -1,6 +1,8 @@
-// Runs the threads of a block as fibers of one thread of the host, and watches what they do: stores
-// out of bounds, shared memory that is read before it is written or used by two threads without a
-// barrier between them, barriers and shuffles that not all reach. What is wrong throws Fault.
+// Runs the threads of a block, or of all blocks of a resident grid, as fibers of one thread of the
+// host, and watches what they do: stores out of bounds, shared memory that is read before it is
+// written or used by two threads without a barrier between them, global memory that the blocks of a
+// resident grid exchange without having waited, barriers, flags and shuffles that not all reach.
+// What is wrong throws Fault.
 #pragma once
 
 #include <cstddef>
@@ -25,12 +27,17 @@ struct PendingCopy {
   int group;
 };
 
+struct Block;
+class Fiber;
+
 struct Thread {
+  Block* block = nullptr;
   Dim index{0, 0, 0};
   int number = 0;
   int warp = 0;
   int lane = 0;
   bool done = false;
+  Fiber* fiber = nullptr;  // once it is started
   const char* waits_for = nullptr;
   std::vector<PendingCopy> copies;
   int copy_groups = 0;
@@ -41,6 +48,7 @@ struct Place {
   Thread* thread = nullptr;
   Dim block_index{0, 0, 0};
   Grid grid;
+  bool watched = false;  // the grid is resident: what it does to global memory is watched
 };
 extern Place here;
 
@@ -62,6 +70,12 @@ std::byte* shared_array(const void* key, int64_t bytes);
 std::byte* dynamic_shared(int64_t byte_offset, int64_t bytes);
 void check_shared_read(const void* at, int64_t bytes, const char* name);
 void check_shared_write(const void* at, int64_t bytes, const char* name);
+
+// Of the blocks of a resident grid, in global memory.
+void watch_load(const void* at, int64_t bytes);
+void watch_store(const void* at, int64_t bytes);
+void store_release(uint32_t* flag, uint32_t value);
+void wait_for(const uint32_t* flag, uint32_t value);
 
 void copy_async(std::byte* to, const std::byte* from, int64_t bytes);
 void copy_async_commit();

@@ -36,9 +36,11 @@ struct Global {
   class Element {
    public:
     Element(const Global& x, int64_t i) : x_(x), i_(i) {}
-    operator Value() const { return *x_.check("load", i_, 1); }
+    operator Value() const { return *x_.watched_load(i_); }
     const Element& operator=(Value value) const {
-      *x_.check("store", i_, 1) = value;
+      T* const at = x_.check("store", i_, 1);
+      if (emulation::here.watched) emulation::watch_store(at, sizeof(T));
+      *at = value;
       return *this;
     }
     const Element& operator=(const Element& other) const { return *this = Value(other); }
@@ -62,7 +64,7 @@ struct Global {
   explicit operator bool() const { return data != nullptr; }
   auto operator[](int64_t i) const {
     if constexpr (std::is_const_v<T>) {
-      return *check("load", i, 1);
+      return *watched_load(i);
     } else {
       return Element(*this, i);
     }
@@ -74,15 +76,24 @@ struct Global {
   }
   template <int N>
   Pack<Value, N> load(int64_t i) const {
+    const T* const from = check_aligned("load", i, N);
+    if (emulation::here.watched) emulation::watch_load(from, sizeof(T) * N);
     Pack<Value, N> pack;
-    std::memcpy(static_cast<void*>(&pack), check_aligned("load", i, N), sizeof(pack));
+    std::memcpy(static_cast<void*>(&pack), from, sizeof(pack));
     return pack;
   }
   template <int N>
   void store(int64_t i, const Pack<T, N>& pack) const {
-    std::memcpy(static_cast<void*>(check_aligned("store", i, N)), &pack, sizeof(pack));
+    T* const to = check_aligned("store", i, N);
+    if (emulation::here.watched) emulation::watch_store(to, sizeof(T) * N);
+    std::memcpy(static_cast<void*>(to), &pack, sizeof(pack));
   }
 
+  const T* watched_load(int64_t i) const {
+    const T* const at = check("load", i, 1);
+    if (emulation::here.watched) emulation::watch_load(at, sizeof(T));
+    return at;
+  }
   T* check(const char* what, int64_t i, int64_t count) const {
     T* const at = data + i;
     if (at < begin || at + count > end) {
@@ -267,6 +278,15 @@ template <typename T>
 void atomic_min(Global<T> to, int64_t i, T value) {
   T* const at = to.check("atomic_min", i, 1);
   if (value < *at) *at = value;
+}
+
+// ---- Between the blocks of a resident grid
+
+inline void store_release(Global<uint32_t> x, int64_t i, uint32_t value) {
+  emulation::store_release(x.check("store_release", i, 1), value);
+}
+inline void wait_for(Global<uint32_t> x, int64_t i, uint32_t value) {
+  emulation::wait_for(x.check("wait_for", i, 1), value);
 }
 
 // ---- Copies that run beside the computation

@@ -62,7 +62,8 @@ class EmulatedDevice final : public Device {
   explicit EmulatedDevice(int64_t memory) : memory_(memory) {}
 
   void* stream() override { return nullptr; }
-  int multiprocessors() const override { return 3; }
+  int multiprocessors() const override { return static_cast<int>(multiprocessors_); }
+  int64_t shared_bytes() const override { return shared_bytes_; }
   void enter() override {}
   void* allocate(int64_t bytes) override {
     const std::lock_guard lock(mutex_);
@@ -106,6 +107,8 @@ class EmulatedDevice final : public Device {
   }
 
  private:
+  const int64_t multiprocessors_ = wanted("GATUN_EMULATED_MULTIPROCESSORS", 3);
+  const int64_t shared_bytes_ = wanted("GATUN_EMULATED_SHARED", 99 << 10);
   std::mutex mutex_;
   int64_t memory_;  // that is free
   std::map<void*, int64_t> sizes_;

@@ -225,5 +225,76 @@ TEST_F(EmulationTest, LoadsMatricesAsLdmatrixDoes) {
   }
 }
 
+// A resident grid, whose blocks pass numbers on to their neighbours, twice. All wait for all, for
+// nobody may write over what somebody still reads.
+class ResidentTest : public testing::Test {
+ protected:
+  static constexpr uint32_t kBlocks = 4, kThreads = 32;
+  static constexpr Grid kGrid{.blocks = {kBlocks}, .threads = {kThreads}, .resident = true};
+
+  struct Mistakes {
+    bool no_barrier_before = false, no_release = false, no_wait = false, no_barrier_behind = false;
+    bool same_place = false, too_soon = false;
+  };
+
+  // Each block adds one to what its neighbour has.
+  void pass_on(const Mistakes& mistakes) const {
+    const auto block = static_cast<int64_t>(blockIdx.x);
+    const int64_t left = (block + 1) % kBlocks, i = threadIdx.x;
+    y[block * kThreads + i] = static_cast<float>(block);
+    for (uint32_t round = 1; round <= 2; ++round) {
+      if (!mistakes.no_barrier_before) barrier();
+      if (i == 0 && !(mistakes.no_release && block == 2)) store_release(flags, block, round);
+      const uint32_t awaited = mistakes.too_soon ? round - 1 : round;
+      if (i < kBlocks && !mistakes.no_wait) wait_for(flags, i, awaited);
+      if (!mistakes.no_barrier_behind) barrier();
+      // Of the round before: halves of y by turns.
+      const int64_t from = mistakes.same_place ? 0 : (round - 1) % 2 * kHalf;
+      const int64_t to = mistakes.same_place ? 0 : round % 2 * kHalf;
+      const float value = y[from + left * kThreads + (kThreads - 1 - i)];
+      y[to + block * kThreads + i] = value + 1;
+    }
+  }
+  std::string fault(const Mistakes& mistakes) {
+    words.assign(kBlocks, 0);
+    return fault_of(kGrid, [&] { pass_on(mistakes); });
+  }
+
+  static constexpr int64_t kHalf = kBlocks * kThreads;
+  std::vector<float> numbers = std::vector<float>(2 * kHalf);
+  std::vector<uint32_t> words = std::vector<uint32_t>(kBlocks);
+  Global<float> y{numbers.data(), 2 * kHalf};
+  Global<uint32_t> flags{words.data(), kBlocks};
+};
+
+TEST_F(ResidentTest, RunsBlocksThatWaitForEachOther) {
+  EXPECT_EQ(fault({}), "");
+  for (uint32_t i = 0; i < kHalf; ++i) {
+    EXPECT_EQ(numbers[i], static_cast<float>((i / kThreads + 2) % kBlocks + 2)) << i;
+  }
+}
+
+TEST_F(ResidentTest, NoticesWhatIsMissingBetweenBlocks) {
+  const char* const race = "race on global memory: a thread loads what thread";
+  // Thread 0 shows only what the block did before a barrier.
+  EXPECT_FAULT(fault({.no_barrier_before = true}), race);
+  EXPECT_FAULT(fault({.no_wait = true}), race);
+  EXPECT_FAULT(fault({.too_soon = true}), "race on global memory");
+  // Only some threads have waited.
+  EXPECT_FAULT(fault({.no_barrier_behind = true}), race);
+  EXPECT_FAULT(fault({.no_wait = true}), "and nobody has waited for it");
+  // What a neighbour may still be reading is written over.
+  EXPECT_FAULT(fault({.same_place = true}), "race on global memory");
+  const std::string stuck = fault({.no_release = true});
+  EXPECT_FAULT(stuck, "the grid cannot go on");
+  EXPECT_FAULT(stuck, "thread 2 of block (0, 0, 0) waits for a flag");
+}
+
+TEST_F(ResidentTest, RefusesToWaitInAGridThatIsNotResident) {
+  const Grid grid{.blocks = {2}, .threads = {32}};
+  EXPECT_FAULT(fault_of(grid, [&] { store_release(flags, 0, 1); }), "the grid is not resident");
+  EXPECT_FAULT(fault_of(grid, [&] { wait_for(flags, 0, 1); }), "the grid is not resident");
+}
+
 }  // namespace
 }  // namespace gatun::cuda
