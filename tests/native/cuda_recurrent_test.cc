@@ -22,8 +22,23 @@ struct Layer {
 // Sigmoids and hyperbolic tangents, carried on through the steps.
 constexpr double kUnits = 400;
 
+// What a device has for a layer: bytes of shared memory for a block, and multiprocessors.
+struct Machine {
+  const char* name;
+  int shared, multiprocessors;
+};
+
 class CudaRecurrent : public CudaTest {
  protected:
+  // The emulation as another machine; a GPU is what it is.
+  void open(const Machine& machine) {
+    setenv("GATUN_EMULATED_SHARED", std::to_string(machine.shared).c_str(), 1);
+    setenv("GATUN_EMULATED_MULTIPROCESSORS", std::to_string(machine.multiprocessors).c_str(), 1);
+    cuda = std::make_unique<TestDevice>(0, GT_DEVICE_CUDA);
+    unsetenv("GATUN_EMULATED_SHARED");
+    unsetenv("GATUN_EMULATED_MULTIPROCESSORS");
+  }
+
   void expect_agrees(DType dtype, const Layer& v) {
     SCOPED_TRACE(testing::Message()
                  << "cell " << static_cast<int32_t>(v.cell) << ", direction " << v.direction << ", "
@@ -95,11 +110,89 @@ TEST_F(CudaRecurrent, RunsEveryCell) {
   }
 }
 
+// The ways that layers run in; recurrent_share_test.cc holds them to it.
+constexpr Machine kSteps{"a launch for each step", 0, 3};
+constexpr Machine kOneBlock{"a block with all units", 99 << 10, 1};
+constexpr Machine kPieces{"blocks that exchange states in pieces", 24 << 10, 20};
+
+constexpr Machine blocks(Cell cell) {
+  return {"blocks that exchange states", form_of(cell).gates * 4500, 30};
+}
+// The same for the smallest layers.
+constexpr Machine small_blocks(Cell cell) {
+  return {"small blocks that exchange states", form_of(cell).gates * 1400, 8};
+}
+
 // Several blocks, several tiles of terms.
 TEST_F(CudaRecurrent, RunsManyUnitsAndSequences) {
-  expect_agrees(DType::F32, {Cell::GRU, GT_DIRECTION_BOTH, 3, 18, 40, true});
-  expect_agrees(DType::F32, {Cell::GRU_RESET_BEFORE, GT_DIRECTION_FORWARD, 2, 17, 36, true});
-  expect_agrees(DType::F32, {Cell::LSTM, GT_DIRECTION_REVERSE, 3, 20, 33, false});
+  for (const Layer& layer : {Layer{Cell::GRU, GT_DIRECTION_BOTH, 3, 18, 40, true},
+                             {Cell::GRU_RESET_BEFORE, GT_DIRECTION_FORWARD, 2, 17, 36, true},
+                             {Cell::LSTM, GT_DIRECTION_REVERSE, 3, 20, 33, false}}) {
+    for (const Machine& machine : {kSteps, kOneBlock, blocks(layer.cell)}) {
+      SCOPED_TRACE(machine.name);
+      open(machine);
+      expect_agrees(DType::F32, layer);
+    }
+  }
+  SCOPED_TRACE(kPieces.name);
+  open(kPieces);
+  expect_agrees(DType::F32, {Cell::LSTM, GT_DIRECTION_FORWARD, 2, 3, 136, true});
+}
+
+TEST_F(CudaRecurrent, RunsEveryCellHoweverItsUnitsAreShared) {
+  for (int32_t number = GT_CELL_TANH; number <= GT_CELL_INTERSECTION; ++number) {
+    const auto cell = static_cast<Cell>(number);
+    for (const Machine& machine : {kSteps, small_blocks(cell)}) {
+      SCOPED_TRACE(machine.name);
+      open(machine);
+      expect_agrees(DType::F32, {cell, GT_DIRECTION_FORWARD, 4, 3, 18, false});
+      expect_agrees(DType::F32, {cell, GT_DIRECTION_BOTH, 3, 2, 20, true});
+    }
+  }
+}
+
+// How a layer is cut is a matter of speed alone.
+TEST_F(CudaRecurrent, HasTheSameBitsHoweverItsUnitsAreShared) {
+  constexpr int64_t T = 4, B = 3, H = 18;
+  for (const Cell cell : {Cell::TANH, Cell::UGRNN, Cell::GRU, Cell::GRU_RESET_BEFORE, Cell::LSTM,
+                          Cell::INTERSECTION}) {
+    const CellForm form = form_of(cell);
+    const int64_t G = form.gates, S = form.saved;
+    const Dims states = {1, B, H};
+    const std::vector<Operand> inputs = {
+        operand(DType::F32, {T, B, G * H}, 1), operand(DType::F32, {G * H, H}, 2, -0.5, 0.5),
+        operand(DType::F32, {T, B, H}, 3),     operand(DType::F32, states, 4),
+        operand(DType::F32, {T, B, H}, 5),     operand(DType::F32, states, 6, 0, 1.5)};
+    // y, last, last_cell, saved, dx, dweights, dskip, dfirst
+    const std::vector<Operand> outputs = {
+        empty(DType::F32, {T, B, H}),     empty(DType::F32, states),
+        empty(DType::F32, states),        empty(DType::F32, {T, B, S * H}),
+        empty(DType::F32, {T, B, G * H}), empty(DType::F32, {G * H, H}),
+        empty(DType::F32, {T, B, H}),     empty(DType::F32, states)};
+    std::vector<std::vector<std::byte>> expected;
+    for (const Machine& machine : {kSteps, kOneBlock, small_blocks(cell)}) {
+      SCOPED_TRACE(testing::Message() << "cell " << static_cast<int>(cell) << ", " << machine.name);
+      open(machine);
+      const Placed in(*cuda, inputs, 0), out(*cuda, outputs, 0);
+      const Handles x = in.handles(), y = out.handles();
+      const auto when = [](bool given, gt_tensor tensor) { return given ? tensor : nullptr; };
+      const gt_tensor skip = when(form.has_skip, x[2]), saved = when(S > 0, y[3]);
+      ASSERT_OK(gt_recurrent(cuda->stream(), y[0], y[1], when(form.has_cell, y[2]), saved, x[0],
+                             skip, x[1], nullptr, x[3], nullptr, nullptr, x[5],
+                             static_cast<int32_t>(cell), GT_DIRECTION_FORWARD));
+      ASSERT_OK(gt_recurrent_backward(cuda->stream(), y[4], when(form.has_skip, y[6]), y[5],
+                                      nullptr, y[7], nullptr, x[4], nullptr, nullptr, y[0], saved,
+                                      skip, x[1], x[3], nullptr, nullptr, x[5],
+                                      static_cast<int32_t>(cell), GT_DIRECTION_FORWARD));
+      for (size_t k = 0; k < outputs.size(); ++k) {
+        if (expected.size() == k) {
+          expected.push_back(out[k].bytes());
+        } else {
+          EXPECT_EQ(out[k].bytes(), expected[k]) << "output " << k;
+        }
+      }
+    }
+  }
 }
 
 TEST_F(CudaRecurrent, PassesStatesOnWithoutSteps) {

@@ -1,10 +1,10 @@
-// The gradients of recurrent layers: a launch for each step back through time, then the gradients
-// of the weights as products over all steps.
-#include <algorithm>
-
+// The gradients of recurrent layers: all steps back through time in one launch where the weights
+// fit into shared memory (recurrent_sequence_backward.cu), else a launch for each; then the
+// gradients of the weights as products over all steps.
 #include "cuda/kernels/floating.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/product.h"
+#include "cuda/kernels/recurrent_sequence.h"
 #include "cuda/kernels/recurrent_step.h"
 
 namespace gatun::cuda {
@@ -12,151 +12,53 @@ namespace {
 
 using gatun::kernels::RecurrentSlopes;
 
-// Slopes are dx, the slopes of the gates' sums, save for the GRU's product inside its reset gate.
 template <typename T>
-struct BackwardStep {
-  Cell cell;
-  SequenceLayout layout;
-  Global<T> dx, inside;  // inside [T,B,D H]
-  Global<const T> dy, y, saved, skip, weights, first, first_cell, mask, keep;
+struct BackwardStep : BackwardTensors<T> {
   Global<T> dh, dc;  // slopes of the states that a step has passed on, [D,B,H]
   Global<T> dreset;  // of GRU_RESET_BEFORE: slopes by way of r (keep h)
-  Global<T> dfirst, dfirst_cell;
-  int64_t t[2], before[2], after[2];  // steps of each direction; -1: none
+  int64_t n;         // the step; -1 ends in the first state
 
-  __device__ T saved_at(const StepPlace& p, int v) const {
-    return saved[layout.at(t[p.d], p.b, p.d, layout.saved, v) + p.i];
-  }
-  // The state before the step, and the LSTM's second one.
-  __device__ T h_before(const StepPlace& p) const {
-    const int64_t at = before[p.d];
-    if (at < 0) return first ? first[layout.state(p.b, p.d) + p.i] : T{0};
-    if (form_of(cell).has_skip) {
-      return saved[layout.at(at, p.b, p.d, layout.saved, kSavedState) + p.i];
-    }
-    return y[layout.at(at, p.b, p.d, 1, 0) + p.i];
-  }
-  __device__ T c_before(const StepPlace& p) const {
-    const int64_t at = before[p.d];
-    if (at < 0) return first_cell ? first_cell[layout.state(p.b, p.d) + p.i] : T{0};
-    return saved[layout.at(at, p.b, p.d, layout.saved, kSavedState) + p.i];
-  }
-  __device__ T keep_of(const StepPlace& p) const {
-    return keep ? keep[layout.state(p.b, p.d) + p.i] : T{1};
-  }
-  __device__ bool masked(const StepPlace& p) const {
-    return mask && mask[t[p.d] * layout.batch + p.b] == 0;
-  }
-  __device__ void put(const StepPlace& p, int gate, T value) const {
-    dx[layout.at(t[p.d], p.b, p.d, layout.gates, gate) + p.i] = value;
-  }
-  __device__ void put_inside(const StepPlace& p, T value) const {
-    if (inside) inside[layout.at(t[p.d], p.b, p.d, 1, 0) + p.i] = value;
-  }
-
-  // From the slope of the state after the step; `slope` is dy.
-  __device__ void finish(const StepPlace& p, T into, T slope) const {
-    const int64_t at = layout.state(p.b, p.d) + p.i;
-    if (masked(p)) {
-      for (int g = 0; g < layout.gates; ++g) put(p, g, 0);
-      put_inside(p, 0);
-      dh[at] = into;
+  // From the slopes that have come through the products of the step behind.
+  __device__ void finish(const UnitPlace& p, T through) const {
+    const int64_t at = this->layout.state(p.b, p.d) + p.i;
+    const T into = dh[at] + through * this->keep_of(p), before = dc ? dc[at] : T{0};
+    if (n < 0) {
+      if (this->dfirst) this->dfirst[at] = into;
+      if (this->dfirst_cell) this->dfirst_cell[at] = before;
       return;
     }
-    const T h = h_before(p);
-    T passed = 0;
-    switch (cell) {
-      case Cell::UGRNN: {
-        const T r = saved_at(p, 0), g = saved_at(p, 1);
-        put(p, 0, into * (1 - g) * (1 - r * r));
-        put(p, 1, into * (h - r) * g * (1 - g));
-        passed = into * g;
-        break;
-      }
-      case Cell::GRU:
-      case Cell::GRU_RESET_BEFORE: {
-        const T r = saved_at(p, 0), z = saved_at(p, 1), n = saved_at(p, 2);
-        const T da = into * (1 - z) * (1 - n * n);
-        put(p, 2, da);
-        put(p, 1, into * (h - n) * z * (1 - z));
-        if (cell == Cell::GRU) {
-          put(p, 0, da * saved_at(p, 3) * r * (1 - r));
-          put_inside(p, da * r);
-        }
-        passed = into * z;
-        break;
-      }
-      case Cell::LSTM: {
-        const T in = saved_at(p, 0), forget = saved_at(p, 1), g = saved_at(p, 2);
-        const T out = saved_at(p, 3), bent = math::tanh(saved_at(p, 4));
-        const T slope_c = dc[at] + into * out * (1 - bent * bent);
-        put(p, 3, into * bent * out * (1 - out));
-        put(p, 0, slope_c * g * in * (1 - in));
-        put(p, 1, slope_c * c_before(p) * forget * (1 - forget));
-        put(p, 2, slope_c * in * (1 - g * g));
-        dc[at] = slope_c * forget;
-        break;
-      }
-      case Cell::INTERSECTION: {
-        const T y_in = saved_at(p, 0), h_in = saved_at(p, 1);
-        const T gy = saved_at(p, 2), gh = saved_at(p, 3);
-        const T x = skip[(t[p.d] * layout.batch + p.b) * layout.units + p.i];
-        put(p, 0, y_in > 0 ? slope * (1 - gy) : T{0});
-        put(p, 1, into * (1 - gh) * (1 - h_in * h_in));
-        put(p, 2, slope * (x - y_in) * gy * (1 - gy));
-        put(p, 3, into * (h - h_in) * gh * (1 - gh));
-        passed = into * gh;
-        break;
-      }
-      default: {
-        const T value = y[layout.at(t[p.d], p.b, p.d, 1, 0) + p.i];
-        const T bend = cell == Cell::RELU      ? (value > 0 ? T{1} : T{0})
-                       : cell == Cell::SIGMOID ? value * (1 - value)
-                                               : 1 - value * value;
-        put(p, 0, into * bend);
-      }
-    }
-    dh[at] = passed;
+    const int64_t t = this->layout.step(p.d, n);
+    const CellSlopes<T> slopes = this->slopes(this->masked(t, p), into, before, this->dy_of(t, p),
+                                              this->memory(t, this->layout.step(p.d, n - 1), p));
+    this->store(t, p, slopes);
+    dh[at] = slopes.h;
+    if (dc) dc[at] = slopes.c;
   }
 };
 
-// What flows from the step after this one into its state, and on through this step's cell. With
-// t = -1 it ends in the first state.
+// What flows from the step behind this one into its state, and on through this step's cell.
 template <typename T>
 __global__ void backward_step_kernel(BackwardStep<T> s) {
   const SequenceLayout& l = s.layout;
   const StepPlace p(l);
-  const CellForm form = form_of(s.cell);
-  const int64_t after = s.after[p.d];
-  T sums[1] = {};
-  const int gates = form.second_product != 0 ? form.second_product : form.gates;
-  for (int g = 0; after >= 0 && g < gates; ++g) {
-    const bool inside = form.has_bias && g == 2;
+  const bool is_last = s.n == l.steps - 1;
+  T through = 0;
+  for (int g = 0; !is_last && g < s.products(); ++g) {
+    T sums[1] = {};
     add_products<T, 1, true>(
         sums, l.units,
         [&](int64_t b, int64_t k) {
           if (b >= l.batch || k >= l.units) return T{0};
-          if (inside) return T{s.inside[l.at(after, b, p.d, 1, 0) + k]};
-          return T{s.dx[l.at(after, b, p.d, l.gates, g) + k]};
+          return s.slope(l.step(p.d, s.n + 1), b, p.d, g, k);
         },
         [&](int, int64_t i, int64_t k) {
-          if (i >= l.units || k >= l.units) return T{0};
-          return s.weights[((int64_t{p.d} * l.gates + g) * l.units + k) * l.units + i];
+          return i >= l.units || k >= l.units ? T{0} : s.weight(p.d, g, i, k);
         });
+    through += sums[0];
   }
   if (!p.inside) return;
-  const int64_t at = l.state(p.b, p.d) + p.i;
-  if (s.dreset && after >= 0) sums[0] += s.dreset[at];
-  T into = s.dh[at] + sums[0] * s.keep_of(p);
-  const int64_t t = s.t[p.d];
-  if (t < 0) {
-    if (s.dfirst) s.dfirst[at] = into;
-    if (s.dfirst_cell) s.dfirst_cell[at] = s.dc[at];
-    return;
-  }
-  const T slope = s.dy ? T{s.dy[l.at(t, p.b, p.d, 1, 0) + p.i]} : T{0};
-  if (!form.has_skip) into += slope;
-  s.finish(p, into, slope);
+  if (s.dreset && !is_last) through += s.dreset[l.state(p.b, p.d) + p.i];
+  s.finish(p, through);
 }
 
 // Of GRU_RESET_BEFORE: through its second product into the reset gate.
@@ -164,54 +66,45 @@ template <typename T>
 __global__ void reset_step_kernel(BackwardStep<T> s) {
   const SequenceLayout& l = s.layout;
   const StepPlace p(l);
-  const int64_t t = s.t[p.d];
+  const int64_t t = l.step(p.d, s.n);
   T sums[1] = {};
   add_products<T, 1, true>(
       sums, l.units,
       [&](int64_t b, int64_t k) {
-        return b >= l.batch || k >= l.units ? T{0} : T{s.dx[l.at(t, b, p.d, l.gates, 2) + k]};
+        return b >= l.batch || k >= l.units ? T{0} : s.slope(t, b, p.d, 2, k);
       },
       [&](int, int64_t i, int64_t k) {
-        if (i >= l.units || k >= l.units) return T{0};
-        return s.weights[((int64_t{p.d} * l.gates + 2) * l.units + k) * l.units + i];
+        return i >= l.units || k >= l.units ? T{0} : s.weight(p.d, 2, i, k);
       });
   if (!p.inside) return;
-  const int64_t at = l.state(p.b, p.d) + p.i;
-  if (s.masked(p)) {
-    s.dreset[at] = 0;
-    return;
-  }
-  const T r = s.saved_at(p, 0);
-  s.put(p, 0, sums[0] * s.h_before(p) * s.keep_of(p) * r * (1 - r));
-  s.dreset[at] = sums[0] * r;
+  const T h = s.state(l.step(p.d, s.n - 1), p) * s.keep_of(p);
+  const ResetSlopes<T> slopes = s.reset_slopes(t, p, sums[0], h);
+  s.put(t, p, 0, slopes.gate);
+  s.dreset[l.state(p.b, p.d) + p.i] = slopes.read;
 }
 
 // What the weights have read: keep h, to read [D,T B,H], and times r to reset.
 template <typename T>
-__global__ void read_kernel(Global<T> read, Global<T> reset, BackwardStep<T> s, int64_t steps,
-                            bool first_reversed) {
+__global__ void read_kernel(Global<T> read, Global<T> reset, BackwardTensors<T> s) {
   const SequenceLayout& l = s.layout;
-  const int64_t rows = steps * l.batch, count = l.directions * rows * l.units;
+  const int64_t rows = l.steps * l.batch, count = l.directions * rows * l.units;
   for (int64_t e = grid_thread(); e < count; e += grid_threads()) {
-    const int64_t row = e / l.units % rows, d = e / l.units / rows;
-    const int64_t t = row / l.batch, before = first_reversed || d == 1 ? t + 1 : t - 1;
-    StepPlace p(l);
-    p.b = row % l.batch;
-    p.i = e % l.units;
-    p.d = static_cast<int32_t>(d);
-    s.t[p.d] = t;
-    s.before[p.d] = before < steps ? before : -1;
-    const T value = s.h_before(p) * s.keep_of(p);
+    const int64_t row = e / l.units % rows;
+    const UnitPlace p{row % l.batch, e % l.units, static_cast<int32_t>(e / l.units / rows)};
+    const int64_t t = row / l.batch;
+    const T value = s.state(l.step(p.d, l.step(p.d, t) - 1), p) * s.keep_of(p);
     read[e] = value;
-    if (reset) reset[e] = s.masked(p) ? T{0} : value * s.saved_at(p, 0);
+    if (reset) {
+      reset[e] = s.masked(t, p) ? T{0} : value * s.saved[l.at(t, p.b, p.d, l.saved, 0) + p.i];
+    }
   }
 }
 
 // dskip [T,B,H] of both directions.
 template <typename T>
-__global__ void skip_kernel(Global<T> dskip, BackwardStep<T> s, int64_t steps) {
+__global__ void skip_kernel(Global<T> dskip, BackwardTensors<T> s) {
   const SequenceLayout& l = s.layout;
-  for (int64_t e = grid_thread(); e < steps * l.batch * l.units; e += grid_threads()) {
+  for (int64_t e = grid_thread(); e < l.steps * l.batch * l.units; e += grid_threads()) {
     const int64_t i = e % l.units, b = e / l.units % l.batch, t = e / l.units / l.batch;
     T sum = 0;
     if (s.dy && !(s.mask && s.mask[t * l.batch + b] == 0)) {
@@ -272,69 +165,65 @@ void weights_gradient(Queue& queue, const SequenceLayout& l, int64_t rows, Globa
 }
 
 template <typename T>
+void backward_by_steps(Queue& queue, const CellForm& form, const BackwardTensors<T>& tensors) {
+  const SequenceLayout& layout = tensors.layout;
+  const int64_t states = layout.states();
+  BackwardStep<T> step{tensors, queue.scratch<T>(states), {}, {}, 0};
+  queue.launch(start_kernel<T>, elements_grid(states), step.dh, tensors.dlast, states);
+  if (form.has_cell) {
+    step.dc = queue.scratch<T>(states);
+    queue.launch(start_kernel<T>, elements_grid(states), step.dc, tensors.dlast_cell, states);
+  }
+  if (form.second_product != 0) step.dreset = queue.scratch<T>(states);
+  const Grid grid = step_grid(layout);
+  for (step.n = layout.steps - 1; step.n >= tensors.last_step(); --step.n) {
+    queue.launch(backward_step_kernel<T>, grid, step);
+    if (form.second_product != 0 && step.n >= 0) queue.launch(reset_step_kernel<T>, grid, step);
+  }
+}
+
+template <typename T>
 void backward(Queue& queue, const Sequence& sequence, const RecurrentSlopes& o) {
   const CellForm form = sequence.form();
   const SequenceLayout layout(sequence);
-  const int64_t states = layout.directions * layout.batch * layout.units;
-  const int64_t steps = sequence.steps, rows = steps * layout.batch;
+  const int64_t rows = layout.steps * layout.batch;
   if (layout.units == 0) return;
-  BackwardStep<T> step{.cell = sequence.cell,
-                       .layout = layout,
-                       .dx = elements<T>(o.dx),
-                       .inside = {},
-                       .dy = elements<const T>(o.dy),
-                       .y = elements<const T>(o.y),
-                       .saved = elements<const T>(o.saved),
-                       .skip = elements<const T>(o.skip),
-                       .weights = elements<const T>(o.weights),
-                       .first = elements<const T>(o.first),
-                       .first_cell = elements<const T>(o.first_cell),
-                       .mask = elements<const T>(o.mask),
-                       .keep = elements<const T>(o.keep),
-                       .dh = queue.scratch<T>(states),
-                       .dc = {},
-                       .dreset = {},
-                       .dfirst = elements<T>(o.dfirst),
-                       .dfirst_cell = elements<T>(o.dfirst_cell),
-                       .t = {},
-                       .before = {},
-                       .after = {}};
-  if (form.has_cell) step.dc = queue.scratch<T>(states);
-  if (form.has_bias) step.inside = queue.scratch<T>(layout.directions * rows * layout.units);
-  if (form.second_product != 0) step.dreset = queue.scratch<T>(states);
-  queue.launch(start_kernel<T>, elements_grid(states), step.dh, elements<const T>(o.dlast), states);
-  if (form.has_cell) {
-    queue.launch(start_kernel<T>, elements_grid(states), step.dc, elements<const T>(o.dlast_cell),
-                 states);
-  }
-  const Grid grid = step_grid(layout);
-  const int64_t last = o.dfirst != nullptr || o.dfirst_cell != nullptr ? -1 : 0;
-  for (int64_t n = steps - 1; n >= last; --n) {
-    for (int d = 0; d < sequence.directions(); ++d) {
-      step.t[d] = n < 0 ? -1 : sequence.step(d, n);
-      step.before[d] = n < 1 ? -1 : sequence.step(d, n - 1);
-      step.after[d] = n + 1 < steps ? sequence.step(d, n + 1) : -1;
-    }
-    queue.launch(backward_step_kernel<T>, grid, step);
-    if (form.second_product != 0 && n >= 0) queue.launch(reset_step_kernel<T>, grid, step);
-  }
+  BackwardTensors<T> tensors{.cell = sequence.cell,
+                             .layout = layout,
+                             .dx = elements<T>(o.dx),
+                             .inside = {},
+                             .dy = elements<const T>(o.dy),
+                             .y = elements<const T>(o.y),
+                             .saved = elements<const T>(o.saved),
+                             .skip = elements<const T>(o.skip),
+                             .weights = elements<const T>(o.weights),
+                             .first = elements<const T>(o.first),
+                             .first_cell = elements<const T>(o.first_cell),
+                             .mask = elements<const T>(o.mask),
+                             .keep = elements<const T>(o.keep),
+                             .dlast = elements<const T>(o.dlast),
+                             .dlast_cell = elements<const T>(o.dlast_cell),
+                             .dfirst = elements<T>(o.dfirst),
+                             .dfirst_cell = elements<T>(o.dfirst_cell)};
+  if (form.has_bias) tensors.inside = queue.scratch<T>(layout.directions * rows * layout.units);
+  bool done = false;
+  if constexpr (sizeof(T) == sizeof(float)) done = backward_in_one_launch(queue, form, tensors);
+  if (!done) backward_by_steps(queue, form, tensors);
   if (form.has_skip) {
-    queue.launch(skip_kernel<T>, elements_grid(rows * layout.units), elements<T>(o.dskip), step,
-                 steps);
+    queue.launch(skip_kernel<T>, elements_grid(rows * layout.units), elements<T>(o.dskip), tensors);
   }
   const int64_t read_count = layout.directions * rows * layout.units;
   const Global<T> read = queue.scratch<T>(read_count);
   Global<T> reset;
   if (form.second_product != 0) reset = queue.scratch<T>(read_count);
-  queue.launch(read_kernel<T>, elements_grid(read_count), read, reset, step, steps,
-               sequence.reversed(0));
+  queue.launch(read_kernel<T>, elements_grid(read_count), read, reset, tensors);
   const Global<T> dweights = elements<T>(o.dweights);
-  const Global<const T> slopes = step.dx;
+  const Global<const T> slopes = tensors.dx;
   const bool apart = form.has_bias || form.second_product != 0;
   weights_gradient<T>(queue, layout, rows, dweights, 0, apart ? 2 : form.gates, slopes, 0,
                       form.gates, read);
   if (form.has_bias) {
-    weights_gradient<T>(queue, layout, rows, dweights, 2, 1, step.inside, 0, 1, read);
+    weights_gradient<T>(queue, layout, rows, dweights, 2, 1, tensors.inside, 0, 1, read);
   } else if (form.second_product != 0) {
     weights_gradient<T>(queue, layout, rows, dweights, 2, 1, slopes, 2, form.gates, reset);
   }
@@ -342,7 +231,7 @@ void backward(Queue& queue, const Sequence& sequence, const RecurrentSlopes& o) 
     const int64_t columns = layout.directions * layout.units;
     queue.launch(sum_rows_kernel<T>,
                  Grid{{static_cast<uint32_t>((columns + kWarp - 1) / kWarp)}, {kWarp, kDown}},
-                 elements<T>(o.dbias), Global<const T>(step.inside), rows, columns);
+                 elements<T>(o.dbias), Global<const T>(tensors.inside), rows, columns);
   }
 }
 

@@ -2,39 +2,14 @@
 // blocks of 16 sequences by 16 units.
 #pragma once
 
+#include "cuda/kernels/recurrent_cells.h"
+#include "cuda/kernels/recurrent_tensors.h"
 #include "cuda/kernels/tile.h"
-#include "kernels/recurrent.h"
 
 namespace gatun::cuda {
 
-using gatun::kernels::Cell;
-using gatun::kernels::CellForm;
-using gatun::kernels::form_of;
-using gatun::kernels::kSavedState;
-using gatun::kernels::Sequence;
-
 constexpr int kSide = 16;         // units and sequences of a block
 constexpr int kTermsAtOnce = 32;  // of the sums
-
-// Where values lie in the tensors of a layer.
-struct SequenceLayout {
-  int64_t batch, units;
-  int32_t directions, gates, saved;
-
-  SequenceLayout(const Sequence& s)
-      : batch(s.batch),
-        units(s.units),
-        directions(s.directions()),
-        gates(s.form().gates),
-        saved(s.form().saved) {}
-
-  // Unit 0 of value v in [T,B,D * values * H].
-  __device__ int64_t at(int64_t t, int64_t b, int64_t d, int64_t values, int64_t v) const {
-    return ((t * batch + b) * directions + d) * values * units + v * units;
-  }
-  // Unit 0 in [D,B,H].
-  __device__ int64_t state(int64_t b, int64_t d) const { return (d * batch + b) * units; }
-};
 
 // The grid of a step: units, sequences, directions.
 inline Grid step_grid(const SequenceLayout& l) {
@@ -46,15 +21,12 @@ inline Grid step_grid(const SequenceLayout& l) {
 }
 
 // What a thread of a step computes.
-struct StepPlace {
-  int64_t b, i;  // sequence and unit
-  int32_t d;     // direction
+struct StepPlace : UnitPlace {
   bool inside;
 
   __device__ explicit StepPlace(const SequenceLayout& l)
-      : b(int64_t{blockIdx.y} * kSide + threadIdx.y),
-        i(int64_t{blockIdx.x} * kSide + threadIdx.x),
-        d(static_cast<int32_t>(blockIdx.z)),
+      : UnitPlace{int64_t{blockIdx.y} * kSide + threadIdx.y,
+                  int64_t{blockIdx.x} * kSide + threadIdx.x, static_cast<int32_t>(blockIdx.z)},
         inside(b < l.batch && i < l.units) {}
 };
 
@@ -98,11 +70,6 @@ __device__ void add_products(T (&sums)[gates], int64_t depth, const Row& row,
     }
     barrier();
   }
-}
-
-template <typename T>
-__device__ T sigmoid(T x) {
-  return 1 / (1 + math::exp(-x));
 }
 
 }  // namespace gatun::cuda
