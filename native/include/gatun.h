@@ -149,6 +149,18 @@ GT_API gt_status gt_gather_rows(gt_stream stream, gt_tensor y, gt_tensor table, 
  * nothing. */
 GT_API gt_status gt_scatter_add_rows(gt_stream stream, gt_tensor dtable, gt_tensor dy, gt_tensor indices);
 
+/* A batch y [N,H,W,C], floating, from the pictures (u8) [V,P,Q,C] of a data set that indices (i32) [N] name, zeros for an index
+ * outside; values (f32) [C,256] is what each byte of a channel becomes. A picture gets `pad` zero bytes on all sides; with `crop`
+ * a window H x W of it at a random place is taken, else H = P + 2 pad and W = Q + 2 pad; with `flip` left and right are exchanged
+ * for half of the pictures; with cutout > 0 the bytes of a square of that side become `grey`, 0 to 255.
+ * Random numbers are the words, from index 0 and low word first, of Philox4x32-10 with key `seed` and stream
+ * (epoch << 32) | index, in this order: crop: top below(P + 2 pad - H + 1), left below(W's); flip: exchanged iff the upper bit is
+ * 0; cutout: the square begins at row below(H) - cutout / 2, column below(W) - cutout / 2. below(n) is the upper half of word n,
+ * the word being drawn anew while the lower half is less than 2^32 mod n. epoch (i64 scalar) is read when the instruction runs. */
+GT_API gt_status gt_gather_pictures(gt_stream stream, gt_tensor y, gt_tensor pictures, gt_tensor indices, gt_tensor values,
+                                    gt_tensor epoch, int32_t pad, int32_t crop, int32_t flip, int32_t cutout, int32_t grey,
+                                    int64_t seed);
+
 /* ---- Instructions: elementwise and reductions -------------------------------------------------------------------- */
 
 #define GT_UNARY_NEGATE 0

@@ -13,6 +13,7 @@
   KERNEL(subsample_pad_backward)         \
   KERNEL(gather_rows)                    \
   KERNEL(scatter_add_rows)               \
+  KERNEL(gather_pictures)                \
   KERNEL(unary)                          \
   KERNEL(binary)                         \
   KERNEL(affine)                         \

@@ -18,6 +18,7 @@
 #include "kernels/matmul.h"
 #include "kernels/movement.h"
 #include "kernels/optimizer.h"
+#include "kernels/pictures.h"
 #include "kernels/pool.h"
 #include "kernels/recurrent.h"
 #include "kernels/reduce.h"
@@ -30,6 +31,7 @@
   KERNEL(subsample_pad_backward)         \
   KERNEL(gather_rows)                    \
   KERNEL(scatter_add_rows)               \
+  KERNEL(gather_pictures)                \
   KERNEL(unary)                          \
   KERNEL(binary)                         \
   KERNEL(affine)                         \
@@ -101,8 +103,8 @@ constexpr uint64_t cuda_kernels_layout() {
 #undef GATUN_KERNEL_NAME
   for (const uint64_t size :
        {sizeof(Tensor), sizeof(kernels::Epilogue), sizeof(kernels::AdaptiveTensors),
-        sizeof(kernels::AdaptiveRule), sizeof(kernels::PoolGeometry), sizeof(kernels::SgdRule),
-        sizeof(kernels::Sequence)}) {
+        sizeof(kernels::AdaptiveRule), sizeof(kernels::PictureRule), sizeof(kernels::PoolGeometry),
+        sizeof(kernels::SgdRule), sizeof(kernels::Sequence)}) {
     add(size);
   }
   return hash;

@@ -17,6 +17,7 @@ public final class OpTable {
               NormalisationRows.rows(),
               RecurrentRows.rows(),
               PoolingRows.rows(),
+              PictureRows.rows(),
               LossRows.rows(),
               OptimizerRows.rows(),
               AdaptiveRows.rows())

@@ -376,6 +376,18 @@ public interface Backend extends AutoCloseable {
   /// dtable [V,W] = the sums of the rows of dy [N,W] that name each row.
   void scatterAddRows(View dtable, View dy, View indices);
 
+  /// y [N,height,width,C] = pictures (U8) [V,P,Q,C] that indices (I32) [N] name, changed at random
+  /// as seed, epoch (I64 scalar) and index say; zeros for an index outside. values (F32) [C,256] is
+  /// what each byte of a channel becomes.
+  void gatherPictures(
+      View y,
+      View pictures,
+      View indices,
+      View values,
+      View epoch,
+      PictureChange change,
+      long seed);
+
   // Recurrent layers: T steps, B sequences, H units; D directions, G gates and S saved values of
   // the cell.
 

@@ -2788,6 +2788,77 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_gather_pictures {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_gather_pictures");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_gather_pictures(gt_stream stream, gt_tensor y, gt_tensor pictures, gt_tensor indices, gt_tensor values, gt_tensor epoch, int32_t pad, int32_t crop, int32_t flip, int32_t cutout, int32_t grey, int64_t seed)
+     * }
+     */
+    public static FunctionDescriptor gt_gather_pictures$descriptor() {
+        return gt_gather_pictures.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_gather_pictures(gt_stream stream, gt_tensor y, gt_tensor pictures, gt_tensor indices, gt_tensor values, gt_tensor epoch, int32_t pad, int32_t crop, int32_t flip, int32_t cutout, int32_t grey, int64_t seed)
+     * }
+     */
+    public static MethodHandle gt_gather_pictures$handle() {
+        return gt_gather_pictures.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_gather_pictures(gt_stream stream, gt_tensor y, gt_tensor pictures, gt_tensor indices, gt_tensor values, gt_tensor epoch, int32_t pad, int32_t crop, int32_t flip, int32_t cutout, int32_t grey, int64_t seed)
+     * }
+     */
+    public static MemorySegment gt_gather_pictures$address() {
+        return gt_gather_pictures.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_gather_pictures(gt_stream stream, gt_tensor y, gt_tensor pictures, gt_tensor indices, gt_tensor values, gt_tensor epoch, int32_t pad, int32_t crop, int32_t flip, int32_t cutout, int32_t grey, int64_t seed)
+     * }
+     */
+    public static int gt_gather_pictures(MemorySegment stream, MemorySegment y, MemorySegment pictures, MemorySegment indices, MemorySegment values, MemorySegment epoch, int pad, int crop, int flip, int cutout, int grey, long seed) {
+        var mh$ = gt_gather_pictures.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_gather_pictures", stream, y, pictures, indices, values, epoch, pad, crop, flip, cutout, grey, seed);
+            }
+            return (int)mh$.invokeExact(stream, y, pictures, indices, values, epoch, pad, crop, flip, cutout, grey, seed);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_unary {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,

@@ -5,6 +5,7 @@ import dev.gatun.ConvAlgorithm;
 import dev.gatun.Direction;
 import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.PictureChange;
 import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
 import dev.gatun.ffi.gatun_h;
@@ -619,6 +620,38 @@ abstract class Instructions implements Backend {
         dtable,
         dy,
         indices);
+  }
+
+  @Override
+  public void gatherPictures(
+      View y,
+      View pictures,
+      View indices,
+      View values,
+      View epoch,
+      PictureChange change,
+      long seed) {
+    issue(
+        "gather_pictures",
+        s ->
+            gatun_h.gt_gather_pictures(
+                s,
+                at(y),
+                at(pictures),
+                at(indices),
+                at(values),
+                at(epoch),
+                change.pad(),
+                flag(change.crop()),
+                flag(change.flip()),
+                change.cutout(),
+                change.grey(),
+                seed),
+        y,
+        pictures,
+        indices,
+        values,
+        epoch);
   }
 
   @Override

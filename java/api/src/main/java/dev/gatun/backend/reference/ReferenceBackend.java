@@ -5,6 +5,7 @@ import dev.gatun.ConvAlgorithm;
 import dev.gatun.Direction;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Memory;
+import dev.gatun.backend.PictureChange;
 import dev.gatun.backend.Program;
 import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
@@ -356,6 +357,18 @@ public final class ReferenceBackend implements Backend {
   @Override
   public void scatterAddRows(View dtable, View dy, View indices) {
     issue(Gather.sums(dtable, dy, indices));
+  }
+
+  @Override
+  public void gatherPictures(
+      View y,
+      View pictures,
+      View indices,
+      View values,
+      View epoch,
+      PictureChange change,
+      long seed) {
+    issue(Pictures.gather(y, pictures, indices, values, epoch, change, seed));
   }
 
   @Override
