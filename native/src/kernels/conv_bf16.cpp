@@ -197,8 +197,7 @@ void convolve(Launcher& launcher, Derivation packing, Plan plan, int64_t result_
                      if (task < packs) return pack_task(*shared, context, task);
                      float* bias = context.at(shared->packed_bias);
                      for (int64_t k = 0; k < shared->panels.padded_columns(); ++k) {
-                       bias[k] =
-                           k < shared->panels.total_columns() ? to_float(shared->bias[k]) : 0;
+                       bias[k] = k < shared->panels.total_columns() ? to_float(shared->bias[k]) : 0;
                      }
                    });
   if (on_tiles) return conv_bf16::run_on_tiles(launcher, shared);

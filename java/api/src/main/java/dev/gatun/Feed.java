@@ -1,6 +1,8 @@
 package dev.gatun;
 
 import dev.gatun.data.Batch;
+import dev.gatun.data.Batches;
+import dev.gatun.data.EpochOrder;
 import dev.gatun.data.Loader;
 import dev.gatun.data.TextBatches;
 import java.util.Objects;
@@ -13,6 +15,11 @@ interface Feed extends AutoCloseable {
 
   /// Examples in a batch.
   int size();
+
+  /// Where a step gathers inputs from; null if [#fill] sets them.
+  default @Nullable ResidentPictures resident() {
+    return null;
+  }
 
   /// Begins a pass.
   void start(int epoch, TrainingStep step);
@@ -89,6 +96,66 @@ interface Feed extends AutoCloseable {
     public void close() {
       loader.close();
     }
+  }
+
+  /// Pictures in the device's memory: a batch is indices and labels.
+  final class Indices implements Feed {
+    private final ResidentPictures pictures;
+    private final EpochOrder order;
+    private final int[] indices;
+    private final int[] labels;
+    private int next;
+
+    Indices(ResidentPictures pictures, Batches batches, long seed) {
+      this.pictures = pictures;
+      order = new EpochOrder(batches, seed);
+      indices = new int[batches.size()];
+      labels = new int[batches.size()];
+    }
+
+    @Override
+    public Score.Targets targets() {
+      return Score.Targets.LABELS;
+    }
+
+    @Override
+    public int size() {
+      return indices.length;
+    }
+
+    @Override
+    public ResidentPictures resident() {
+      return pictures;
+    }
+
+    @Override
+    public void start(int epoch, TrainingStep step) {
+      next = 0;
+      order.start(epoch);
+      step.setEpoch(epoch);
+    }
+
+    @Override
+    public void skip(long batches) {
+      next = Math.toIntExact(batches * indices.length);
+    }
+
+    @Override
+    public void await() {}
+
+    @Override
+    public int fill(TrainingStep step) {
+      for (int i = 0; i < indices.length; i++) {
+        indices[i] = order.item(next++);
+        labels[i] = pictures.dataset().label(indices[i]);
+      }
+      step.setInputs(indices);
+      step.setTargets(labels);
+      return indices.length;
+    }
+
+    @Override
+    public void close() {}
   }
 
   /// A text, whose streams begin anew with every pass.

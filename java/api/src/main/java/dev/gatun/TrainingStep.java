@@ -38,11 +38,12 @@ final class TrainingStep implements AutoCloseable {
   private final @Nullable Slab sums;
   private final DType inputType;
   private final FloatBuffer inputs; // or
-  private final IntBuffer tokens; // in the same place
+  private final IntBuffer tokens; // in the same place, or which pictures to gather
   private final IntBuffer labels; // or
   private final FloatBuffer values; // in the same place
   private final FloatBuffer learningRate;
   private final ByteBuffer step;
+  private final ByteBuffer epoch; // that pictures are gathered in
   private final FloatBuffer loss;
   private final IntBuffer correct;
   private final FloatBuffer gradientNorm;
@@ -64,11 +65,13 @@ final class TrainingStep implements AutoCloseable {
   /// Scalars in staging memory that both programs know.
   private record Entries(int rate, int step, int norm) {}
 
+  /// @param resident where inputs are gathered from; null if they are set
   /// @param targets what outputs are compared with
   /// @param precision of activations and products
   TrainingStep(
       Model model,
       int batch,
+      @Nullable ResidentPictures resident,
       Loss lossFunction,
       Score.Targets targets,
       Rule rule,
@@ -76,7 +79,9 @@ final class TrainingStep implements AutoCloseable {
       long seed) {
     this.model = model;
     Graph graph = new Graph(precision);
-    Value x = graph.leaf("inputs", model.net().inputs(batch));
+    ResidentPictures.Batch gathered = resident == null ? null : resident.trace(graph, batch);
+    Value x =
+        gathered == null ? graph.leaf("inputs", model.net().inputs(batch)) : gathered.pictures();
     Value rate = graph.leaf("learningRate", new TensorType(DType.F32, Shape.scalar()));
     NetTrace trace = new NetTrace(graph, Mode.TRAINING, seed);
     if (rule.carriesStates()) {
@@ -87,13 +92,14 @@ final class TrainingStep implements AutoCloseable {
     Score score = Score.of(graph, lossFunction, outputs, t);
 
     Staging staging = holdings.add(new Staging());
-    int inputEntry = staging.place(x);
+    int inputEntry = staging.place(gathered == null ? x : gathered.indices());
     int targetEntry = staging.place(t);
     int rateEntry = staging.place(rate);
     int stepEntry = staging.place(trace.step());
     int lossEntry = staging.place(score.loss());
     int correctEntry = staging.place(score.correct());
     int normEntry = staging.place(rate); // a scalar as well
+    int epochEntry = staging.place(gathered == null ? trace.step() : gathered.epoch());
     try {
       Backend backend = model.device().backend();
       staging.allocate(backend);
@@ -102,6 +108,10 @@ final class TrainingStep implements AutoCloseable {
       leaves.addAll(carried.leaves());
       for (int entry : new int[] {inputEntry, targetEntry, rateEntry, stepEntry}) {
         leaves.add(staging.placement(entry));
+      }
+      if (gathered != null) {
+        leaves.add(staging.placement(epochEntry));
+        leaves.addAll(gathered.leaves());
       }
       List<Placement> results = new ArrayList<>();
       results.add(staging.placement(lossEntry));
@@ -144,6 +154,7 @@ final class TrainingStep implements AutoCloseable {
     values = staging.floats(targetEntry);
     learningRate = staging.floats(rateEntry);
     step = staging.buffer(stepEntry);
+    epoch = staging.buffer(epochEntry);
     loss = staging.floats(lossEntry);
     correct = staging.ints(correctEntry);
     gradientNorm = staging.floats(normEntry);
@@ -164,6 +175,11 @@ final class TrainingStep implements AutoCloseable {
 
   void setInputs(int[] batch) {
     tokens.put(0, batch);
+  }
+
+  /// The pass over a training set on the device.
+  void setEpoch(int number) {
+    epoch.putLong(0, number);
   }
 
   void setTargets(int[] batch) {

@@ -328,6 +328,12 @@ public sealed interface Augmentation
     public Bound bind(ImageShape input, long seed) {
       return new Bound(this, input, seed);
     }
+
+    /// The seed of the random numbers of a pipeline that is bound to `seed`; their stream for an
+    /// image is `(epoch << 32) | item`.
+    public static long numbers(long seed) {
+      return Philox.derive(seed, Bound.PURPOSE);
+    }
   }
 
   /// A pipeline with its working memory, for one thread at a time.
@@ -351,7 +357,7 @@ public sealed interface Augmentation
       for (int i = 0; i < shapes.length; i++) {
         buffers[i] = new byte[shapes[i].elements()];
       }
-      random = new RandomStream(Philox.derive(seed, PURPOSE), 0);
+      random = new RandomStream(Pipeline.numbers(seed), 0);
     }
 
     /// Where to put the image before [#apply].

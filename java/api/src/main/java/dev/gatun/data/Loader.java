@@ -24,7 +24,6 @@ import org.jspecify.annotations.Nullable;
 /// The batches of an epoch depend on the seed and the epoch only, not on the number of threads. One
 /// thread consumes; taking and releasing batches allocates nothing.
 public final class Loader implements AutoCloseable {
-  private static final long PURPOSE = 0x73687566666c65L; // "shuffle"
   private static final long MIXING = 0x6d6978696e67L; // "mixing"
   private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
 
@@ -41,8 +40,7 @@ public final class Loader implements AutoCloseable {
   private final Mixing mixing;
   private final ImageShape image;
   private final Mixing.Extents extents;
-  private final RandomStream shuffling;
-  private final int[] order;
+  private final EpochOrder order;
   private final Thread[] threads;
   private volatile boolean cancelled; // tells threads to drop the batch they are filling
 
@@ -107,9 +105,8 @@ public final class Loader implements AutoCloseable {
     int classes = mixing instanceof Mixing.None ? 0 : dataset.classes();
     this.preprocessing = preprocessing;
     this.image = preprocessing.output(augmentation.output(dataset.image()));
-    this.shuffling = new RandomStream(Philox.derive(seed, PURPOSE), 0);
     this.extents = new Mixing.Extents(image, classes);
-    this.order = new int[dataset.size()];
+    this.order = new EpochOrder(batches, seed);
     // One batch with the consumer, one ready for it, one in the hands of each thread.
     this.slots = new Batch[threads + 2];
     this.states = new State[slots.length];
@@ -153,13 +150,7 @@ public final class Loader implements AutoCloseable {
       claimed = total;
       awaitIdle();
       requireOpen();
-      for (int i = 0; i < order.length; i++) {
-        order[i] = i;
-      }
-      if (batches.order() == Batches.Order.SHUFFLED) {
-        shuffling.restart(epoch);
-        shuffling.shuffle(order);
-      }
+      order.start(epoch);
       Arrays.fill(states, State.FREE);
       Arrays.fill(failures, null);
       this.epoch = epoch;
@@ -270,7 +261,7 @@ public final class Loader implements AutoCloseable {
       try {
         int first = batch.number() * batches.size();
         for (int i = 0; i < batch.count() && !cancelled; i++) {
-          item = order[first + i];
+          item = order.item(first + i);
           load(item, i, batch, bound);
         }
         mix(batch, mixes);

@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.Device;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Net;
@@ -85,7 +86,7 @@ record CharacterTask(String name, Text.Split text, Net net, int batch, long seed
 
   /// Adam, gradients of a norm of at most 1.
   @Override
-  public void configure(Trainer trainer, double rate) {
+  public void configure(Trainer trainer, Device device, double rate) {
     trainer.optimizer(Optimizer.adam(rate)).clipNorm(1).carryStates();
   }
 

@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.Device;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Layers.Conv;
@@ -44,6 +45,7 @@ record PictureTask(
 
   private static final int BATCH = 128;
   private static final int TEST_BATCH = 250;
+  private static final long MOST_RESIDENT_BYTES = 1L << 30;
 
   static Task of(String model, @Nullable Path data, long seed, @Nullable Integer wanted) {
     requireModel(model);
@@ -89,12 +91,18 @@ record PictureTask(
     return 1;
   }
 
-  /// SGD with momentum 0.9 and weight decay 1e-4.
+  /// SGD with momentum 0.9 and weight decay 1e-4. A GPU keeps sets that are not too large in its
+  /// memory.
   @Override
-  public void configure(Trainer trainer, double rate) {
+  public void configure(Trainer trainer, Device device, double rate) {
     trainer
         .optimizer(Optimizer.sgd(rate).momentum(0.9).weightDecay(1e-4))
         .augment(augmentation.toArray(Augmentation[]::new));
+    Dataset train = split.train();
+    long bytes = (long) train.size() * train.image().elements();
+    if (device.name().equals("cuda") && bytes <= MOST_RESIDENT_BYTES) {
+      trainer.resident();
+    }
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.Device;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Net;
@@ -44,8 +45,8 @@ interface Task {
   /// The learning rate that usually works.
   double learningRate();
 
-  /// Gives the trainer the task's habits.
-  void configure(Trainer trainer, double rate);
+  /// Gives the trainer, which works on `device`, the task's habits.
+  void configure(Trainer trainer, Device device, double rate);
 
   /// Trains and evaluates.
   History fit(Trainer trainer, Span length);

@@ -151,7 +151,7 @@ final class TrainCommand implements Callable<Integer> {
           task.sizes(),
           device.description());
       out.flush();
-      task.configure(trainer, rate);
+      task.configure(trainer, device, rate);
       trainer.schedule(warmedCosine()).seed(seed).watch(progress);
       if (patience != null) {
         trainer.stopEarly(EarlyStopping.patience(patience).restoreBest());
