@@ -71,7 +71,7 @@ class CudaLibraryTest {
   }
 
   private static void assertRefused(String output, String... parts) {
-    assertTrue(output.startsWith("best cpu\nrefused "), output);
+    assertTrue(output.contains("best cpu\nrefused "), output); // the JVM may warn before
     for (String part : parts) {
       assertTrue(output.contains(part), () -> "expected \"" + part + "\" in\n" + output);
     }

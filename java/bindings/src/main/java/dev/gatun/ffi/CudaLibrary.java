@@ -62,7 +62,7 @@ public final class CudaLibrary {
         System.load(file.toString());
         return Optional.of(file);
       } catch (UnsatisfiedLinkError error) {
-        tried.add(file + ": " + error.getMessage());
+        tried.add(String.valueOf(error.getMessage()));
         return Optional.empty();
       }
     }
@@ -85,8 +85,9 @@ public final class CudaLibrary {
       }
       return text.append("\n  What to do: put the jar gatun-bindings with classifier ")
           .append(platform.name())
-          .append(
-              "-cuda on the class path (on the module path,\n    with --add-modules dev.gatun.natives.cuda), or name the file in the environment variable ")
+          .append("-cuda on the class path (on the module path,\n")
+          .append("    with --add-modules dev.gatun.natives.cuda), or name the file in the")
+          .append(" environment variable ")
           .append(VARIABLE)
           .toString();
     }
