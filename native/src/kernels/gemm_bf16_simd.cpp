@@ -24,6 +24,8 @@ struct ByParts {  // any processor: two multiply-adds of f32. Here bf16 saves me
   static constexpr int max_adjacent(int) { return 4; }
   struct Columns {
     V low, high;
+    HWY_INLINE Columns() {}  // an implicit one would not be for the target
+    HWY_INLINE Columns(V l, V h) : low(l), high(h) {}
   };
   static HWY_INLINE Columns load(const uint32_t* b) {
     const hn::RebindToUnsigned<D> bits;
