@@ -4,6 +4,7 @@ import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Memory;
+import dev.gatun.backend.PictureChange;
 import dev.gatun.backend.Program;
 import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
@@ -69,6 +70,8 @@ final class DowncallProbe {
         operands[i] = new Backend.Adam(0, 0, 1, 0, false);
       } else if (type == Backend.Adaptive.class) {
         operands[i] = new Backend.Adaptive(Backend.AdaptiveRule.LION, 0, 0, 1, 0, false);
+      } else if (type == PictureChange.class) {
+        operands[i] = PictureChange.NONE;
       } else if (type == List.class) {
         operands[i] = List.of();
       } else if (type.isEnum()) {

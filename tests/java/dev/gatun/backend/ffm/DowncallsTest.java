@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 /// is one downcall.
 class DowncallsTest {
   private static final Set<String> NOUNS =
-      Set.of("abi", "last", "device", "simd", "buffer", "tensor", "stream", "program");
+      Set.of("abi", "last", "cuda", "device", "simd", "buffer", "tensor", "stream", "program");
 
   @Test
   void everyInstruction_isOneDowncallOfItsName() throws Exception {
