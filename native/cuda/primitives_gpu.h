@@ -25,10 +25,10 @@ struct Global {
   template <typename U>
   requires(!std::is_same_v<T, U>) __host__ __device__ Global(Global<U> other) : data(other.data) {}
 
-  __device__ explicit operator bool() const { return data != nullptr; }
+  __host__ __device__ explicit operator bool() const { return data != nullptr; }
   __device__ T& operator[](int64_t i) const { return data[i]; }
   // From element i on.
-  __device__ Global at(int64_t i) const { return Global(data + i); }
+  __host__ __device__ Global at(int64_t i) const { return Global(data + i); }
   template <int N>
   __device__ auto load(int64_t i) const {
     return *reinterpret_cast<const Pack<std::remove_const_t<T>, N>*>(data + i);
