@@ -161,14 +161,14 @@ void recurrent_rows() {
       if (!back) {
         return [=, &v] {
           return gt_recurrent(stream, y, last, last_cell, saved, x, nullptr, u, nullptr, nullptr,
-                              nullptr, nullptr, nullptr, v.cell, GT_DIRECTION_FORWARD);
+                              nullptr, nullptr, nullptr, nullptr, v.cell, GT_DIRECTION_FORWARD, 0);
         };
       }
       gt_tensor dy = tensor(GT_F32, {T, B, H}), du = tensor(GT_F32, {v.gates * H, H});
       return [=, &v] {
-        return gt_recurrent_backward(stream, x, nullptr, du, nullptr, nullptr, nullptr, dy, nullptr,
-                                     nullptr, y, saved, nullptr, u, nullptr, nullptr, nullptr,
-                                     nullptr, v.cell, GT_DIRECTION_FORWARD);
+        return gt_recurrent_backward(stream, x, nullptr, du, nullptr, nullptr, nullptr, nullptr, dy,
+                                     nullptr, nullptr, y, saved, nullptr, u, nullptr, nullptr,
+                                     nullptr, nullptr, nullptr, v.cell, GT_DIRECTION_FORWARD, 0);
       };
     };
     row(name + " forward", "f32", flops, 0, [=] { return prepare(false); });

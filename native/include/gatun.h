@@ -352,24 +352,28 @@ GT_API gt_status gt_group_norm_backward(gt_stream stream, gt_tensor dx, gt_tenso
 #define GT_DIRECTION_BOTH 2    /* two cells, one in each direction */
 
 /* A recurrent layer along whole sequences, real: T steps, B sequences, H units, D directions, G gates, S saved values (cells in
- * their order: G = 1 1 1 2 3 3 4 4, S = 0 0 0 2 4 3 5 5). a_g = x_g + U_g (keep h).
+ * their order: G = 1 1 1 2 3 3 4 4, S = 0 0 0 2 4 3 5 5). a_g = x_g + U_g (keep h). With a gain it is x_g + N_g, N the products
+ * U (keep h) of all gates of a sequence after layer normalisation without an offset, (p - mean) / sqrt(variance + epsilon) gain;
+ * both GRUs normalise the products of their first two gates together and those of the last by themselves. S is G more then.
  *   y [T,B,D H]: the state after each step (INTERSECTION: its y). last [D,B,H]: the final state; last_cell: c of an LSTM.
- *   saved [T,B,D S H]: what the gradient needs; nullable, and NULL where S = 0.
+ *   saved [T,B,D S H]: what the gradient needs; nullable, and NULL where S = 0. With a gain U (keep h) comes last in it.
  *   x [T,B,D G H]: W input + b. skip [T,B,H] of INTERSECTION alone. weights U [D G H, H]. bias [D H], nullable, of GRU alone.
+ *   gain [D G H], nullable for no normalisation.
  *   first, first_cell [D,B,H], nullable for zeros: the state before the first step; first_cell of an LSTM alone.
  *   mask [T,B], nullable for ones: where it is 0 a step leaves the state as it is, which is also y (INTERSECTION: 0).
  *   keep [D,B,H], nullable for ones: multiplies the state where U reads it, such as a dropout mask. */
 GT_API gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved,
-                              gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first,
-                              gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction);
-/* The gradients of the former with respect to x, skip, weights, bias, first and first_cell, from those with respect to y, last and
- * last_cell (nullable for zeros). y and saved are what the forward instruction gave. dbias of GRU alone, nullable, as are
- * dfirst and dfirst_cell. */
+                              gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor gain,
+                              gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell,
+                              int32_t direction, double epsilon);
+/* The gradients of the former with respect to x, skip, weights, bias, gain, first and first_cell, from those with respect to y, last
+ * and last_cell (nullable for zeros). y and saved are what the forward instruction gave. dbias of GRU alone, nullable, as are
+ * dfirst and dfirst_cell; dgain where there is a gain, and only there. */
 GT_API gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias,
-                                       gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast,
-                                       gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights,
-                                       gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell,
-                                       int32_t direction);
+                                       gt_tensor dgain, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy,
+                                       gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip,
+                                       gt_tensor weights, gt_tensor gain, gt_tensor first, gt_tensor first_cell,
+                                       gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon);
 
 /* ---- Instructions: pooling --------------------------------------------------------------------------------------- */
 

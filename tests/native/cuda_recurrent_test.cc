@@ -14,13 +14,17 @@ struct Layer {
   int32_t direction;
   int64_t steps, batch, units;
   bool all;  // with everything that may be absent
+  bool normalised = false;
 
   CellForm form() const { return form_of(cell); }
   int64_t directions() const { return direction == GT_DIRECTION_BOTH ? 2 : 1; }
+  int64_t saved() const { return form().saved + (normalised ? form().gates : 0); }
 };
 
 // Sigmoids and hyperbolic tangents, carried on through the steps.
 constexpr double kUnits = 400;
+// Of layer norms: so much that no sequence whose products happen to be equal is blown up.
+constexpr double kEpsilon = 1e-2;
 
 // What a device has for a layer: bytes of shared memory for a block, and multiprocessors.
 struct Machine {
@@ -43,7 +47,7 @@ class CudaRecurrent : public CudaTest {
     SCOPED_TRACE(testing::Message()
                  << "cell " << static_cast<int32_t>(v.cell) << ", direction " << v.direction << ", "
                  << v.steps << " steps of " << v.batch << " sequences, " << v.units << " units"
-                 << (v.all ? ", all" : ""));
+                 << (v.all ? ", all" : "") << (v.normalised ? ", normalised" : ""));
     const int64_t D = v.directions(), H = v.units, T = v.steps, B = v.batch;
     const CellForm form = v.form();
     const auto cell = static_cast<int32_t>(v.cell);
@@ -56,21 +60,22 @@ class CudaRecurrent : public CudaTest {
     const Operand bias = operand(dtype, {D * H}, 5), first = operand(dtype, states, 6);
     const Operand first_cell = operand(dtype, states, 7), keep = operand(dtype, states, 8, 0, 1.5);
     const Operand y = empty(dtype, {T, B, D * H}), state = empty(dtype, states);
-    const Operand saved = empty(dtype, {T, B, D * form.saved * H});
+    const Operand saved = empty(dtype, {T, B, D * v.saved() * H});
+    const Operand gain = operand(dtype, {D * form.gates * H}, 14);
     const auto when = [](bool condition, gt_tensor tensor) { return condition ? tensor : nullptr; };
 
     std::vector<Operand> outputs = {y, state};
     if (form.has_cell) outputs.push_back(state);
-    if (form.saved > 0) outputs.push_back(saved);
-    expect_like_cpu(*cuda, cpu, outputs, {x, skip, weights, bias, first, first_cell, mask, keep},
-                    kUnits, [&](gt_stream s, const Handles& out, const Handles& in) {
-                      return gt_recurrent(
-                          s, out[0], out[1], when(form.has_cell, out[form.has_cell ? 2 : 0]),
-                          when(form.saved > 0, out.back()), in[0], when(form.has_skip, in[1]),
-                          in[2], when(v.all && form.has_bias, in[3]), when(v.all, in[4]),
-                          when(v.all && form.has_cell, in[5]), when(v.all, in[6]),
-                          when(v.all, in[7]), cell, v.direction);
-                    });
+    if (v.saved() > 0) outputs.push_back(saved);
+    expect_like_cpu(
+        *cuda, cpu, outputs, {x, skip, weights, bias, first, first_cell, mask, keep, gain}, kUnits,
+        [&](gt_stream s, const Handles& out, const Handles& in) {
+          return gt_recurrent(s, out[0], out[1], when(form.has_cell, out[form.has_cell ? 2 : 0]),
+                              when(v.saved() > 0, out.back()), in[0], when(form.has_skip, in[1]),
+                              in[2], when(v.all && form.has_bias, in[3]), when(v.normalised, in[8]),
+                              when(v.all, in[4]), when(v.all && form.has_cell, in[5]),
+                              when(v.all, in[6]), when(v.all, in[7]), cell, v.direction, kEpsilon);
+        });
 
     // y and saved need not come from the forward pass.
     const Operand some_saved = operand(dtype, saved.dims(), 9, 0.1, 0.9);
@@ -84,19 +89,21 @@ class CudaRecurrent : public CudaTest {
     };
     const size_t dskip = add(form.has_skip, skip.dims());
     const size_t dbias = add(v.all && form.has_bias, bias.dims());
+    const size_t dgain = add(v.normalised, gain.dims());
     const size_t dfirst = add(v.all, states), dfirst_cell = add(v.all && form.has_cell, states);
-    expect_like_cpu(
-        *cuda, cpu, outputs,
-        {dy, dlast, dlast_cell, some_y, some_saved, skip, weights, first, first_cell, mask, keep},
-        4 * kUnits, [&](gt_stream s, const Handles& out, const Handles& in) {
-          const auto given = [&](size_t which) { return when(which != 0, out[which]); };
-          return gt_recurrent_backward(
-              s, out[0], given(dskip), out[1], given(dbias), given(dfirst), given(dfirst_cell),
-              in[0], when(v.all, in[1]), when(v.all && form.has_cell, in[2]), in[3],
-              when(form.saved > 0, in[4]), when(form.has_skip, in[5]), in[6], when(v.all, in[7]),
-              when(v.all && form.has_cell, in[8]), when(v.all, in[9]), when(v.all, in[10]), cell,
-              v.direction);
-        });
+    expect_like_cpu(*cuda, cpu, outputs,
+                    {dy, dlast, dlast_cell, some_y, some_saved, skip, weights, first, first_cell,
+                     mask, keep, gain},
+                    4 * kUnits, [&](gt_stream s, const Handles& out, const Handles& in) {
+                      const auto given = [&](size_t which) { return when(which != 0, out[which]); };
+                      return gt_recurrent_backward(
+                          s, out[0], given(dskip), out[1], given(dbias), given(dgain),
+                          given(dfirst), given(dfirst_cell), in[0], when(v.all, in[1]),
+                          when(v.all && form.has_cell, in[2]), in[3], when(v.saved() > 0, in[4]),
+                          when(form.has_skip, in[5]), in[6], when(v.normalised, in[11]),
+                          when(v.all, in[7]), when(v.all && form.has_cell, in[8]),
+                          when(v.all, in[9]), when(v.all, in[10]), cell, v.direction, kEpsilon);
+                    });
   }
 };
 
@@ -106,6 +113,8 @@ TEST_F(CudaRecurrent, RunsEveryCell) {
       expect_agrees(dtype, {static_cast<Cell>(cell), GT_DIRECTION_FORWARD, 4, 3, 7, false});
       expect_agrees(dtype, {static_cast<Cell>(cell), GT_DIRECTION_REVERSE, 3, 2, 5, false});
       expect_agrees(dtype, {static_cast<Cell>(cell), GT_DIRECTION_BOTH, 5, 4, 6, true});
+      expect_agrees(dtype, {static_cast<Cell>(cell), GT_DIRECTION_REVERSE, 3, 3, 7, false, true});
+      expect_agrees(dtype, {static_cast<Cell>(cell), GT_DIRECTION_BOTH, 4, 3, 6, true, true});
     }
   }
 }
@@ -134,6 +143,10 @@ TEST_F(CudaRecurrent, RunsManyUnitsAndSequences) {
       expect_agrees(DType::F32, layer);
     }
   }
+  // A layer whose products are normalised has its launches wherever it might have had one.
+  open(kOneBlock);
+  expect_agrees(DType::F32, {Cell::GRU, GT_DIRECTION_BOTH, 2, 18, 40, true, true});
+  expect_agrees(DType::F32, {Cell::LSTM, GT_DIRECTION_FORWARD, 2, 17, 36, true, true});
   SCOPED_TRACE(kPieces.name);
   open(kPieces);
   expect_agrees(DType::F32, {Cell::LSTM, GT_DIRECTION_FORWARD, 2, 3, 136, true});
@@ -178,12 +191,12 @@ TEST_F(CudaRecurrent, HasTheSameBitsHoweverItsUnitsAreShared) {
       const auto when = [](bool given, gt_tensor tensor) { return given ? tensor : nullptr; };
       const gt_tensor skip = when(form.has_skip, x[2]), saved = when(S > 0, y[3]);
       ASSERT_OK(gt_recurrent(cuda->stream(), y[0], y[1], when(form.has_cell, y[2]), saved, x[0],
-                             skip, x[1], nullptr, x[3], nullptr, nullptr, x[5],
-                             static_cast<int32_t>(cell), GT_DIRECTION_FORWARD));
+                             skip, x[1], nullptr, nullptr, x[3], nullptr, nullptr, x[5],
+                             static_cast<int32_t>(cell), GT_DIRECTION_FORWARD, 0));
       ASSERT_OK(gt_recurrent_backward(cuda->stream(), y[4], when(form.has_skip, y[6]), y[5],
-                                      nullptr, y[7], nullptr, x[4], nullptr, nullptr, y[0], saved,
-                                      skip, x[1], x[3], nullptr, nullptr, x[5],
-                                      static_cast<int32_t>(cell), GT_DIRECTION_FORWARD));
+                                      nullptr, nullptr, y[7], nullptr, x[4], nullptr, nullptr, y[0],
+                                      saved, skip, x[1], nullptr, x[3], nullptr, nullptr, x[5],
+                                      static_cast<int32_t>(cell), GT_DIRECTION_FORWARD, 0));
       for (size_t k = 0; k < outputs.size(); ++k) {
         if (expected.size() == k) {
           expected.push_back(out[k].bytes());
@@ -199,6 +212,8 @@ TEST_F(CudaRecurrent, PassesStatesOnWithoutSteps) {
   for (const Cell cell : {Cell::TANH, Cell::GRU, Cell::LSTM, Cell::INTERSECTION}) {
     expect_agrees(DType::F32, {cell, GT_DIRECTION_FORWARD, 0, 3, 5, true});
     expect_agrees(DType::F32, {cell, GT_DIRECTION_BOTH, 2, 0, 5, true});
+    expect_agrees(DType::F32, {cell, GT_DIRECTION_FORWARD, 0, 3, 5, true, true});
+    expect_agrees(DType::F32, {cell, GT_DIRECTION_BOTH, 2, 0, 5, true, true});
   }
 }
 

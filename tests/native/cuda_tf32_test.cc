@@ -180,9 +180,9 @@ TEST_F(CudaTf32, RoundsInTheWeightGradientsOfRecurrentLayers) {
     Placed out(*cuda, {empty(DType::F32, sequence), empty(DType::F32, square)}, 0);
     const gt_tensor none = nullptr;
     EXPECT_OK(gt_recurrent_backward(cuda->stream(), out[0].tensor(), none, out[1].tensor(), none,
-                                    none, none, in[0].tensor(), none, none, in[1].tensor(), none,
-                                    none, in[2].tensor(), none, none, none, none, GT_CELL_TANH,
-                                    GT_DIRECTION_FORWARD));
+                                    none, none, none, in[0].tensor(), none, none, in[1].tensor(),
+                                    none, none, in[2].tensor(), none, none, none, none, none,
+                                    GT_CELL_TANH, GT_DIRECTION_FORWARD, 0));
     return std::pair(out[0].values(), out[1].values());
   };
   const auto [dx, exact] = slopes(GT_PRODUCTS_F32);

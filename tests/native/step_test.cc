@@ -245,13 +245,14 @@ TEST(TrainingStep, OfAGruTakesNothingFromTheSystem) {
   expect_to_take_nothing(s, [&] {
     EXPECT_OK(gt_matmul(stream, gate_rows, x, w.value, b.value, 0, 1, GT_ACTIVATION_NONE));
     EXPECT_OK(gt_recurrent(stream, y, last, nullptr, saved, gates, nullptr, u.value, bias.value,
-                           nullptr, nullptr, nullptr, nullptr, GT_CELL_GRU, GT_DIRECTION_FORWARD));
+                           nullptr, nullptr, nullptr, nullptr, nullptr, GT_CELL_GRU,
+                           GT_DIRECTION_FORWARD, 0));
     head.run(s, rows, d_rows);
     EXPECT_OK(gt_fill(stream, dy, 0));
     EXPECT_OK(gt_recurrent_backward(stream, d_gates, nullptr, u.gradient, bias.gradient, nullptr,
-                                    nullptr, dy, d_last, nullptr, y, saved, nullptr, u.value,
-                                    nullptr, nullptr, nullptr, nullptr, GT_CELL_GRU,
-                                    GT_DIRECTION_FORWARD));
+                                    nullptr, nullptr, dy, d_last, nullptr, y, saved, nullptr,
+                                    u.value, nullptr, nullptr, nullptr, nullptr, nullptr,
+                                    GT_CELL_GRU, GT_DIRECTION_FORWARD, 0));
     EXPECT_OK(gt_matmul(stream, w.gradient, d_gate_rows, x, nullptr, 1, 0, GT_ACTIVATION_NONE));
     EXPECT_OK(gt_reduce(stream, db_row, d_gate_rows, GT_REDUCE_SUM, 1));
     s.update();

@@ -12,12 +12,26 @@ namespace {
 
 using gatun::kernels::RecurrentSlopes;
 
+// Back through layer norm of the products, where there is a gain.
+template <typename T>
+struct BackwardNorm {
+  Global<const T> gain;
+  Global<T> dproducts, gain_terms;  // slopes of the products, and terms of the gain's, [T,B,D G H]
+  T epsilon;
+};
+
 template <typename T>
 struct BackwardStep : BackwardTensors<T> {
+  BackwardNorm<T> norm;
   Global<T> dh, dc;  // slopes of the states that a step has passed on, [D,B,H]
   Global<T> dreset;  // of GRU_RESET_BEFORE: slopes by way of r (keep h)
   int64_t n;         // the step; -1 ends in the first state
 
+  // Of the products.
+  __device__ T slope(int64_t t, int64_t b, int32_t d, int g, int64_t k) const {
+    if (!norm.gain) return BackwardTensors<T>::slope(t, b, d, g, k);
+    return norm.dproducts[this->layout.at(t, b, d, this->layout.gates, g) + k];
+  }
   // From the slopes that have come through the products of the step behind.
   __device__ void finish(const UnitPlace& p, T through) const {
     const int64_t at = this->layout.state(p.b, p.d) + p.i;
@@ -81,6 +95,35 @@ __global__ void reset_step_kernel(BackwardStep<T> s) {
   const ResetSlopes<T> slopes = s.reset_slopes(t, p, sums[0], h);
   s.put(t, p, 0, slopes.gate);
   s.dreset[l.state(p.b, p.d) + p.i] = slopes.read;
+}
+
+// Through the norm of the products of the gates [begin, end).
+template <typename T>
+__global__ void normalise_back_kernel(BackwardStep<T> s, int32_t begin, int32_t end) {
+  using Warp = Team<kWarp>;
+  const SequenceLayout& l = s.layout;
+  const int64_t count = (end - begin) * l.units;
+  for_each_sequence(l, [&](int64_t b, int32_t d) {
+    const int64_t t = l.step(d, s.n), at = l.at(t, b, d, l.gates, begin);
+    const Global<const T> p = s.saved.at(l.at(t, b, d, l.saved, l.cell_saved + begin));
+    const Global<const T> slopes =
+        s.inside && begin == 2 ? s.inside.at(l.at(t, b, d, 1, 0)) : s.dx.at(at);
+    const Global<const T> gain = s.norm.gain.at((int64_t{d} * l.gates + begin) * l.units);
+    const ProductNorm<T> normalised(p, count, s.norm.epsilon);
+    T sum = 0, by_value = 0;
+    for (int64_t i = Warp::member(); i < count; i += kWarp) {
+      const T slope = slopes[i], value = normalised(p[i]);
+      s.norm.gain_terms[at + i] = slope * value;
+      sum += gain[i] * slope;
+      by_value += gain[i] * slope * value;
+    }
+    sum = Warp::sum(sum) / static_cast<T>(count);
+    by_value = Warp::sum(by_value) / static_cast<T>(count);
+    for (int64_t i = Warp::member(); i < count; i += kWarp) {
+      s.norm.dproducts[at + i] = normalised.inverse_deviation() *
+                                 (gain[i] * slopes[i] - sum - normalised(p[i]) * by_value);
+    }
+  });
 }
 
 // What the weights have read: keep h, to read [D,T B,H], and times r to reset.
@@ -165,20 +208,27 @@ void weights_gradient(Queue& queue, const SequenceLayout& l, int64_t rows, Globa
 }
 
 template <typename T>
-void backward_by_steps(Queue& queue, const CellForm& form, const BackwardTensors<T>& tensors) {
+void backward_by_steps(Queue& queue, const CellForm& form, const BackwardTensors<T>& tensors,
+                       const BackwardNorm<T>& norm) {
   const SequenceLayout& layout = tensors.layout;
   const int64_t states = layout.states();
-  BackwardStep<T> step{tensors, queue.scratch<T>(states), {}, {}, 0};
+  BackwardStep<T> step{tensors, norm, queue.scratch<T>(states), {}, {}, 0};
   queue.launch(start_kernel<T>, elements_grid(states), step.dh, tensors.dlast, states);
   if (form.has_cell) {
     step.dc = queue.scratch<T>(states);
     queue.launch(start_kernel<T>, elements_grid(states), step.dc, tensors.dlast_cell, states);
   }
   if (form.second_product != 0) step.dreset = queue.scratch<T>(states);
-  const Grid grid = step_grid(layout);
+  const Grid grid = step_grid(layout), sequences = sequences_grid(layout);
+  const int32_t border = form.norm_border();
   for (step.n = layout.steps - 1; step.n >= tensors.last_step(); --step.n) {
     queue.launch(backward_step_kernel<T>, grid, step);
-    if (form.second_product != 0 && step.n >= 0) queue.launch(reset_step_kernel<T>, grid, step);
+    if (step.n < 0) break;
+    if (norm.gain && border < form.gates) {
+      queue.launch(normalise_back_kernel<T>, sequences, step, border, int32_t{form.gates});
+    }
+    if (form.second_product != 0) queue.launch(reset_step_kernel<T>, grid, step);
+    if (norm.gain) queue.launch(normalise_back_kernel<T>, sequences, step, int32_t{0}, border);
   }
 }
 
@@ -206,9 +256,16 @@ void backward(Queue& queue, const Sequence& sequence, const RecurrentSlopes& o) 
                              .dfirst = elements<T>(o.dfirst),
                              .dfirst_cell = elements<T>(o.dfirst_cell)};
   if (form.has_bias) tensors.inside = queue.scratch<T>(layout.directions * rows * layout.units);
+  BackwardNorm<T> norm{elements<const T>(o.gain), {}, {}, static_cast<T>(sequence.epsilon)};
+  if (norm.gain) {
+    norm.dproducts = queue.scratch<T>(layout.directions * form.gates * rows * layout.units);
+    norm.gain_terms = queue.scratch<T>(layout.directions * form.gates * rows * layout.units);
+  }
   bool done = false;
-  if constexpr (sizeof(T) == sizeof(float)) done = backward_in_one_launch(queue, form, tensors);
-  if (!done) backward_by_steps(queue, form, tensors);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    done = !norm.gain && backward_in_one_launch(queue, form, tensors);
+  }
+  if (!done) backward_by_steps(queue, form, tensors, norm);
   if (form.has_skip) {
     queue.launch(skip_kernel<T>, elements_grid(rows * layout.units), elements<T>(o.dskip), tensors);
   }
@@ -218,20 +275,25 @@ void backward(Queue& queue, const Sequence& sequence, const RecurrentSlopes& o) 
   if (form.second_product != 0) reset = queue.scratch<T>(read_count);
   queue.launch(read_kernel<T>, elements_grid(read_count), read, reset, tensors);
   const Global<T> dweights = elements<T>(o.dweights);
-  const Global<const T> slopes = tensors.dx;
-  const bool apart = form.has_bias || form.second_product != 0;
-  weights_gradient<T>(queue, layout, rows, dweights, 0, apart ? 2 : form.gates, slopes, 0,
-                      form.gates, read);
-  if (form.has_bias) {
+  const Global<const T> slopes = norm.gain ? norm.dproducts : tensors.dx;
+  const bool inside = form.has_bias && !norm.gain;
+  const int together = inside || form.second_product != 0 ? 2 : form.gates;
+  weights_gradient<T>(queue, layout, rows, dweights, 0, together, slopes, 0, form.gates, read);
+  if (inside) {
     weights_gradient<T>(queue, layout, rows, dweights, 2, 1, tensors.inside, 0, 1, read);
   } else if (form.second_product != 0) {
     weights_gradient<T>(queue, layout, rows, dweights, 2, 1, slopes, 2, form.gates, reset);
   }
-  if (o.dbias != nullptr) {
-    const int64_t columns = layout.directions * layout.units;
+  const auto sum_rows = [&](Global<T> sums, Global<const T> terms, int64_t columns) {
     queue.launch(sum_rows_kernel<T>,
-                 Grid{{static_cast<uint32_t>((columns + kWarp - 1) / kWarp)}, {kWarp, kDown}},
-                 elements<T>(o.dbias), Global<const T>(tensors.inside), rows, columns);
+                 Grid{{static_cast<uint32_t>((columns + kWarp - 1) / kWarp)}, {kWarp, kDown}}, sums,
+                 terms, rows, columns);
+  };
+  if (o.dbias != nullptr) {
+    sum_rows(elements<T>(o.dbias), tensors.inside, layout.directions * layout.units);
+  }
+  if (o.dgain != nullptr) {
+    sum_rows(elements<T>(o.dgain), norm.gain_terms, layout.directions * form.gates * layout.units);
   }
 }
 

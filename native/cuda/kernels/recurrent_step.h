@@ -1,9 +1,10 @@
 // What the steps of recurrent layers share: sums of products of a step's rows with weights, by
-// blocks of 16 sequences by 16 units.
+// blocks of 16 sequences by 16 units, and layer norm of these sums, by a warp for a sequence.
 #pragma once
 
 #include "cuda/kernels/recurrent_cells.h"
 #include "cuda/kernels/recurrent_tensors.h"
+#include "cuda/kernels/rows.h"
 #include "cuda/kernels/tile.h"
 
 namespace gatun::cuda {
@@ -70,6 +71,43 @@ __device__ void add_products(T (&sums)[gates], int64_t depth, const Row& row,
     }
     barrier();
   }
+}
+
+// Layer norm, but for its gain, of products that lie side by side: a sequence's of some gates.
+template <typename T>
+class ProductNorm {
+ public:
+  using Warp = Team<kWarp>;
+
+  // All threads of the warp call it.
+  __device__ ProductNorm(const Global<const T>& products, int64_t count, T epsilon) {
+    T sum = 0, squares = 0;
+    for (int64_t i = Warp::member(); i < count; i += kWarp) sum += products[i];
+    mean_ = Warp::sum(sum) / static_cast<T>(count);
+    for (int64_t i = Warp::member(); i < count; i += kWarp) {
+      const T apart = products[i] - mean_;
+      squares += apart * apart;
+    }
+    inverse_ = 1 / math::sqrt(Warp::sum(squares) / static_cast<T>(count) + epsilon);
+  }
+
+  __device__ T operator()(T product) const { return (product - mean_) * inverse_; }
+  __device__ T inverse_deviation() const { return inverse_; }
+
+ private:
+  T mean_, inverse_;
+};
+
+// Calls f(b, d) for each sequence and direction, a warp for each.
+template <typename F>
+__device__ void for_each_sequence(const SequenceLayout& l, const F& f) {
+  using Warp = Team<kWarp>;
+  for (int64_t row = Warp::row(); row < l.directions * l.batch; row += Warp::stride()) {
+    f(row % l.batch, static_cast<int32_t>(row / l.batch));
+  }
+}
+inline Grid sequences_grid(const SequenceLayout& l) {
+  return rows_grid(l.directions * l.batch, kWarp);
 }
 
 }  // namespace gatun::cuda

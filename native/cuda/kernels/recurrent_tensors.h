@@ -9,7 +9,8 @@ namespace gatun::cuda {
 // Where values lie in the tensors of a layer.
 struct SequenceLayout {
   int64_t steps, batch, units;
-  int32_t directions, gates, saved;
+  int32_t directions, gates;
+  int32_t saved, cell_saved;  // all that a unit saves, and the cell's part, which comes first
   bool first_reversed;
 
   explicit SequenceLayout(const Sequence& s)
@@ -18,7 +19,8 @@ struct SequenceLayout {
         units(s.units),
         directions(s.directions()),
         gates(s.form().gates),
-        saved(s.form().saved),
+        saved(s.saved()),
+        cell_saved(s.form().saved),
         first_reversed(s.reversed(0)) {}
 
   int64_t states() const { return directions * batch * units; }
@@ -75,7 +77,7 @@ struct ForwardTensors {
     if (!saved) return;
     GATUN_UNROLL
     for (int v = 0; v < kMostSaved; ++v) {
-      if (v < layout.saved) {
+      if (v < layout.cell_saved) {
         saved[layout.at(t, p.b, p.d, layout.saved, v) + p.i] = step.saved[v];
       }
     }
@@ -134,10 +136,10 @@ struct BackwardTensors {
     CellMemory<T> m{};
     GATUN_UNROLL
     for (int v = 0; v < kMostSaved; ++v) {
-      if (v < layout.saved) m.saved[v] = saved[layout.at(t, p.b, p.d, layout.saved, v) + p.i];
+      if (v < layout.cell_saved) m.saved[v] = saved[layout.at(t, p.b, p.d, layout.saved, v) + p.i];
     }
-    if (layout.saved == 0) m.y = y[layout.at(t, p.b, p.d, 1, 0) + p.i];
-    if (layout.saved > 0 && !form.has_cell) m.h = state(before, p);
+    if (layout.cell_saved == 0) m.y = y[layout.at(t, p.b, p.d, 1, 0) + p.i];
+    if (layout.cell_saved > 0 && !form.has_cell) m.h = state(before, p);
     if (form.has_cell && before >= 0) {
       m.c = saved[layout.at(before, p.b, p.d, layout.saved, kSavedState) + p.i];
     } else if (form.has_cell && first_cell) {

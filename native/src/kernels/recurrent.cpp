@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernels/layer_norm_simd.h"
 #include "kernels/recurrent_engine.h"
 #include "kernels/recurrent_naive.h"
 #include "kernels/recurrent_simd.h"
@@ -63,7 +64,9 @@ class Task {
       work += state;
     }
     spare_ = work;
-    product_ = work + state * plan.form.saved;
+    product_ = work + state * s_.saved();
+    offsets_ = product_ + plan.chunks.most() * plan.product_size;
+    if (s_.normalised) std::fill_n(offsets_, plan.form.gates * s_.units, 0.0f);
   }
 
   void run() {
@@ -101,15 +104,32 @@ class Task {
     };
     CellStep step{.cell = s_.cell, .rows = rows_};
     step.mask = o_.mask == nullptr ? nullptr : o_.mask + t * s_.batch + first_;
-    const int phases = form.second_product == 0 ? 1 : 2;
-    for (step.phase = 0; step.phase < phases; ++step.phase) {
+    Part saved;
+    if (o_.saved != nullptr) {
+      saved = {o_.saved + place(s_.saved()), D * s_.saved() * H, H};
+    } else if (phases() == 2 || s_.normalised) {
+      saved = {spare_, s_.saved() * H, H};
+    }
+    for (step.phase = 0; step.phase < phases(); ++step.phase) {
       const int begin = step.phase == 0 ? 0 : form.second_product;
-      const int end = phases == 2 && step.phase == 0 ? form.second_product : form.gates;
-      for (int64_t block = 0; block < plan_.units.count(); ++block) {
+      const int end = phases() == 2 && step.phase == 0 ? form.second_product : form.gates;
+      const float* from = step.phase == 0 ? read : reset_;
+      // Normalising needs the products of all units; else those of a block stay in cache.
+      const int64_t blocks = s_.normalised ? 1 : plan_.units.count();
+      if (s_.normalised) normalised_products(from, begin, end, saved, step.mask);
+      for (int64_t block = 0; block < blocks; ++block) {
         const int64_t u = plan_.units.start(block);
-        step.units = plan_.units.columns(block);
-        multiply(step.phase == 0 ? read : reset_, block, begin, end);
-        step.product = {product_, plan_.product_size, plan_.units.width(block)};
+        if (s_.normalised) {
+          step.units = H;
+          step.product = {product_, plan_.product_size, H};
+        } else {
+          step.units = plan_.units.columns(block);
+          step.product = {product_, plan_.product_size, plan_.units.width(block)};
+          for (int gate = begin; gate < end; ++gate) {
+            multiply(from, block, gate, product_ + (gate - begin) * plan_.units.width(block),
+                     plan_.product_size);
+          }
+        }
         step.x = {o_.x + place(form.gates) + u, D * form.gates * H, H};
         step.h = {h_ + u, H};
         step.read = {read + u, H};
@@ -119,34 +139,61 @@ class Task {
         step.y = {o_.y + place(1) + u, D * H};
         if (form.has_skip) step.skip = {o_.skip + (t * s_.batch + first_) * H + u, H};
         if (o_.bias != nullptr) step.bias = o_.bias + d_ * H + u;
-        if (o_.saved != nullptr) {
-          step.saved = {o_.saved + place(form.saved) + u, D * form.saved * H, H};
-        } else if (phases == 2) {
-          step.saved = {spare_ + u, form.saved * H, H};
-        }
+        if (saved.at != nullptr) step.saved = {saved.at + u, saved.row, H};
         cell_step(step);
       }
     }
   }
 
-  // The products of the gates [begin, end) of a block of units, side by side.
-  void multiply(const float* read, int64_t block, int begin, int end) {
-    const int64_t H = s_.units, width = plan_.units.width(block);
-    for (int gate = begin; gate < end; ++gate) {
-      float* y = product_ + (gate - begin) * width;
-      if (plan_.packs) {
-        multiply_rows(*plan_.kernels, plan_.units.vectors(block), read, H, rows_,
-                      weights_ + plan_.panel_at(d_, block, gate), width, H, y, plan_.product_size,
-                      plan_.units.columns(block), false);
-      } else {
-        multiply_by_dots(
-            read, o_.weights + ((d_ * plan_.form.gates + gate) * H + plan_.units.start(block)) * H,
-            y, plan_.units.columns(block));
+  int phases() const { return plan_.form.second_product == 0 ? 1 : 2; }
+
+  // The products of the gates [begin, end), to the saved values, and what layer normalisation makes
+  // of them, side by side in product_.
+  void normalised_products(const float* read, int begin, int end, const Part& saved,
+                           const float* mask) {
+    const int64_t H = s_.units;
+    const int border = std::min(end, std::max(begin, plan_.form.norm_border()));
+    float* raw = saved.at + (plan_.form.saved + begin) * H;
+    for (int64_t block = 0; block < plan_.units.count(); ++block) {
+      for (int gate = begin; gate < end; ++gate) {
+        multiply(read, block, gate, raw + (gate - begin) * H + plan_.units.start(block), saved.row);
       }
+    }
+    for (int64_t r = 0; r < rows_; ++r, raw += saved.row) {
+      if (mask != nullptr && mask[r] == 0) {
+        std::fill_n(raw, (end - begin) * H, 0.0f);
+        continue;
+      }
+      float* y = product_ + r * plan_.product_size;
+      normalise(y, raw, begin, border);
+      normalise(y + (border - begin) * H, raw + (border - begin) * H, border, end);
     }
   }
 
-  void multiply_by_dots(const float* read, const float* weights, float* y, int64_t columns) {
+  void normalise(float* y, const float* x, int begin, int end) {
+    if (begin == end) return;
+    const int64_t H = s_.units;
+    float mean, inv_std;
+    layer_norm_rows(y, &mean, &inv_std, x, o_.gain + (d_ * plan_.form.gates + begin) * H, offsets_,
+                    1, (end - begin) * H, s_.epsilon, false);
+  }
+
+  // y[r][0..columns) of a row's distance y_row: the products of a gate's units in a block.
+  void multiply(const float* read, int64_t block, int gate, float* y, int64_t y_row) {
+    const int64_t H = s_.units;
+    if (plan_.packs) {
+      multiply_rows(*plan_.kernels, plan_.units.vectors(block), read, H, rows_,
+                    weights_ + plan_.panel_at(d_, block, gate), plan_.units.width(block), H, y,
+                    y_row, plan_.units.columns(block), false);
+    } else {
+      multiply_by_dots(
+          read, o_.weights + ((d_ * plan_.form.gates + gate) * H + plan_.units.start(block)) * H, y,
+          y_row, plan_.units.columns(block));
+    }
+  }
+
+  void multiply_by_dots(const float* read, const float* weights, float* y, int64_t y_row,
+                        int64_t columns) {
     const MicroKernels& kernels = *plan_.kernels;
     const int64_t H = s_.units;
     const float* a_rows[kMaxDotRows];
@@ -162,7 +209,7 @@ class Task {
         const auto count = std::min<int64_t>(kernels.dot_rows, rows_ - r);
         for (int64_t i = 0; i < count; ++i) {
           a_rows[i] = read + (r + i) * H;
-          y_rows[i] = y + (r + i) * plan_.product_size + j;
+          y_rows[i] = y + (r + i) * y_row + j;
         }
         kernels.dot[count][some](tile);
       }
@@ -176,7 +223,7 @@ class Task {
   const int d_;
   const int64_t first_, rows_;
   float *h_, *new_h_, *c_, *read_, *reset_;  // [rows][units]
-  float *spare_, *product_;
+  float *spare_, *product_, *offsets_;
 };
 
 }  // namespace
@@ -184,9 +231,10 @@ class Task {
 void recurrent(Launcher& launcher, const Sequence& s, const RecurrentTensors& o) {
   const auto operands = [&]<typename T>() {
     return RecurrentOperands<T>{
-        data_of<T>(o.y),     data_of<T>(o.last),       data_of<T>(o.last_cell), data_of<T>(o.saved),
-        data_of<T>(o.x),     data_of<T>(o.skip),       data_of<T>(o.weights),   data_of<T>(o.bias),
-        data_of<T>(o.first), data_of<T>(o.first_cell), data_of<T>(o.mask),      data_of<T>(o.keep)};
+        data_of<T>(o.y),    data_of<T>(o.last),  data_of<T>(o.last_cell),  data_of<T>(o.saved),
+        data_of<T>(o.x),    data_of<T>(o.skip),  data_of<T>(o.weights),    data_of<T>(o.bias),
+        data_of<T>(o.gain), data_of<T>(o.first), data_of<T>(o.first_cell), data_of<T>(o.mask),
+        data_of<T>(o.keep)};
   };
   if (o.y->dtype == DType::F32) return run_sequence(launcher, s, operands.operator()<float>());
   launcher.parallel(1, [s, all = operands.operator()<double>()](const Context&, int64_t) {
@@ -204,9 +252,10 @@ void run_sequence(Launcher& launcher, const Sequence& s, const RecurrentOperands
             .chunks = RowChunks(s, launcher.workers()),
             .units = Panels(kernels, s.units)};
   plan.packs = s.steps >= kLeastStepsToPack;
-  plan.product_size = plan.form.gates * plan.units.width(0);
+  plan.product_size = plan.form.gates *
+                      (s.normalised ? std::max(s.units, plan.units.width(0)) : plan.units.width(0));
   const int64_t state = plan.chunks.most() * s.units;
-  plan.task_size = state * (5 + plan.form.saved) + plan.chunks.most() * plan.product_size;
+  plan.task_size = state * (5 + s.saved()) + (plan.chunks.most() + 1) * plan.product_size;
   plan.work = launcher.scratch<float>(plan.chunks.tasks() * plan.task_size);
   if (plan.packs) {
     plan.weights = launcher.scratch<float>(s.directions() * plan.form.gates *

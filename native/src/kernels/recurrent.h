@@ -32,6 +32,9 @@ struct CellForm {
   bool has_skip = false;   // reads the input itself, and has an output apart from its state
   bool has_bias = false;   // an offset inside the reset gate
   int second_product = 0;  // the gates from here on read the state times the reset gate; 0: none
+
+  // The gates before this one are normalised together, and so are those from it on.
+  constexpr int norm_border() const { return has_bias || second_product != 0 ? 2 : gates; }
 };
 
 constexpr CellForm form_of(Cell cell) {
@@ -58,8 +61,12 @@ struct Sequence {
   Cell cell;
   Direction direction;
   int64_t steps, batch, units;
+  bool normalised = false;  // there is a gain
+  double epsilon = 0;
 
   CellForm form() const { return form_of(cell); }
+  // Values per unit and step that the gradient reads; with a gain the products come last.
+  int saved() const { return form().saved + (normalised ? form().gates : 0); }
   int directions() const { return direction == Direction::BOTH ? 2 : 1; }
   bool reversed(int d) const { return direction == Direction::REVERSE || d == 1; }
   // The step that comes `i`-th in direction d.
@@ -75,25 +82,26 @@ T* data_of(const Tensor* tensor) {
 template <typename T>
 struct RecurrentOperands {
   T *y, *last, *last_cell, *saved;
-  const T *x, *skip, *weights, *bias, *first, *first_cell, *mask, *keep;
+  const T *x, *skip, *weights, *bias, *gain, *first, *first_cell, *mask, *keep;
 };
 
 template <typename T>
 struct RecurrentGradients {
-  T *dx, *dskip, *dweights, *dbias, *dfirst, *dfirst_cell;
-  const T *dy, *dlast, *dlast_cell, *y, *saved, *skip, *weights, *first, *first_cell, *mask, *keep;
+  T *dx, *dskip, *dweights, *dbias, *dgain, *dfirst, *dfirst_cell;
+  const T *dy, *dlast, *dlast_cell, *y, *saved, *skip, *weights, *gain, *first, *first_cell, *mask,
+      *keep;
 };
 
 // The same as tensors, all of y's type.
 struct RecurrentTensors {
   const Tensor *y, *last, *last_cell, *saved;
-  const Tensor *x, *skip, *weights, *bias, *first, *first_cell, *mask, *keep;
+  const Tensor *x, *skip, *weights, *bias, *gain, *first, *first_cell, *mask, *keep;
 };
 
 struct RecurrentSlopes {
-  const Tensor *dx, *dskip, *dweights, *dbias, *dfirst, *dfirst_cell;
-  const Tensor *dy, *dlast, *dlast_cell, *y, *saved, *skip, *weights, *first, *first_cell, *mask,
-      *keep;
+  const Tensor *dx, *dskip, *dweights, *dbias, *dgain, *dfirst, *dfirst_cell;
+  const Tensor *dy, *dlast, *dlast_cell, *y, *saved, *skip, *weights, *gain, *first, *first_cell,
+      *mask, *keep;
 };
 
 void recurrent(Launcher& launcher, const Sequence& sequence, const RecurrentTensors& o);

@@ -1,3 +1,4 @@
+#include "kernels/layer_norm_simd.h"
 #include "kernels/matmul.h"
 #include "kernels/recurrent_engine.h"
 #include "kernels/recurrent_naive.h"
@@ -18,9 +19,13 @@ struct Plan {
   // [direction][T,B,H]: the state as the weights read it; and, of cells with a reset gate, that
   // state times the gate, or the gradient of what the gate multiplies.
   Scratch<float> read = {}, inside = {};
+  // Where there is a gain, [direction][T,B,G H]: the slopes of the products, and the terms of
+  // dgain.
+  Scratch<float> dproducts = {}, gain_terms = {};
 
   bool has_inside() const { return form.has_bias || form.second_product != 0; }
   int64_t states() const { return s.steps * s.batch * s.units; }
+  int64_t products() const { return form.gates * states(); }
 };
 
 void pack_panel(const Plan& plan, const Context& context, int64_t panel) {
@@ -46,6 +51,12 @@ class Task {
     dread_ = work + 2 * state;
     zeros_ = work + 3 * state;
     std::fill_n(zeros_, s_.units, 0.0f);
+    if (!s_.normalised) return;
+    dproducts_ = context.at(plan.dproducts) + d * plan.products();
+    gain_terms_ = context.at(plan.gain_terms) + d * plan.products();
+    normal_ = zeros_ + s_.units;
+    offsets_ = normal_ + plan.form.gates * s_.units;
+    std::fill_n(offsets_, plan.form.gates * s_.units, 0.0f);
   }
 
   void run() {
@@ -83,7 +94,7 @@ class Task {
     }
     const int64_t t = s_.step(d_, n - 1);
     if (!saved) return values(o_.y, t, 1);
-    ConstPart state = values(o_.saved, t, plan_.form.saved);
+    ConstPart state = values(o_.saved, t, s_.saved());
     state.at += kSavedState * H;
     return state;
   }
@@ -106,7 +117,7 @@ class Task {
     g.read = {read, H};
     if (o_.dy != nullptr) g.dy = values(o_.dy, t, 1);
     g.y = values(o_.y, t, 1);
-    if (form.saved > 0) g.saved = values(o_.saved, t, form.saved);
+    if (s_.saved() > 0) g.saved = values(o_.saved, t, s_.saved());
     float* dx = o_.dx + place(t, form.gates);
     const int64_t dx_row = D * form.gates * H;
     g.dx = {dx, dx_row, H};
@@ -127,28 +138,52 @@ class Task {
     // What the weights read gets its gradient apart if dropout or another phase changes it.
     const bool apart = keep != nullptr || form.second_product != 0;
     float* to = apart ? dread_ : dh_;
+    const auto slopes = [&](int gate) { return ConstPart(dx + gate * H, dx_row); };
     if (form.second_product != 0) {
-      flow(dx + form.second_product * H, dx_row, form.second_product, form.gates, to, false);
+      flow(t, slopes(form.second_product), form.second_product, form.gates, to, false);
       g.phase = 1;
       cell_gradient(g);
-      flow(dx, dx_row, 0, form.second_product, to, true);
+      flow(t, slopes(0), 0, form.second_product, to, true);
     } else if (form.has_bias) {
-      flow(dx, dx_row, 0, 2, to, !apart);
-      flow(inside, H, 2, 3, to, true);
+      flow(t, slopes(0), 0, 2, to, !apart);
+      flow(t, {inside, H}, 2, 3, to, true);
     } else {
-      flow(dx, dx_row, 0, form.gates, to, !apart);
+      flow(t, slopes(0), 0, form.gates, to, !apart);
     }
     if (apart) add_product(dh_, dread_, keep, rows_ * H);
   }
 
-  // to = or += the slopes of the gates [begin, end), side by side, times their weights.
-  void flow(const float* slopes, int64_t row, int begin, int end, float* to, bool accumulate) {
+  // to = or += the slopes of the gates [begin, end) of step t, which lie side by side, by way of
+  // layer normalisation if there is one, times their weights.
+  void flow(int64_t t, const ConstPart& from, int begin, int end, float* to, bool accumulate) {
     const int64_t H = s_.units;
+    const float* slopes = from.at;
+    int64_t row = from.row;
+    if (s_.normalised) {
+      normalise_back(t, from, begin, end);
+      row = plan_.form.gates * H;
+      slopes = dproducts_ + (t * s_.batch + first_) * row + begin * H;
+    }
     for (int64_t block = 0; block < plan_.units.count(); ++block) {
       const int64_t width = plan_.units.width(block), start = plan_.units.start(block);
       multiply_rows(*plan_.kernels, plan_.units.vectors(block), slopes, row, rows_,
                     weights_ + plan_.form.gates * H * start + begin * H * width, width,
                     (end - begin) * H, to + start, H, plan_.units.columns(block), accumulate);
+    }
+  }
+
+  // Of one row at a time, so that the sums for the gain are its terms.
+  void normalise_back(int64_t t, const ConstPart& slopes, int begin, int end) {
+    const int64_t H = s_.units, count = (end - begin) * H, at = plan_.form.gates * H;
+    const float* gain = o_.gain + d_ * at + begin * H;
+    const ConstPart saved = values(o_.saved, t, s_.saved());
+    for (int64_t r = 0; r < rows_; ++r) {
+      const float* p = saved.row_at(r) + (plan_.form.saved + begin) * H;
+      const int64_t to = (t * s_.batch + first_ + r) * at + begin * H;
+      float mean, inv_std;
+      layer_norm_rows(normal_, &mean, &inv_std, p, gain, offsets_, 1, count, s_.epsilon, false);
+      layer_norm_backward_rows(dproducts_ + to, gain_terms_ + to, normal_, slopes.row_at(r), p,
+                               &mean, &inv_std, gain, 1, count, false);
     }
   }
 
@@ -158,8 +193,10 @@ class Task {
   const int d_;
   const int64_t first_, rows_;
   const float* weights_;
-  float *read_, *inside_;              // [T,B,H]
-  float *dh_, *dc_, *dread_, *zeros_;  // [rows][units], and one row
+  float *read_, *inside_;                               // [T,B,H]
+  float *dh_, *dc_, *dread_, *zeros_;                   // [rows][units], and one row
+  float *dproducts_ = nullptr, *gain_terms_ = nullptr;  // [T,B,G H]
+  float *normal_ = nullptr, *offsets_ = nullptr;        // [G H]
 };
 
 // dweights of one direction: the sum over steps and sequences is the inner sum of one large
@@ -170,11 +207,12 @@ void weights_gradient(Launcher& launcher, const Plan& plan, int d) {
   const int64_t H = s.units, rows = s.steps * s.batch;
   const float* dx = plan.o.dx + d * form.gates * H;
   float* dweights = plan.o.dweights + d * form.gates * H * H;
-  const auto of_direction = [&](Scratch<float> place) {
-    place.byte_offset += d * plan.states() * static_cast<int64_t>(sizeof(float));
+  const auto behind = [](Scratch<float> place, int64_t count) {
+    place.byte_offset += count * static_cast<int64_t>(sizeof(float));
     return place;
   };
-  const int apart = form.has_bias ? 2 : form.second_product != 0 ? form.second_product : form.gates;
+  const auto of_direction = [&](Scratch<float> place) { return behind(place, d * plan.states()); };
+  const int apart = form.norm_border();
   Product product{.y = dweights,
                   .a = dx,
                   .M = apart * H,
@@ -183,32 +221,42 @@ void weights_gradient(Launcher& launcher, const Plan& plan, int d) {
                   .layout = {.transpose_a = true},
                   .a_row = s.directions() * form.gates * H,
                   .b_scratch = of_direction(plan.read)};
+  const Scratch<float> dproducts = behind(plan.dproducts, d * plan.products());
+  if (s.normalised) {
+    product.a_scratch = dproducts;
+    product.a_row = form.gates * H;
+  }
   multiply(launcher, product);
   if (apart == form.gates) return;
   product.y = dweights + apart * H * H;
   product.M = H;
-  if (form.has_bias) {
+  if (s.normalised) {
+    product.a_scratch = behind(dproducts, apart * H);
+  } else if (form.has_bias) {
     product.a_row = 0;
     product.a_scratch = of_direction(plan.inside);
   } else {
     product.a = dx + apart * H;
-    product.b_scratch = of_direction(plan.inside);
   }
+  if (!form.has_bias) product.b_scratch = of_direction(plan.inside);
   multiply(launcher, product);
 }
 
-void bias_gradient(Launcher& launcher, const Plan& plan) {
-  constexpr int64_t kUnits = 64;
-  const int64_t H = plan.s.units, blocks = (H + kUnits - 1) / kUnits;
+// sums [D, columns] of terms [direction][T B, columns] over the rows.
+void sum_rows(Launcher& launcher, const Plan& plan, float* sums, Scratch<float> terms,
+              int64_t columns) {
+  constexpr int64_t kColumns = 64;
+  const int64_t blocks = (columns + kColumns - 1) / kColumns, rows = plan.s.steps * plan.s.batch;
   launcher.parallel(plan.s.directions() * blocks, [=](const Context& context, int64_t task) {
-    const int64_t d = task / blocks, u = task % blocks * kUnits, count = std::min(kUnits, H - u);
-    const float* inside = context.at(plan.inside) + d * plan.states() + u;
-    double sums[kUnits] = {};
-    for (int64_t row = 0; row < plan.s.steps * plan.s.batch; ++row, inside += H) {
-      for (int64_t i = 0; i < count; ++i) sums[i] += inside[i];
+    const int64_t d = task / blocks, c = task % blocks * kColumns;
+    const int64_t count = std::min(kColumns, columns - c);
+    const float* from = context.at(terms) + d * rows * columns + c;
+    double of_columns[kColumns] = {};
+    for (int64_t row = 0; row < rows; ++row, from += columns) {
+      for (int64_t i = 0; i < count; ++i) of_columns[i] += from[i];
     }
     for (int64_t i = 0; i < count; ++i) {
-      plan.o.dbias[d * H + u + i] = static_cast<float>(sums[i]);
+      sums[d * columns + c + i] = static_cast<float>(of_columns[i]);
     }
   });
 }
@@ -218,12 +266,13 @@ void bias_gradient(Launcher& launcher, const Plan& plan) {
 void recurrent_backward(Launcher& launcher, const Sequence& s, const RecurrentSlopes& o) {
   const auto gradients = [&]<typename T>() {
     return RecurrentGradients<T>{
-        data_of<T>(o.dx),      data_of<T>(o.dskip),  data_of<T>(o.dweights),
-        data_of<T>(o.dbias),   data_of<T>(o.dfirst), data_of<T>(o.dfirst_cell),
-        data_of<T>(o.dy),      data_of<T>(o.dlast),  data_of<T>(o.dlast_cell),
-        data_of<T>(o.y),       data_of<T>(o.saved),  data_of<T>(o.skip),
-        data_of<T>(o.weights), data_of<T>(o.first),  data_of<T>(o.first_cell),
-        data_of<T>(o.mask),    data_of<T>(o.keep)};
+        data_of<T>(o.dx),          data_of<T>(o.dskip),      data_of<T>(o.dweights),
+        data_of<T>(o.dbias),       data_of<T>(o.dgain),      data_of<T>(o.dfirst),
+        data_of<T>(o.dfirst_cell), data_of<T>(o.dy),         data_of<T>(o.dlast),
+        data_of<T>(o.dlast_cell),  data_of<T>(o.y),          data_of<T>(o.saved),
+        data_of<T>(o.skip),        data_of<T>(o.weights),    data_of<T>(o.gain),
+        data_of<T>(o.first),       data_of<T>(o.first_cell), data_of<T>(o.mask),
+        data_of<T>(o.keep)};
   };
   if (o.y->dtype == DType::F32) {
     return run_sequence_backward(launcher, s, gradients.operator()<float>());
@@ -248,6 +297,11 @@ void run_sequence_backward(Launcher& launcher, const Sequence& s,
   if (plan.has_inside()) plan.inside = launcher.scratch<float>(D * plan.states());
   plan.weights = launcher.scratch<float>(D * plan.form.gates * H * plan.units.padded_columns());
   plan.task_size = 3 * plan.chunks.most() * H + H;
+  if (s.normalised) {
+    plan.dproducts = launcher.scratch<float>(D * plan.products());
+    plan.gain_terms = launcher.scratch<float>(D * plan.products());
+    plan.task_size += 2 * plan.form.gates * H;
+  }
   plan.work = launcher.scratch<float>(plan.chunks.tasks() * plan.task_size);
   launcher.parallel(D * plan.units.count(), [plan](const Context& context, int64_t panel) {
     pack_panel(plan, context, panel);
@@ -264,7 +318,8 @@ void run_sequence_backward(Launcher& launcher, const Sequence& s,
                       }
                     });
   for (int d = 0; d < D; ++d) weights_gradient(launcher, plan, d);
-  if (o.dbias != nullptr) bias_gradient(launcher, plan);
+  if (o.dbias != nullptr) sum_rows(launcher, plan, o.dbias, plan.inside, H);
+  if (o.dgain != nullptr) sum_rows(launcher, plan, o.dgain, plan.gain_terms, plan.form.gates * H);
 }
 
 }  // namespace gatun::kernels

@@ -20,6 +20,35 @@ inline double slope(Cell cell, double y) {
   return cell == Cell::RELU ? (y > 0 ? 1 : 0) : cell == Cell::SIGMOID ? y * (1 - y) : 1 - y * y;
 }
 
+// y = gain (p - mean) / sqrt(variance + epsilon).
+template <typename T>
+void normalise(double* y, const double* p, const T* gain, int64_t count, double epsilon) {
+  double mean = 0, variance = 0;
+  for (int64_t i = 0; i < count; ++i) mean += p[i] / count;
+  for (int64_t i = 0; i < count; ++i) variance += (p[i] - mean) * (p[i] - mean) / count;
+  for (int64_t i = 0; i < count; ++i)
+    y[i] = gain[i] * (p[i] - mean) / std::sqrt(variance + epsilon);
+}
+
+// From the slopes dy of what `normalise` made of p to those of p, over dy; adds to dgain.
+template <typename T>
+void normalise_back(double* dy, double* dgain, const double* p, const T* gain, int64_t count,
+                    double epsilon) {
+  double mean = 0, variance = 0, slopes = 0, by_value = 0;
+  for (int64_t i = 0; i < count; ++i) mean += p[i] / count;
+  for (int64_t i = 0; i < count; ++i) variance += (p[i] - mean) * (p[i] - mean) / count;
+  const double inverse = 1 / std::sqrt(variance + epsilon);
+  for (int64_t i = 0; i < count; ++i) {
+    const double value = (p[i] - mean) * inverse;
+    dgain[i] += dy[i] * value;
+    slopes += gain[i] * dy[i] / count;
+    by_value += gain[i] * dy[i] * value / count;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    dy[i] = inverse * (gain[i] * dy[i] - slopes - (p[i] - mean) * inverse * by_value);
+  }
+}
+
 // One sequence in one direction; `values` are doubles between steps.
 template <typename T>
 class Walk {
@@ -39,15 +68,15 @@ class Walk {
     }
   }
 
-  // Adds to dweights and dbias, which are sums over sequences; writes the rest.
-  void backward(const RecurrentGradients<T>& o, double* dweights, double* dbias) {
+  // Adds to dweights, dbias and dgain, which are sums over sequences; writes the rest.
+  void backward(const RecurrentGradients<T>& o, double* dweights, double* dbias, double* dgain) {
     const int64_t H = s_.units;
     std::vector<double>&dh = h_, &dc = c_;
     for (int64_t i = 0; i < H; ++i) {
       dh[i] = o.dlast == nullptr ? 0 : o.dlast[state() + i];
       dc[i] = o.dlast_cell == nullptr ? 0 : o.dlast_cell[state() + i];
     }
-    for (int64_t n = s_.steps - 1; n >= 0; --n) step_back(o, n, dweights, dbias);
+    for (int64_t n = s_.steps - 1; n >= 0; --n) step_back(o, n, dweights, dbias, dgain);
     for (int64_t i = 0; i < H; ++i) {
       if (o.dfirst != nullptr) o.dfirst[state() + i] = static_cast<T>(dh[i]);
       if (o.dfirst_cell != nullptr) o.dfirst_cell[state() + i] = static_cast<T>(dc[i]);
@@ -65,12 +94,12 @@ class Walk {
     const int64_t H = s_.units;
     const CellForm form = s_.form();
     const auto save = [&](int v, int64_t i, double value) {
-      if (o.saved != nullptr) o.saved[at(t, form.saved, v) + i] = static_cast<T>(value);
+      if (o.saved != nullptr) o.saved[at(t, s_.saved(), v) + i] = static_cast<T>(value);
     };
     if (o.mask != nullptr && o.mask[t * s_.batch + b_] == 0) {
       for (int64_t i = 0; i < H; ++i) {
         o.y[at(t, 1, 0) + i] = static_cast<T>(form.has_skip ? 0 : h_[i]);
-        for (int v = 0; v < form.saved; ++v) save(v, i, 0);
+        for (int v = 0; v < s_.saved(); ++v) save(v, i, 0);
         if (form.saved > kSavedState) save(kSavedState, i, form.has_cell ? c_[i] : h_[i]);
       }
       return;
@@ -83,21 +112,30 @@ class Walk {
       for (int64_t k = 0; k < H; ++k) sum += row[k] * from[k];
       return sum;
     };
-    for (int g = 0; g < form.gates; ++g) {
-      for (int64_t i = 0; i < H; ++i) {
-        a[g * H + i] = o.x[at(t, form.gates, g) + i];
-        if (form.second_product != 0 && g >= form.second_product) continue;
-        if (form.has_bias && g == 2) {
-          q[i] = product(g, i, u) + (o.bias == nullptr ? 0 : o.bias[d_ * H + i]);
-        } else {
-          a[g * H + i] += product(g, i, u);
-        }
+    // The products of the gates [begin, end), normalised if there is a gain.
+    const auto products = [&](int begin, int end, const std::vector<double>& from) {
+      std::vector<double> p((end - begin) * H);
+      for (int64_t i = 0; i < (end - begin) * H; ++i) p[i] = product(begin + i / H, i % H, from);
+      if (o.gain != nullptr && !p.empty()) {
+        for (int64_t i = 0; i < (end - begin) * H; ++i) save(form.saved + begin, i, p[i]);
+        const std::vector<double> raw = p;
+        normalise(p.data(), raw.data(), o.gain + (d_ * form.gates + begin) * H, (end - begin) * H,
+                  s_.epsilon);
       }
-    }
-    if (form.second_product != 0) {
+      return p;
+    };
+    const int border = form.norm_border();
+    std::vector<double> p = products(0, border, u);
+    for (int64_t i = 0; i < form.gates * H; ++i) a[i] = o.x[at(t, form.gates, 0) + i];
+    for (int64_t i = 0; i < border * H; ++i) a[i] += p[i];
+    if (form.has_bias) {
+      p = products(border, form.gates, u);
+      for (int64_t i = 0; i < H; ++i) q[i] = p[i] + (o.bias == nullptr ? 0 : o.bias[d_ * H + i]);
+    } else if (form.second_product != 0) {
       std::vector<double> reset(H);
       for (int64_t i = 0; i < H; ++i) reset[i] = sigmoid(a[i]) * u[i];
-      for (int64_t i = 0; i < H; ++i) a[2 * H + i] += product(2, i, reset);
+      p = products(border, form.gates, reset);
+      for (int64_t i = 0; i < H; ++i) a[2 * H + i] += p[i];
     }
     for (int64_t i = 0; i < H; ++i) {
       double y = 0;
@@ -151,7 +189,8 @@ class Walk {
     }
   }
 
-  void step_back(const RecurrentGradients<T>& o, int64_t n, double* dweights, double* dbias) {
+  void step_back(const RecurrentGradients<T>& o, int64_t n, double* dweights, double* dbias,
+                 double* dgain) {
     const int64_t H = s_.units, t = s_.step(d_, n);
     const int64_t before = n > 0 ? s_.step(d_, n - 1) : -1;
     const CellForm form = s_.form();
@@ -167,14 +206,14 @@ class Walk {
       return;
     }
     const auto saved = [&](int v, int64_t i) -> double {
-      return o.saved[at(t, form.saved, v) + i];
+      return o.saved[at(t, s_.saved(), v) + i];
     };
     std::vector<double> h(H), u(H), da(form.gates * H), dq(H), du(H), reset(H);
     for (int64_t i = 0; i < H; ++i) {
       if (before < 0) {
         h[i] = o.first == nullptr ? 0 : o.first[state() + i];
       } else {
-        h[i] = form.has_skip ? o.saved[at(before, form.saved, kSavedState) + i]
+        h[i] = form.has_skip ? o.saved[at(before, s_.saved(), kSavedState) + i]
                              : o.y[at(before, 1, 0) + i];
       }
       u[i] = o.keep == nullptr ? h[i] : h[i] * o.keep[state() + i];
@@ -206,7 +245,7 @@ class Walk {
           const double bent = std::tanh(saved(4, i));
           double c = 0;
           if (before >= 0) {
-            c = o.saved[at(before, form.saved, kSavedState) + i];
+            c = o.saved[at(before, s_.saved(), kSavedState) + i];
           } else if (o.first_cell != nullptr) {
             c = o.first_cell[state() + i];
           }
@@ -246,19 +285,33 @@ class Walk {
         }
       }
     };
+    // The slopes of the products of the gates [begin, end) from those of what was added to x.
+    const auto through_norm = [&](int begin, int end, const double* slopes) {
+      const int64_t count = (end - begin) * H, gate = (d_ * form.gates + begin) * H;
+      std::vector<double> dp(slopes, slopes + count), p(count);
+      if (o.gain != nullptr) {
+        for (int64_t i = 0; i < count; ++i) p[i] = saved(form.saved + begin, i);
+        normalise_back(dp.data(), dgain + gate, p.data(), o.gain + gate, count, s_.epsilon);
+      }
+      return dp;
+    };
+    const int border = form.norm_border();
+    std::vector<double> dp;
     if (form.second_product != 0) {
       std::vector<double> dreset(H);
-      flow(2, da.data() + 2 * H, reset, dreset);
+      dp = through_norm(border, form.gates, da.data() + 2 * H);
+      flow(2, dp.data(), reset, dreset);
       for (int64_t i = 0; i < H; ++i) {
         const double r = saved(0, i);
         da[i] = dreset[i] * u[i] * r * (1 - r);
         du[i] += dreset[i] * r;
       }
     }
-    for (int g = 0; g < form.gates; ++g) {
-      if (form.second_product != 0 && g >= form.second_product) continue;
-      const bool inside = form.has_bias && g == 2;
-      flow(g, inside ? dq.data() : da.data() + g * H, u, du);
+    dp = through_norm(0, border, da.data());
+    for (int g = 0; g < border; ++g) flow(g, dp.data() + g * H, u, du);
+    if (form.has_bias) {
+      dp = through_norm(border, form.gates, dq.data());
+      flow(2, dp.data(), u, du);
     }
     for (int64_t i = 0; i < H; ++i) {
       dh[i] += o.keep == nullptr ? du[i] : du[i] * o.keep[state() + i];
@@ -286,13 +339,15 @@ template <typename T>
 void recurrent_backward(const Sequence& s, const RecurrentGradients<T>& o) {
   const int64_t D = s.directions(), H = s.units;
   std::vector<double> dweights(D * s.form().gates * H * H), dbias(D * H);
+  std::vector<double> dgain(D * s.form().gates * H);
   for (int d = 0; d < D; ++d) {
     for (int64_t b = 0; b < s.batch; ++b) {
-      Walk<T>(s, d, b).backward(o, dweights.data(), dbias.data());
+      Walk<T>(s, d, b).backward(o, dweights.data(), dbias.data(), dgain.data());
     }
   }
   std::copy(dweights.begin(), dweights.end(), o.dweights);
   if (o.dbias != nullptr) std::copy(dbias.begin(), dbias.end(), o.dbias);
+  if (o.dgain != nullptr) std::copy(dgain.begin(), dgain.end(), o.dgain);
 }
 
 }  // namespace gatun::kernels::naive

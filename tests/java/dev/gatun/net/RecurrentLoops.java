@@ -54,15 +54,19 @@ final class RecurrentLoops {
     for (int gate = 0; gate < a.length; gate++) {
       a[gate] = product("inputWeight", d, gate, x);
     }
-    if (layer.options().contains(Option.LAYER_NORM)) {
-      normalise(a, d);
-    }
+    normalise(a, 0, a.length, "inputNorm", d);
     for (int gate = 0; gate < a.length; gate++) {
       add(a[gate], vector("bias", d, gate));
     }
     double[][] u = new double[a.length][];
     for (int gate = 0; gate < a.length; gate++) {
       u[gate] = product("recurrentWeight", d, gate, h);
+    }
+    boolean twoParts = layer.cell() == Cell.GRU || layer.cell() == Cell.GRU_RESET_BEFORE;
+    int border = twoParts ? 2 : u.length;
+    normalise(u, 0, border, "recurrentNorm", d);
+    if (layer.cell() == Cell.GRU) {
+      normalise(u, border, u.length, "recurrentNorm", d);
     }
     double[] out = new double[h.length];
     double[] next = new double[h.length];
@@ -72,7 +76,9 @@ final class RecurrentLoops {
       for (int i = 0; i < h.length; i++) {
         read[i] = sigmoid(a[0][i] + u[0][i]) * h[i];
       }
-      reset = product("recurrentWeight", d, 2, read);
+      u[2] = product("recurrentWeight", d, 2, read);
+      normalise(u, border, u.length, "recurrentNorm", d);
+      reset = u[2];
     }
     for (int i = 0; i < h.length; i++) {
       double s0 = a[0][i] + u[0][i];
@@ -111,23 +117,26 @@ final class RecurrentLoops {
     return layer.cell().hasSkip() ? out : next;
   }
 
-  /// All gates of a cell by their common mean and variance.
-  private void normalise(double[][] a, int d) {
-    int count = a.length * layer.units();
+  /// The gates from `begin` to `end` by their common mean and variance, if the layer has norms.
+  private void normalise(double[][] a, int begin, int end, String name, int d) {
+    if (!layer.options().contains(Option.LAYER_NORM)) {
+      return;
+    }
+    int count = (end - begin) * layer.units();
     double mean = 0;
-    for (double[] gate : a) {
-      for (double value : gate) {
+    for (int gate = begin; gate < end; gate++) {
+      for (double value : a[gate]) {
         mean += value / count;
       }
     }
     double variance = 0;
-    for (double[] gate : a) {
-      for (double value : gate) {
+    for (int gate = begin; gate < end; gate++) {
+      for (double value : a[gate]) {
         variance += (value - mean) * (value - mean) / count;
       }
     }
-    for (int gate = 0; gate < a.length; gate++) {
-      double[] gain = vector("norm", d, gate);
+    for (int gate = begin; gate < end; gate++) {
+      double[] gain = vector(name, d, gate);
       for (int i = 0; i < gain.length; i++) {
         a[gate][i] = gain[i] * (a[gate][i] - mean) / Math.sqrt(variance + 1e-5);
       }

@@ -2,6 +2,7 @@ package dev.gatun.net;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Cell;
 import dev.gatun.DType;
@@ -76,15 +77,79 @@ class RecurrentTest {
 
   @ParameterizedTest
   @EnumSource(Backends.class)
-  void layerNorm_isOfTheInputsProducts(Backends backend) {
-    for (Direction direction : Direction.values()) {
-      Recurrent layer = with(Recurrent.lstm(UNITS).layerNorm(), direction);
-      Tensor x = inputs(backend.device(), STEPS, 2);
-      Trace trace = trace(backend.device(), Map.of());
-      double[] found = layer.apply(trace, x).toDoubleArray();
-      Sequences expected = RecurrentLoops.run(layer, 0, Sequences.of(x), trace.parameters());
-      assertArrayEquals(expected.elements(), found, 1e-12, layer.toString());
+  void layerNorm_isItsFormula(Backends backend) {
+    for (Cell cell : Cell.values()) {
+      for (Direction direction : Direction.values()) {
+        Recurrent layer = with(Recurrent.of(cell, UNITS).layerNorm(), direction);
+        Tensor x = inputs(backend.device(), STEPS, cell.hasSkip() ? UNITS : 2);
+        Trace trace = trace(backend.device(), Map.of());
+        double[] found = layer.apply(trace, x).toDoubleArray();
+        Sequences expected = RecurrentLoops.run(layer, 0, Sequences.of(x), trace.parameters());
+        assertArrayEquals(expected.elements(), found, 1e-11, layer.toString());
+      }
     }
+  }
+
+  /// With a gain of 0 for the states' products it is as if their weights were 0, and so it is for
+  /// one unit of one gate, whose products are all their own mean.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void layerNorm_withoutGainOrOfOneUnitForgetsTheState(Backends backend) {
+    Device device = backend.device();
+    for (Cell cell : Cell.values()) {
+      for (int units : cell.gates() == 1 ? new int[] {UNITS, 1} : new int[] {UNITS}) {
+        Recurrent layer = Recurrent.of(cell, units).layerNorm();
+        Tensor x = inputs(device, STEPS, units);
+        Trace trace = trace(device, Map.of());
+        double[] plain = layer.apply(trace, x).toDoubleArray();
+        Map<String, Tensor> without = new HashMap<>(trace.parameters());
+        Tensor zeros = Tensor.zeros(device, DType.F64, (long) cell.gates() * units, units);
+        without.put("layer0.recurrentWeight", zeros);
+        double[] expected = layer.apply(trace(device, without), x).toDoubleArray();
+        Map<String, Tensor> gainless = new HashMap<>(trace.parameters());
+        if (units > 1) {
+          Tensor none = Tensor.zeros(device, DType.F64, (long) cell.gates() * units);
+          gainless.put("layer0.recurrentNorm", none);
+          assertTrue(distance(expected, plain) > 1e-2, cell.toString());
+        }
+        double[] found = layer.apply(trace(device, gainless), x).toDoubleArray();
+        assertArrayEquals(expected, found, 1e-14, cell + " of " + units);
+      }
+    }
+  }
+
+  /// What the paper calls re-scaling and re-centring of weights: all of a layer's times a number,
+  /// or all rows plus the same one, change nothing. The weights are so large that epsilon is
+  /// nothing.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void layerNorm_knowsNeitherScaleNorCentreOfTheWeights(Backends backend) {
+    Device device = backend.device();
+    for (Cell cell : Cell.values()) {
+      Recurrent layer = Recurrent.of(cell, UNITS).layerNorm();
+      Tensor x = inputs(device, STEPS, UNITS);
+      Trace trace = trace(device, Map.of());
+      layer.apply(trace, x);
+      Map<String, Tensor> large = new HashMap<>(trace.parameters());
+      Map<String, Tensor> other = new HashMap<>(trace.parameters());
+      for (String name : List.of("layer0.inputWeight", "layer0.recurrentWeight")) {
+        Tensor weights = Objects.requireNonNull(large.get(name)).times(1e5);
+        Tensor row = Tensor.randn(device, 9, 1, UNITS).as(DType.F64).times(3e4);
+        large.put(name, weights);
+        other.put(name, weights.plus(row).times(7));
+      }
+      double[] expected = layer.apply(trace(device, large), x).toDoubleArray();
+      double[] found = layer.apply(trace(device, other), x).toDoubleArray();
+      assertArrayEquals(expected, found, 1e-8, cell.toString());
+    }
+  }
+
+  private static double distance(double[] a, double[] b) {
+    double most = 0;
+    for (int i = 0; i < a.length; i++) {
+      most = Math.max(most, Math.abs(a[i] - b[i]));
+    }
+    return most;
   }
 
   /// The state after the step that is taken last, which is the sequence's end or its beginning.
@@ -129,7 +194,8 @@ class RecurrentTest {
 
   private static double[] step(Device device, Cell cell, double[] weights, double[] sums) {
     dev.gatun.graph.op.Recurrent op =
-        new dev.gatun.graph.op.Recurrent(cell, Direction.FORWARD, false, true, false, false, false);
+        new dev.gatun.graph.op.Recurrent(
+            cell, Direction.FORWARD, false, true, false, false, false, 0);
     Tensor x = Tensor.of(device, sums, 1, 1, sums.length);
     Tensor matrix = Tensor.of(device, weights, sums.length, 2);
     Tensor first = Tensor.of(device, new double[] {0.2, -0.4}, 1, 1, 2);
@@ -229,44 +295,56 @@ class RecurrentTest {
   @ParameterizedTest
   @EnumSource(Backends.class)
   void gradients_areTheSlopesThroughTwentySteps(Backends backend) {
-    Device device = backend.device();
     for (Cell cell : Cell.values()) {
-      int units = 3;
-      Recurrent layer = Recurrent.of(cell, units);
-      Tensor x = inputs(device, 20, units);
-      Trace trace = trace(device, Map.of());
-      TensorFunction loss = in -> layer.apply(trace, in[0]).square().sum();
-      layer.apply(trace, x);
-      List<String> names = List.copyOf(trace.parameters().keySet());
-      List<double[]> found = gradients(layer, trace.parameters(), x);
-      for (int k = 0; k < names.size(); k++) {
-        Tensor own = Objects.requireNonNull(trace.parameters().get(names.get(k)));
-        double[] elements = own.toDoubleArray();
-        for (int i = 0; i < elements.length; i++) {
-          double[] losses = new double[2];
-          for (int side = 0; side < 2; side++) {
-            double[] moved = elements.clone();
-            moved[i] += side == 0 ? -STRIDE : STRIDE;
-            Map<String, Tensor> parameters = new HashMap<>(trace.parameters());
-            parameters.put(names.get(k), Tensor.of(device, moved, own.shape().toArray()));
-            losses[side] = layer.apply(trace(device, parameters), x).square().sum().item();
-          }
-          double slope = (losses[1] - losses[0]) / (2 * STRIDE);
-          assertEquals(slope, found.get(k)[i], 1e-7, cell + " " + names.get(k) + " " + i);
-        }
-      }
-      double[] dx = Functions.grad(loss).apply(x).getFirst().toDoubleArray();
-      double[] elements = x.toDoubleArray();
+      expectSlopes(backend.device(), Recurrent.of(cell, 3), 1e-7);
+    }
+  }
+
+  /// The same of layers that normalise. Their slopes are steep where a sequence's products are
+  /// nearly equal, and so are the differences' errors.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void gradients_ofLayerNormAreTheSlopesThroughTwentySteps(Backends backend) {
+    for (Cell cell : Cell.values()) {
+      expectSlopes(backend.device(), Recurrent.of(cell, 5).layerNorm(), 1e-6);
+    }
+  }
+
+  private static void expectSlopes(Device device, Recurrent layer, double tolerance) {
+    Cell cell = layer.cell();
+    Tensor x = inputs(device, 20, layer.units());
+    Trace trace = trace(device, Map.of());
+    TensorFunction loss = in -> layer.apply(trace, in[0]).square().sum();
+    layer.apply(trace, x);
+    List<String> names = List.copyOf(trace.parameters().keySet());
+    List<double[]> found = gradients(layer, trace.parameters(), x);
+    for (int k = 0; k < names.size(); k++) {
+      Tensor own = Objects.requireNonNull(trace.parameters().get(names.get(k)));
+      double[] elements = own.toDoubleArray();
       for (int i = 0; i < elements.length; i++) {
-        double[] ahead = elements.clone();
-        double[] behind = elements.clone();
-        ahead[i] += STRIDE;
-        behind[i] -= STRIDE;
-        double rise =
-            loss.apply(Tensor.of(device, ahead, x.shape().toArray())).item()
-                - loss.apply(Tensor.of(device, behind, x.shape().toArray())).item();
-        assertEquals(rise / (2 * STRIDE), dx[i], 1e-7, cell + " input " + i);
+        double[] losses = new double[2];
+        for (int side = 0; side < 2; side++) {
+          double[] moved = elements.clone();
+          moved[i] += side == 0 ? -STRIDE : STRIDE;
+          Map<String, Tensor> parameters = new HashMap<>(trace.parameters());
+          parameters.put(names.get(k), Tensor.of(device, moved, own.shape().toArray()));
+          losses[side] = layer.apply(trace(device, parameters), x).square().sum().item();
+        }
+        double slope = (losses[1] - losses[0]) / (2 * STRIDE);
+        assertEquals(slope, found.get(k)[i], tolerance, cell + " " + names.get(k) + " " + i);
       }
+    }
+    double[] dx = Functions.grad(loss).apply(x).getFirst().toDoubleArray();
+    double[] elements = x.toDoubleArray();
+    for (int i = 0; i < elements.length; i++) {
+      double[] ahead = elements.clone();
+      double[] behind = elements.clone();
+      ahead[i] += STRIDE;
+      behind[i] -= STRIDE;
+      double rise =
+          loss.apply(Tensor.of(device, ahead, x.shape().toArray())).item()
+              - loss.apply(Tensor.of(device, behind, x.shape().toArray())).item();
+      assertEquals(rise / (2 * STRIDE), dx[i], tolerance, cell + " input " + i);
     }
   }
 

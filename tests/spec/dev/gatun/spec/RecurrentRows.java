@@ -28,7 +28,11 @@ final class RecurrentRows {
       rows.add(plain(cell));
       rows.add(started(cell));
       rows.add(masked(cell));
+      rows.add(normalised(cell));
+      rows.add(normalisedStarted(cell));
+      rows.add(normalisedMasked(cell));
       rows.add(backward(cell));
+      rows.add(backwardNormalised(cell));
     }
     rows.add(
         OpRow.of(new GatherRows())
@@ -85,9 +89,9 @@ final class RecurrentRows {
 
   private static OpRow started(Cell cell) {
     Recurrent op =
-        new Recurrent(cell, Direction.FORWARD, cell.hasInnerBias(), true, false, false, true);
+        new Recurrent(cell, Direction.FORWARD, cell.hasInnerBias(), true, false, false, true, 0);
     Recurrent both =
-        new Recurrent(cell, Direction.BOTH, cell.hasInnerBias(), true, false, false, true);
+        new Recurrent(cell, Direction.BOTH, cell.hasInnerBias(), true, false, false, true, 0);
     Input[] wrong = inputs(op, 2, 3, 4);
     return OpRow.of(op)
         .on(inputs(op, 5, 3, 7))
@@ -100,8 +104,8 @@ final class RecurrentRows {
   }
 
   private static OpRow masked(Cell cell) {
-    Recurrent op = new Recurrent(cell, Direction.FORWARD, false, false, true, true, true);
-    Recurrent both = new Recurrent(cell, Direction.BOTH, false, false, true, true, true);
+    Recurrent op = new Recurrent(cell, Direction.FORWARD, false, false, true, true, true, 0);
+    Recurrent both = new Recurrent(cell, Direction.BOTH, false, false, true, true, true, 0);
     int smooth = cell.hasSkip() ? 3 : 2;
     return OpRow.of(op)
         .on(inputs(op, 6, 3, 7))
@@ -114,7 +118,7 @@ final class RecurrentRows {
   private static OpRow backward(Cell cell) {
     Recurrent plain = Recurrent.of(cell, Direction.FORWARD);
     Recurrent all =
-        new Recurrent(cell, Direction.BOTH, cell.hasInnerBias(), true, true, true, true);
+        new Recurrent(cell, Direction.BOTH, cell.hasInnerBias(), true, true, true, true, 0);
     Recurrent.Backward ends = new Recurrent.Backward(all, true, true, cell.hasCell());
     Recurrent.Backward onlyEnd = new Recurrent.Backward(plain, false, true, false);
     Recurrent.Backward reverse =
@@ -131,6 +135,58 @@ final class RecurrentRows {
         .refuses("expected dy", with(slopes(op, 2, 3, 4), 0, real(2, 3, 5)));
   }
 
+  /// An epsilon so large that sequences whose products happen to be nearly equal are not blown up,
+  /// nor bent more than finite differences can follow.
+  private static final double EPSILON = 0.1;
+
+  private static OpRow normalised(Cell cell) {
+    Recurrent op =
+        new Recurrent(cell, Direction.FORWARD, false, false, false, false, true, EPSILON);
+    int gain = cell.hasSkip() ? 3 : 2;
+    return OpRow.of(op)
+        .on(inputs(op, 1, 1, 1))
+        .on(inputs(op, 5, 3, 7))
+        .on(inputs(op, 20, 2, 3))
+        .on(inputs(op, 3, 40, 48))
+        .on(inputs(op, 3, 0, 4))
+        .ulps(4096, 1024, CARRIED)
+        .gradient()
+        .refuses(
+            "expected gain (%d)".formatted(4L * cell.gates()),
+            with(inputs(op, 2, 3, 4), gain, real(5)));
+  }
+
+  private static OpRow normalisedStarted(Cell cell) {
+    boolean biased = cell.hasInnerBias();
+    Recurrent op = new Recurrent(cell, Direction.BOTH, biased, true, false, false, true, EPSILON);
+    return OpRow.of(op).on(inputs(op, 4, 3, 5)).ulps(4096, 1024, CARRIED).gradient();
+  }
+
+  private static OpRow normalisedMasked(Cell cell) {
+    Recurrent op = new Recurrent(cell, Direction.REVERSE, false, false, true, true, true, EPSILON);
+    return OpRow.of(op)
+        .on(inputs(op, 5, 3, 4))
+        .ulps(4096, 1024, CARRIED)
+        .gradient(IntStream.range(0, cell.hasSkip() ? 4 : 3).toArray());
+  }
+
+  private static OpRow backwardNormalised(Cell cell) {
+    Recurrent plain =
+        new Recurrent(cell, Direction.FORWARD, false, false, false, false, true, EPSILON);
+    Recurrent all =
+        new Recurrent(cell, Direction.BOTH, cell.hasInnerBias(), true, true, true, true, EPSILON);
+    Recurrent.Backward op = new Recurrent.Backward(plain, true, false, false);
+    Recurrent.Backward ends = new Recurrent.Backward(all, true, true, cell.hasCell());
+    return OpRow.of(op)
+        .on(slopes(op, 1, 1, 1))
+        .on(slopes(op, 5, 3, 7))
+        .on(slopes(op, 3, 40, 33))
+        .on(ends, slopes(ends, 5, 3, 6))
+        .ulps(4096, 1024, CARRIED)
+        .refuses(
+            "expected gain", with(slopes(op, 2, 3, 4), slopes(op, 2, 3, 4).length - 1, real(3)));
+  }
+
   /// Inputs of the forward op for T steps of B sequences and H units.
   private static Input[] inputs(Recurrent op, long steps, long batch, long units) {
     long cells = op.direction().count();
@@ -142,6 +198,9 @@ final class RecurrentRows {
     inputs.add(real(SMALL, cells * gates * units, units));
     if (op.biased()) {
       inputs.add(real(cells * units));
+    }
+    if (op.epsilon() > 0) {
+      inputs.add(real(cells * gates * units));
     }
     states(op, inputs, batch, units);
     masks(op, inputs, steps, batch, units);
@@ -164,13 +223,17 @@ final class RecurrentRows {
       inputs.add(real(cells, batch, units));
     }
     inputs.add(real(SMALL, steps, batch, cells * units));
-    if (cell.saved() > 0) {
-      inputs.add(real(SMALL, steps, batch, cells * cell.saved() * units));
+    int saved = cell.saved() + (forward.epsilon() > 0 ? cell.gates() : 0);
+    if (saved > 0) {
+      inputs.add(real(SMALL, steps, batch, cells * saved * units));
     }
     if (cell.hasSkip()) {
       inputs.add(real(steps, batch, units));
     }
     inputs.add(real(SMALL, cells * cell.gates() * units, units));
+    if (forward.epsilon() > 0) {
+      inputs.add(real(cells * cell.gates() * units));
+    }
     states(forward, inputs, batch, units);
     masks(forward, inputs, steps, batch, units);
     return inputs.toArray(Input[]::new);

@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
 /// cell's rows in front: `layerk.inputWeight` `[D·G·units, F]`, Glorot uniform; `.recurrentWeight`
 /// `[D·G·units, units]`, orthogonal, each gate's matrix by itself; `.bias` `[D·G·units]`, zeros but
 /// for [#forgetBias]; and of a GRU `.recurrentBias` `[D·units]`, zeros, inside the reset gate.
-/// These are the defaults of Keras; PyTorch draws all of them from ±1/√units, and has two offsets
-/// where one does the same.
+/// [#layerNorm] adds the gains `.inputNorm` and `.recurrentNorm` `[D·G·units]`, ones. These are the
+/// defaults of Keras; PyTorch draws all of them from ±1/√units, and has two offsets where one does
+/// the same.
 ///
 /// @param cell what a step computes
 /// @param units of each cell
@@ -189,9 +190,15 @@ public record Recurrent(
     return with(Option.MASKED);
   }
 
-  /// The same with layer normalisation (Ba, Kiros and Hinton 2016) of the inputs' products, over
-  /// all gates of a cell; its gain is the parameter `layerk.norm`, its offset the bias. The states'
-  /// products, which that paper normalises too, are not: they are made inside the instruction.
+  /// The same with layer normalisation (Ba, Kiros and Hinton 2016, section 3.1 and supplement) in
+  /// every step: a gate's sum is LN(W input) + LN(U h) + b, each LN over all gates of a cell, x ↦
+  /// gain (x - mean) / √(variance + 10⁻⁵). The states' products of both GRUs are normalised in two
+  /// parts, as in the paper: those of the reset and update gates together, and those of the
+  /// candidate, which are inside the reset gate or behind it.
+  ///
+  /// The paper differs for the vanilla cell, where it normalises the sum, LN(W input + U h), for a
+  /// GRU's inputs, normalised in two parts too, and for an LSTM, whose c it normalises on its way
+  /// to h; it has nothing for the other cells.
   public Recurrent layerNorm() {
     return with(Option.LAYER_NORM);
   }
@@ -333,6 +340,10 @@ public record Recurrent(
     Tensor first = context.carried("state", direction.count(), batch, units);
     Tensor cellFirst =
         cell.hasCell() ? context.carried("cell", direction.count(), batch, units) : null;
+    if (has(Option.LAYER_NORM)) {
+      operands.add(
+          context.parameter("recurrentNorm", Initializer.ones(), (long) cell.gates() * width()));
+    }
     if (first != null) {
       requireForward();
       operands.add(first);
@@ -348,7 +359,14 @@ public record Recurrent(
     }
     dev.gatun.graph.op.Recurrent op =
         new dev.gatun.graph.op.Recurrent(
-            cell, direction, cell.hasInnerBias(), first != null, mask != null, kept, training);
+            cell,
+            direction,
+            cell.hasInnerBias(),
+            first != null,
+            mask != null,
+            kept,
+            training,
+            has(Option.LAYER_NORM) ? EPSILON : 0);
     List<? extends Tensor> outputs = Tensor.applyAll(op, operands);
     if (first != null) {
       context.update(first, outputs.get(1));
@@ -378,7 +396,7 @@ public record Recurrent(
     if (!has(Option.LAYER_NORM)) {
       return products.plus(bias);
     }
-    Tensor gain = context.parameter("norm", Initializer.ones(), rows);
+    Tensor gain = context.parameter("inputNorm", Initializer.ones(), rows);
     return direction == Direction.BOTH
         ? products.groupNorm(2, gain, bias, EPSILON)
         : products.layerNorm(gain, bias, EPSILON);

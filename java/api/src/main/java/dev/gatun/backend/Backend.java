@@ -392,8 +392,9 @@ public interface Backend extends AutoCloseable {
   // the cell.
 
   /// A recurrent layer along whole sequences. y [T,B,D·H], last and lastCell [D,B,H], saved
-  /// [T,B,D·S·H]; x [T,B,D·G·H], skip [T,B,H], weights [D·G·H,H], bias [D·H], first, firstCell and
-  /// keep [D,B,H], mask [T,B].
+  /// [T,B,D·S·H]; x [T,B,D·G·H], skip [T,B,H], weights [D·G·H,H], bias [D·H], gain [D·G·H], first,
+  /// firstCell and keep [D,B,H], mask [T,B]. With a gain the states' products are normalised, and S
+  /// is G more.
   void recurrent(
       View y,
       View last,
@@ -403,12 +404,14 @@ public interface Backend extends AutoCloseable {
       @Nullable View skip,
       View weights,
       @Nullable View bias,
+      @Nullable View gain,
       @Nullable View first,
       @Nullable View firstCell,
       @Nullable View mask,
       @Nullable View keep,
       Cell cell,
-      Direction direction);
+      Direction direction,
+      double epsilon);
 
   /// The gradient of [#recurrent].
   void recurrentBackward(
@@ -416,6 +419,7 @@ public interface Backend extends AutoCloseable {
       @Nullable View dskip,
       View dweights,
       @Nullable View dbias,
+      @Nullable View dgain,
       @Nullable View dfirst,
       @Nullable View dfirstCell,
       @Nullable View dy,
@@ -425,12 +429,14 @@ public interface Backend extends AutoCloseable {
       @Nullable View saved,
       @Nullable View skip,
       View weights,
+      @Nullable View gain,
       @Nullable View first,
       @Nullable View firstCell,
       @Nullable View mask,
       @Nullable View keep,
       Cell cell,
-      Direction direction);
+      Direction direction,
+      double epsilon);
 
   // Pooling; x [N,H,W,C], y [N,P,Q,C].
 

@@ -4169,8 +4169,10 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
             gatun_h.C_INT,
-            gatun_h.C_INT
+            gatun_h.C_INT,
+            gatun_h.C_DOUBLE
         );
 
         public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_recurrent");
@@ -4181,7 +4183,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor gain, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon)
      * }
      */
     public static FunctionDescriptor gt_recurrent$descriptor() {
@@ -4191,7 +4193,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor gain, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon)
      * }
      */
     public static MethodHandle gt_recurrent$handle() {
@@ -4201,7 +4203,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor gain, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon)
      * }
      */
     public static MemorySegment gt_recurrent$address() {
@@ -4210,16 +4212,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * gt_status gt_recurrent(gt_stream stream, gt_tensor y, gt_tensor last, gt_tensor last_cell, gt_tensor saved, gt_tensor x, gt_tensor skip, gt_tensor weights, gt_tensor bias, gt_tensor gain, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon)
      * }
      */
-    public static int gt_recurrent(MemorySegment stream, MemorySegment y, MemorySegment last, MemorySegment last_cell, MemorySegment saved, MemorySegment x, MemorySegment skip, MemorySegment weights, MemorySegment bias, MemorySegment first, MemorySegment first_cell, MemorySegment mask, MemorySegment keep, int cell, int direction) {
+    public static int gt_recurrent(MemorySegment stream, MemorySegment y, MemorySegment last, MemorySegment last_cell, MemorySegment saved, MemorySegment x, MemorySegment skip, MemorySegment weights, MemorySegment bias, MemorySegment gain, MemorySegment first, MemorySegment first_cell, MemorySegment mask, MemorySegment keep, int cell, int direction, double epsilon) {
         var mh$ = gt_recurrent.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_recurrent", stream, y, last, last_cell, saved, x, skip, weights, bias, first, first_cell, mask, keep, cell, direction);
+                traceDowncall("gt_recurrent", stream, y, last, last_cell, saved, x, skip, weights, bias, gain, first, first_cell, mask, keep, cell, direction, epsilon);
             }
-            return (int)mh$.invokeExact(stream, y, last, last_cell, saved, x, skip, weights, bias, first, first_cell, mask, keep, cell, direction);
+            return (int)mh$.invokeExact(stream, y, last, last_cell, saved, x, skip, weights, bias, gain, first, first_cell, mask, keep, cell, direction, epsilon);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -4248,8 +4250,11 @@ public class gatun_h extends NativeSymbols {
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
             gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
             gatun_h.C_INT,
-            gatun_h.C_INT
+            gatun_h.C_INT,
+            gatun_h.C_DOUBLE
         );
 
         public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_recurrent_backward");
@@ -4260,7 +4265,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dgain, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor gain, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon)
      * }
      */
     public static FunctionDescriptor gt_recurrent_backward$descriptor() {
@@ -4270,7 +4275,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dgain, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor gain, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon)
      * }
      */
     public static MethodHandle gt_recurrent_backward$handle() {
@@ -4280,7 +4285,7 @@ public class gatun_h extends NativeSymbols {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dgain, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor gain, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon)
      * }
      */
     public static MemorySegment gt_recurrent_backward$address() {
@@ -4289,16 +4294,16 @@ public class gatun_h extends NativeSymbols {
 
     /**
      * {@snippet lang=c :
-     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction)
+     * gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor dskip, gt_tensor dweights, gt_tensor dbias, gt_tensor dgain, gt_tensor dfirst, gt_tensor dfirst_cell, gt_tensor dy, gt_tensor dlast, gt_tensor dlast_cell, gt_tensor y, gt_tensor saved, gt_tensor skip, gt_tensor weights, gt_tensor gain, gt_tensor first, gt_tensor first_cell, gt_tensor mask, gt_tensor keep, int32_t cell, int32_t direction, double epsilon)
      * }
      */
-    public static int gt_recurrent_backward(MemorySegment stream, MemorySegment dx, MemorySegment dskip, MemorySegment dweights, MemorySegment dbias, MemorySegment dfirst, MemorySegment dfirst_cell, MemorySegment dy, MemorySegment dlast, MemorySegment dlast_cell, MemorySegment y, MemorySegment saved, MemorySegment skip, MemorySegment weights, MemorySegment first, MemorySegment first_cell, MemorySegment mask, MemorySegment keep, int cell, int direction) {
+    public static int gt_recurrent_backward(MemorySegment stream, MemorySegment dx, MemorySegment dskip, MemorySegment dweights, MemorySegment dbias, MemorySegment dgain, MemorySegment dfirst, MemorySegment dfirst_cell, MemorySegment dy, MemorySegment dlast, MemorySegment dlast_cell, MemorySegment y, MemorySegment saved, MemorySegment skip, MemorySegment weights, MemorySegment gain, MemorySegment first, MemorySegment first_cell, MemorySegment mask, MemorySegment keep, int cell, int direction, double epsilon) {
         var mh$ = gt_recurrent_backward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gt_recurrent_backward", stream, dx, dskip, dweights, dbias, dfirst, dfirst_cell, dy, dlast, dlast_cell, y, saved, skip, weights, first, first_cell, mask, keep, cell, direction);
+                traceDowncall("gt_recurrent_backward", stream, dx, dskip, dweights, dbias, dgain, dfirst, dfirst_cell, dy, dlast, dlast_cell, y, saved, skip, weights, gain, first, first_cell, mask, keep, cell, direction, epsilon);
             }
-            return (int)mh$.invokeExact(stream, dx, dskip, dweights, dbias, dfirst, dfirst_cell, dy, dlast, dlast_cell, y, saved, skip, weights, first, first_cell, mask, keep, cell, direction);
+            return (int)mh$.invokeExact(stream, dx, dskip, dweights, dbias, dgain, dfirst, dfirst_cell, dy, dlast, dlast_cell, y, saved, skip, weights, gain, first, first_cell, mask, keep, cell, direction, epsilon);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

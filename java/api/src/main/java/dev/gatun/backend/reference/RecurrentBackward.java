@@ -13,6 +13,7 @@ record RecurrentBackward(
     @Nullable Reals dskip,
     double[] dweights,
     double[] dbias,
+    double[] dgain,
     @Nullable Reals dfirst,
     @Nullable Reals dfirstCell,
     @Nullable Reals dy,
@@ -22,6 +23,7 @@ record RecurrentBackward(
     @Nullable Reals saved,
     @Nullable Reals skip,
     Reals weights,
+    @Nullable Reals gain,
     @Nullable Reals first,
     @Nullable Reals firstCell,
     @Nullable Reals mask,
@@ -86,12 +88,18 @@ record RecurrentBackward(
       unit(d, n, b, i, h[i], da, inside, dh, dc);
     }
     double[] dread = new double[units];
-    for (int gate = cell.gates() - 1; gate >= 0; gate--) {
-      if (cell == Cell.GRU_RESET_BEFORE && gate == 2) {
-        throughReset(d, t, b, read, da, dread);
+    if (e.normBorder() < cell.gates()) {
+      double[][] last = {da[0], da[1], cell == Cell.GRU ? inside : da[2]};
+      double[] dproduct = throughNorm(d, t, b, e.normBorder(), cell.gates(), last)[2];
+      if (cell == Cell.GRU_RESET_BEFORE) {
+        throughReset(d, t, b, read, dproduct, da, dread);
       } else {
-        flow(d, gate, cell == Cell.GRU && gate == 2 ? inside : da[gate], read, dread);
+        flow(d, 2, dproduct, read, dread);
       }
+    }
+    double[][] dproducts = throughNorm(d, t, b, 0, e.normBorder(), da);
+    for (int gate = e.normBorder() - 1; gate >= 0; gate--) {
+      flow(d, gate, dproducts[gate], read, dread);
     }
     for (int i = 0; i < units; i++) {
       dh[i] += keep == null ? dread[i] : dread[i] * keep.get(e.state(d, b) + i);
@@ -202,14 +210,32 @@ record RecurrentBackward(
     }
   }
 
+  /// The gradients of the products of the gates from `begin` to `end`.
+  private double[][] throughNorm(int d, int t, int b, int begin, int end, double[][] da) {
+    if (gain == null) {
+      return da;
+    }
+    double[][] slopes = new double[end][];
+    double[][] products = new double[end][e.units()];
+    for (int gate = begin; gate < end; gate++) {
+      slopes[gate] = da[gate].clone();
+      for (int i = 0; i < e.units(); i++) {
+        products[gate][i] = saved(d, t, b, e.cell().saved() + gate, i);
+      }
+    }
+    new RecurrentNorm(e, gain, d, begin, end).backward(slopes, dgain, products);
+    return slopes;
+  }
+
   /// The gate before the product of the last gate: its own gradient comes out of that product's.
-  private void throughReset(int d, int t, int b, double[] read, double[][] da, double[] dread) {
+  private void throughReset(
+      int d, int t, int b, double[] read, double[] slopes, double[][] da, double[] dread) {
     double[] gated = new double[read.length];
     for (int i = 0; i < read.length; i++) {
       gated[i] = saved(d, t, b, 0, i) * read[i];
     }
     double[] dgated = new double[read.length];
-    flow(d, 2, da[2], gated, dgated);
+    flow(d, 2, slopes, gated, dgated);
     for (int i = 0; i < read.length; i++) {
       double reset = saved(d, t, b, 0, i);
       da[0][i] = dgated[i] * read[i] * reset * (1 - reset);
@@ -229,6 +255,6 @@ record RecurrentBackward(
   }
 
   private double saved(int d, int t, int b, int v, int i) {
-    return saved == null ? 0 : saved.get(e.at(d, t, b, e.cell().saved(), v) + i);
+    return saved == null ? 0 : saved.get(e.at(d, t, b, e.saved(), v) + i);
   }
 }

@@ -16,6 +16,7 @@ record RecurrentForward(
     @Nullable Reals skip,
     Reals weights,
     @Nullable Reals bias,
+    @Nullable Reals gain,
     @Nullable Reals first,
     @Nullable Reals firstCell,
     @Nullable Reals mask,
@@ -63,9 +64,9 @@ record RecurrentForward(
     if (mask != null && mask.get(t * e.batch() + b) == 0) {
       for (int i = 0; i < units; i++) {
         y.set(e.at(d, t, b, 1, 0) + i, cell.hasSkip() ? 0 : h[i]);
-        for (int v = 0; v < cell.saved(); v++) {
+        for (int v = 0; v < e.saved(); v++) {
           double kept = cell.hasCell() ? c[i] : h[i];
-          save(d, t, b, v, i, v == SAVED_STATE ? kept : 0);
+          save(d, t, b, v, i, v == SAVED_STATE && v < cell.saved() ? kept : 0);
         }
       }
       return;
@@ -75,23 +76,39 @@ record RecurrentForward(
       read[i] *= keep.get(e.state(d, b) + i);
     }
     double[][] sums = new double[cell.gates()][];
-    for (int gate = 0; gate < cell.gates(); gate++) {
-      double[] from = read;
-      if (cell == Cell.GRU_RESET_BEFORE && gate == 2) {
-        from = new double[units];
-        for (int i = 0; i < units; i++) {
-          from[i] = sigmoid(sums[0][i]) * read[i];
-        }
+    addProducts(sums, 0, e.normBorder(), read, d, t, b);
+    if (e.normBorder() < cell.gates()) {
+      double[] from = read.clone();
+      for (int i = 0; cell == Cell.GRU_RESET_BEFORE && i < units; i++) {
+        from[i] *= sigmoid(sums[0][i]);
       }
-      sums[gate] = product(d, gate, from);
-      int offset = e.at(d, t, b, cell.gates(), gate);
-      // The candidate of a GRU has its product inside the reset gate, and the input outside.
-      for (int i = 0; (cell != Cell.GRU || gate < 2) && i < units; i++) {
-        sums[gate][i] += x.get(offset + i);
-      }
+      addProducts(sums, e.normBorder(), cell.gates(), from, d, t, b);
     }
     for (int i = 0; i < units; i++) {
       y.set(e.at(d, t, b, 1, 0) + i, unit(d, t, b, i, sums, h, c));
+    }
+  }
+
+  /// The sums of the gates from `begin` to `end`, whose products are normalised together.
+  private void addProducts(
+      double[][] sums, int begin, int end, double[] from, int d, int t, int b) {
+    for (int gate = begin; gate < end; gate++) {
+      sums[gate] = product(d, gate, from);
+    }
+    if (gain != null) {
+      for (int gate = begin; gate < end; gate++) {
+        for (int i = 0; i < from.length; i++) {
+          save(d, t, b, e.cell().saved() + gate, i, sums[gate][i]);
+        }
+      }
+      new RecurrentNorm(e, gain, d, begin, end).forward(sums);
+    }
+    for (int gate = begin; gate < end; gate++) {
+      int offset = e.at(d, t, b, e.cell().gates(), gate);
+      // The candidate of a GRU has its product inside the reset gate, and the input outside.
+      for (int i = 0; (e.cell() != Cell.GRU || gate < 2) && i < from.length; i++) {
+        sums[gate][i] += x.get(offset + i);
+      }
     }
   }
 
@@ -163,7 +180,7 @@ record RecurrentForward(
 
   private void save(int d, int t, int b, int v, int i, double value) {
     if (saved != null) {
-      saved.set(e.at(d, t, b, e.cell().saved(), v) + i, value);
+      saved.set(e.at(d, t, b, e.saved(), v) + i, value);
     }
   }
 }

@@ -381,16 +381,18 @@ public final class ReferenceBackend implements Backend {
       @Nullable View skip,
       View weights,
       @Nullable View bias,
+      @Nullable View gain,
       @Nullable View first,
       @Nullable View firstCell,
       @Nullable View mask,
       @Nullable View keep,
       Cell cell,
-      Direction direction) {
+      Direction direction,
+      double epsilon) {
     issue(
         Recurrent.forward(
-            y, last, lastCell, saved, x, skip, weights, bias, first, firstCell, mask, keep, cell,
-            direction));
+            y, last, lastCell, saved, x, skip, weights, bias, gain, first, firstCell, mask, keep,
+            cell, direction, epsilon));
   }
 
   @Override
@@ -399,6 +401,7 @@ public final class ReferenceBackend implements Backend {
       @Nullable View dskip,
       View dweights,
       @Nullable View dbias,
+      @Nullable View dgain,
       @Nullable View dfirst,
       @Nullable View dfirstCell,
       @Nullable View dy,
@@ -408,18 +411,21 @@ public final class ReferenceBackend implements Backend {
       @Nullable View saved,
       @Nullable View skip,
       View weights,
+      @Nullable View gain,
       @Nullable View first,
       @Nullable View firstCell,
       @Nullable View mask,
       @Nullable View keep,
       Cell cell,
-      Direction direction) {
+      Direction direction,
+      double epsilon) {
     issue(
         Recurrent.backward(
             dx,
             dskip,
             dweights,
             dbias,
+            dgain,
             dfirst,
             dfirstCell,
             dy,
@@ -429,12 +435,14 @@ public final class ReferenceBackend implements Backend {
             saved,
             skip,
             weights,
+            gain,
             first,
             firstCell,
             mask,
             keep,
             cell,
-            direction));
+            direction,
+            epsilon));
   }
 
   @Override

@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
 /// gates, S saved values; the formulas are in `gatun.h`.
 ///
 /// Inputs, those in brackets if they are there: x [T,B,D·G·H], (skip [T,B,H] of a cell that has
-/// it), weights [D·G·H,H], (bias [D·H]), (first [D,B,H], and firstCell of a cell that has one),
-/// (mask [T,B]), (keep [D,B,H]). Outputs: y [T,B,D·H], last [D,B,H], (lastCell), (saved
-/// [T,B,D·S·H]).
+/// it), weights [D·G·H,H], (bias [D·H]), (gain [D·G·H]), (first [D,B,H], and firstCell of a cell
+/// that has one), (mask [T,B]), (keep [D,B,H]). Outputs: y [T,B,D·H], last [D,B,H], (lastCell),
+/// (saved [T,B,D·S·H]).
 ///
 /// @param cell what a step computes
 /// @param direction the order of the steps
@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
 /// @param masked whether there is a mask
 /// @param kept whether the state is multiplied where the weights read it
 /// @param saving whether what the gradient needs is saved; there is no gradient without it
+/// @param epsilon of the layer normalisation of the states' products, which has a gain; 0 for none
 public record Recurrent(
     Cell cell,
     Direction direction,
@@ -35,7 +36,8 @@ public record Recurrent(
     boolean started,
     boolean masked,
     boolean kept,
-    boolean saving)
+    boolean saving,
+    double epsilon)
     implements Op {
   /// Checks what the cell has.
   public Recurrent {
@@ -43,11 +45,16 @@ public record Recurrent(
       throw new IllegalArgumentException(
           "[recurrent] %s has no gate with an offset inside".formatted(cell));
     }
+    Checks.attribute(
+        epsilon >= 0 && Double.isFinite(epsilon),
+        "recurrent",
+        "a finite epsilon of at least 0",
+        epsilon);
   }
 
   /// The op that gives what the gradient needs, without options.
   public static Recurrent of(Cell cell, Direction direction) {
-    return new Recurrent(cell, direction, false, false, false, false, true);
+    return new Recurrent(cell, direction, false, false, false, false, true, 0);
   }
 
   @Override
@@ -55,8 +62,17 @@ public record Recurrent(
     return "recurrent";
   }
 
+  private boolean normalised() {
+    return epsilon > 0;
+  }
+
+  /// How many values of a unit and step the gradient reads.
+  private int saved() {
+    return cell.saved() + (normalised() ? cell.gates() : 0);
+  }
+
   private boolean saves() {
-    return saving && cell.saved() > 0;
+    return saving && saved() > 0;
   }
 
   private boolean startsCell() {
@@ -65,7 +81,8 @@ public record Recurrent(
 
   @Override
   public List<TensorType> infer(List<TensorType> inputs) {
-    int count = 2 + count(cell.hasSkip(), biased, started, startsCell(), masked, kept);
+    int count =
+        2 + count(cell.hasSkip(), biased, normalised(), started, startsCell(), masked, kept);
     Checks.arity(name(), inputs, count);
     Checks.real(name(), inputs);
     Reader<TensorType> next = new Reader<>(inputs);
@@ -79,6 +96,7 @@ public record Recurrent(
     e.check("skip", skip, e.input());
     e.check("weights", weights, e.matrix());
     e.check("bias", next.readIf(biased), Shape.of(direction.count() * e.units));
+    e.check("gain", next.readIf(normalised()), e.gain());
     e.check("first", next.readIf(started), e.states());
     e.check("first_cell", next.readIf(startsCell()), e.states());
     e.check("mask", next.readIf(masked), Shape.of(e.steps, e.batch));
@@ -88,7 +106,7 @@ public record Recurrent(
       outputs.add(x.with(e.states()));
     }
     if (saves()) {
-      outputs.add(x.with(e.steps(cell.saved())));
+      outputs.add(x.with(e.steps(saved())));
     }
     return List.copyOf(outputs);
   }
@@ -106,12 +124,14 @@ public record Recurrent(
         from.readIf(cell.hasSkip()),
         from.read(),
         from.readIf(biased),
+        from.readIf(normalised()),
         from.readIf(started),
         from.readIf(startsCell()),
         from.readIf(masked),
         from.readIf(kept),
         cell,
-        direction);
+        direction,
+        epsilon);
   }
 
   @Override
@@ -187,6 +207,10 @@ public record Recurrent(
       return Shape.of(steps, batch, units);
     }
 
+    Shape gain() {
+      return Shape.of(units * direction.count() * cell.gates());
+    }
+
     Shape matrix() {
       return Shape.of(units * direction.count() * cell.gates(), units);
     }
@@ -220,8 +244,9 @@ public record Recurrent(
     }
   }
 
-  /// The gradient. Inputs (dy), (dlast), (dlastCell), y, (saved), (skip), weights, (first,
-  /// firstCell), (mask), (keep); outputs dx, (dskip), dweights, (dbias), (dfirst, dfirstCell).
+  /// The gradient. Inputs (dy), (dlast), (dlastCell), y, (saved), (skip), weights, (gain), (first,
+  /// firstCell), (mask), (keep); outputs dx, (dskip), dweights, (dbias), (dgain), (dfirst,
+  /// dfirstCell).
   ///
   /// @param forward the layer
   /// @param slopes whether y has a gradient
@@ -237,10 +262,11 @@ public record Recurrent(
     @Override
     public List<TensorType> infer(List<TensorType> inputs) {
       Cell cell = forward.cell;
-      boolean saved = cell.saved() > 0;
+      boolean saved = forward.saved() > 0;
       int count =
           2
               + count(slopes, lastSlopes, lastCellSlopes, saved, cell.hasSkip())
+              + count(forward.normalised())
               + count(forward.started, forward.startsCell(), forward.masked, forward.kept);
       Checks.arity(name(), inputs, count);
       Checks.real(name(), inputs);
@@ -261,9 +287,10 @@ public record Recurrent(
       e.check("dy", dy, e.steps(1));
       e.check("dlast", dlast, e.states());
       e.check("dlast_cell", dlastCell, e.states());
-      e.check("saved", kept, e.steps(cell.saved()));
+      e.check("saved", kept, e.steps(forward.saved()));
       e.check("skip", skip, e.input());
       e.check("weights", weights, e.matrix());
+      e.check("gain", next.readIf(forward.normalised()), e.gain());
       e.check("first", next.readIf(forward.started), e.states());
       e.check("first_cell", next.readIf(forward.startsCell()), e.states());
       e.check("mask", next.readIf(forward.masked), Shape.of(e.steps, e.batch));
@@ -275,6 +302,9 @@ public record Recurrent(
       outputs.add(weights);
       if (forward.biased) {
         outputs.add(e.of(Shape.of(forward.direction.count() * e.units)));
+      }
+      if (forward.normalised()) {
+        outputs.add(e.of(e.gain()));
       }
       for (int i = 0; i < count(forward.started, forward.startsCell()); i++) {
         outputs.add(e.of(e.states()));
@@ -292,21 +322,24 @@ public record Recurrent(
           to.readIf(cell.hasSkip()),
           to.read(),
           to.readIf(forward.biased),
+          to.readIf(forward.normalised()),
           to.readIf(forward.started),
           to.readIf(forward.startsCell()),
           from.readIf(slopes),
           from.readIf(lastSlopes),
           from.readIf(lastCellSlopes),
           from.read(),
-          from.readIf(cell.saved() > 0),
+          from.readIf(forward.saved() > 0),
           from.readIf(cell.hasSkip()),
           from.read(),
+          from.readIf(forward.normalised()),
           from.readIf(forward.started),
           from.readIf(forward.startsCell()),
           from.readIf(forward.masked),
           from.readIf(forward.kept),
           cell,
-          forward.direction);
+          forward.direction,
+          forward.epsilon);
     }
   }
 }
