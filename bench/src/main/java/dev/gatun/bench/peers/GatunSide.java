@@ -17,6 +17,7 @@ import dev.gatun.backend.View;
 import dev.gatun.backend.Window;
 import dev.gatun.backend.ffm.FfmBackend;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Supplier;
 
@@ -301,7 +302,21 @@ public final class GatunSide implements Side {
     return switch (cell) {
       case GRU -> Recurrent.gru(units);
       case LSTM -> Recurrent.lstm(units);
+      case UGRNN -> Recurrent.ugrnn(units);
     };
+  }
+
+  private static void write(Model model, Work.Gated cell, int features, int units) {
+    RecurrentWeights weights = RecurrentWeights.of(cell, features, units);
+    boolean gru = cell == Work.Gated.GRU;
+    String layer = cell.toString().toLowerCase(Locale.ROOT) + "0.layer0.";
+    model.write(layer + "inputWeight", weights.input());
+    model.write(layer + "recurrentWeight", weights.state());
+    model.write(layer + "bias", weights.bias(gru ? units : 0));
+    if (gru) {
+      float[] last = Arrays.copyOfRange(weights.stateBias(), 2 * units, 3 * units);
+      model.write(layer + "recurrentBias", last);
+    }
   }
 
   private static final class RecurrentTask implements Task {
@@ -315,14 +330,26 @@ public final class GatunSide implements Side {
       int steps = Work.RecurrentTraining.STEPS;
       int batch = Work.RecurrentTraining.BATCH;
       int features = Work.RecurrentTraining.FEATURES;
-      inputs = Values.uniform((long) batch * steps * features, 1);
-      labels = Values.labels(batch * steps, Work.RecurrentTraining.CLASSES);
+      int units = Work.RecurrentTraining.UNITS;
+      int classes = Work.RecurrentTraining.CLASSES;
+      // The other sides have the sequences one after the other along time.
+      float[] timeFirst = Values.uniform((long) batch * steps * features, 1);
+      int[] labelsTimeFirst = Values.labels(batch * steps, classes);
+      inputs = new float[timeFirst.length];
+      labels = new int[labelsTimeFirst.length];
+      for (int n = 0; n < batch; n++) {
+        for (int t = 0; t < steps; t++) {
+          int from = t * batch + n;
+          int to = n * steps + t;
+          System.arraycopy(timeFirst, from * features, inputs, to * features, features);
+          labels[to] = labelsTimeFirst[from];
+        }
+      }
       device = Device.cpu(threads);
-      Net net =
-          Net.input(steps, features)
-              .recurrent(layer(work.cell(), Work.RecurrentTraining.UNITS))
-              .dense(Work.RecurrentTraining.CLASSES);
+      Net net = Net.input(steps, features).recurrent(layer(work.cell(), units)).dense(classes);
       trainer = Trainer.of(net).on(device).optimizer(Optimizer.adam(1e-3));
+      write(trainer.model(), work.cell(), features, units);
+      trainer.model().write("dense0.weight", RecurrentWeights.head(classes, units));
     }
 
     @Override
@@ -332,7 +359,9 @@ public final class GatunSide implements Side {
 
     @Override
     public float[] results() {
-      return Values.training(0, loss); // libraries differ in how many offsets they have
+      float first = loss;
+      run();
+      return Values.descent(first, loss, Work.RecurrentTraining.CLASSES);
     }
 
     @Override
@@ -355,6 +384,7 @@ public final class GatunSide implements Side {
       device = Device.cpu(threads);
       model =
           Model.of(Net.input(work.steps(), units).recurrent(layer(work.cell(), units)), device, 1);
+      write(model, work.cell(), units, units);
       stepper = Stepper.of(model, 1, work.steps());
     }
 
@@ -365,7 +395,7 @@ public final class GatunSide implements Side {
 
     @Override
     public float[] results() {
-      return new float[] {outputs.length};
+      return Values.sample(outputs);
     }
 
     @Override

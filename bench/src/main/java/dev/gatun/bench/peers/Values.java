@@ -71,6 +71,15 @@ public final class Values {
     return new float[] {parameters, Float.isFinite(loss) && loss > 0 ? 1 : 0};
   }
 
+  /// What two training steps tell: how far the first loss is from that of even chances, in
+  /// hundredths, which the weights decide; and -1 if the second is less. How much less differs, for
+  /// libraries with two offsets where one does the same move both.
+  public static float[] descent(float first, float second, int classes) {
+    return new float[] {
+      classes, (float) (100 * (first - Math.log(classes))), Math.signum(second - first)
+    };
+  }
+
   /// The filters [K,R,S,C] as [R,S,C,K].
   public static float[] filtersLast(float[] w, int filters) {
     int rest = w.length / filters;

@@ -246,12 +246,19 @@ public sealed interface Work {
     /// Three gates; the reset gate behind the product, as all libraries have it.
     GRU(3),
     /// Four gates.
-    LSTM(4);
+    LSTM(4),
+    /// Two gates. No library has it: peers write a step of it in their own operations.
+    UGRNN(2);
 
     private final int gates;
 
     Gated(int gates) {
       this.gates = gates;
+    }
+
+    /// How many.
+    public int gates() {
+      return gates;
     }
 
     /// What `units` cells compute for one step: products of the input and of the state.

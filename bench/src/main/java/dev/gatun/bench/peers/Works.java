@@ -33,8 +33,10 @@ public final class Works {
     works.add(new Work.SoftmaxCrossEntropy(4096, 1000));
     for (Work.Gated cell : Work.Gated.values()) {
       works.add(new Work.RecurrentTraining(cell));
-      works.add(new Work.RecurrentSteps(cell, 1));
-      works.add(new Work.RecurrentSteps(cell, 200));
+      if (cell != Work.Gated.UGRNN) {
+        works.add(new Work.RecurrentSteps(cell, 1));
+        works.add(new Work.RecurrentSteps(cell, 200));
+      }
     }
     convolutions(works, Network.RESNET20, 128);
     convolutions(works, Network.RESNET50, 8);

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import dev.gatun.bench.peers.RecurrentWeights;
 import dev.gatun.bench.peers.Work;
 
 /// One layer of a GRU or an LSTM; the first axis is time.
@@ -12,15 +13,18 @@ import dev.gatun.bench.peers.Work;
 /// @param weights of inputs and states, and their offsets
 record RecurrentLayer(Work.Gated cell, NDList weights) {
   static RecurrentLayer of(NDManager manager, Work.Gated cell, int features, int units) {
-    long rows = (cell == Work.Gated.GRU ? 3L : 4L) * units;
-    float scale = (float) (1 / Math.sqrt(units));
+    if (cell == Work.Gated.UGRNN) {
+      throw new UnsupportedOperationException("DJL has no UGRNN");
+    }
+    long rows = (long) cell.gates() * units;
+    RecurrentWeights weights = RecurrentWeights.of(cell, features, units);
     return new RecurrentLayer(
         cell,
         new NDList(
-            DjlSide.uniform(manager, 3, rows, features).mul(scale),
-            DjlSide.uniform(manager, 3, rows, units).mul(scale),
-            DjlSide.uniform(manager, 3, rows).mul(scale),
-            DjlSide.uniform(manager, 3, rows).mul(scale)));
+            manager.create(weights.input(), new Shape(rows, features)),
+            manager.create(weights.state(), new Shape(rows, units)),
+            manager.create(weights.inputBias()),
+            manager.create(weights.stateBias())));
   }
 
   /// The outputs `[T,B,H]`, then the last states `[1,B,H]`.

@@ -3,6 +3,7 @@ package dev.gatun.bench.peers.pytorch;
 import static dev.gatun.bench.peers.pytorch.Tensors.keep;
 import static dev.gatun.bench.peers.pytorch.Tensors.uniform;
 
+import dev.gatun.bench.peers.RecurrentWeights;
 import dev.gatun.bench.peers.Side;
 import dev.gatun.bench.peers.Values;
 import dev.gatun.bench.peers.Work;
@@ -10,7 +11,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -34,7 +34,7 @@ final class RecurrentTask implements Side.Task {
     int batch = Work.RecurrentTraining.BATCH;
     layer = RecurrentLayer.of(work.cell(), Work.RecurrentTraining.FEATURES, units);
     parameters = new ArrayList<>(layer.weights());
-    parameters.add(keep(uniform(5, classes, units).mul(new Scalar(1 / Math.sqrt(units)))));
+    parameters.add(keep(Tensors.of(RecurrentWeights.head(classes, units), classes, units)));
     parameters.add(keep(torch.zeros(classes)));
     parameters.forEach(parameter -> parameter.requires_grad_(true));
     first = zerosLike();
@@ -56,8 +56,8 @@ final class RecurrentTask implements Side.Task {
       Tensor logits =
           torch.linear(
               y.reshape(-1, Work.RecurrentTraining.UNITS),
-              parameters.get(4),
-              new TensorOptional(parameters.get(5)));
+              parameters.get(parameters.size() - 2),
+              new TensorOptional(parameters.getLast()));
       Tensor value = torch.cross_entropy_loss(logits, labels);
       value.backward();
       loss = value.item_float();
@@ -71,7 +71,9 @@ final class RecurrentTask implements Side.Task {
 
   @Override
   public float[] results() {
-    return Values.training(0, loss);
+    float before = loss;
+    run();
+    return Values.descent(before, loss, Work.RecurrentTraining.CLASSES);
   }
 
   @Override

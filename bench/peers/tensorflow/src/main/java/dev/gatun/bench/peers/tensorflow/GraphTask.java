@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import org.tensorflow.Graph;
 import org.tensorflow.Operand;
 import org.tensorflow.Result;
@@ -31,6 +32,8 @@ final class GraphTask implements Side.Task {
   private final Map<Operand<?>, Tensor> feeds = new LinkedHashMap<>();
   private final List<Op> targets = new ArrayList<>();
   private final List<Read> reads = new ArrayList<>();
+  private final Map<Operand<?>, Operand<?>> carried = new LinkedHashMap<>();
+  private @Nullable Result last;
 
   /// A result, and how its layout becomes the work's.
   private record Read(Operand<?> operand, UnaryOperator<float[]> layout) {}
@@ -82,6 +85,11 @@ final class GraphTask implements Side.Task {
     return variable;
   }
 
+  /// In the next run `input` is fed with what this one computes as `output`. Only [#fetch] does so.
+  void carry(Placeholder<TFloat32> input, Operand<TFloat32> output) {
+    carried.put(input, output);
+  }
+
   /// The graph computes this.
   GraphTask target(Op op) {
     targets.add(op);
@@ -122,9 +130,21 @@ final class GraphTask implements Side.Task {
   float[] fetch(Operand<?> operand) {
     Session.Runner runner = runner();
     targets.forEach(runner::addTarget);
-    try (Result result = runner.fetch(operand).run()) {
-      return elements(result.get(0));
+    runner.fetch(operand);
+    carried.values().forEach(runner::fetch);
+    Result result = runner.run();
+    int index = 1;
+    for (Operand<?> input : carried.keySet()) {
+      Tensor before = feeds.put(input, result.get(index++));
+      if (last == null && before != null) {
+        before.close();
+      }
     }
+    if (last != null) {
+      last.close(); // what was fed lay in it
+    }
+    last = result;
+    return elements(result.get(0));
   }
 
   /// The elements of the results; the graph does not run again.
@@ -157,7 +177,11 @@ final class GraphTask implements Side.Task {
 
   @Override
   public void close() {
+    feeds.keySet().removeAll(carried.keySet());
     feeds.values().forEach(Tensor::close);
+    if (last != null) {
+      last.close();
+    }
     session.close();
     graph.close();
   }

@@ -52,14 +52,9 @@ public final class TensorFlowSide implements Side {
       case Work.SoftmaxCrossEntropy loss -> loss(loss.rows(), loss.classes());
       case Work.Training training -> new TrainingTask(threads, training);
       case Work.Inference inference -> new InferenceTask(threads, inference);
-      case Work.RecurrentTraining any -> throw unwritten(any);
-      case Work.RecurrentSteps any -> throw unwritten(any);
+      case Work.RecurrentTraining training -> new RecurrentTask(threads, training);
+      case Work.RecurrentSteps steps -> new SteppingTask(threads, steps);
     };
-  }
-
-  /// Its Java interface has no recurrent layer; a loop of graph nodes would be the way.
-  private static UnsupportedOperationException unwritten(Work work) {
-    return new UnsupportedOperationException("not written for TensorFlow: " + work.name());
   }
 
   private Task sgemm(int n) {
