@@ -18,6 +18,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// `gatun train`, from its arguments to its report.
 class TrainCommandTest {
@@ -42,7 +44,7 @@ class TrainCommandTest {
     List<String> lines = run.out().lines().toList();
     assertEquals(4, lines.size(), run.out());
     assertEquals(
-        "mlp, 50,826 parameters, on "
+        "mlp, 51,594 parameters, on "
             + folder.getFileName()
             + "/train: 200 training and 55 test pictures; reference, pure Java, 1 thread",
         lines.getFirst());
@@ -195,7 +197,7 @@ class TrainCommandTest {
     assertEquals(1, integer(report, "threads"));
     assertEquals(42, integer(report, "seed"));
     assertEquals(30, integer(report, "batch"));
-    assertEquals(50_826, integer(report, "parameters"));
+    assertEquals(51_594, integer(report, "parameters"));
     JsonObject machine = report.getAsJsonObject("machine");
     for (String name : List.of("system", "processor", "java", "device")) {
       assertFalse(machine.get(name).getAsString().isEmpty(), name);
@@ -225,7 +227,7 @@ class TrainCommandTest {
     assertTrue(number(step, "p95Millis") >= number(step, "medianMillis"));
     assertTrue(number(report, "imagesPerSecond") > 0);
     assertTrue(integer(report, "peakMemoryBytes") > 1 << 20);
-    assertTrue(integer(report, "devicePeakMemoryBytes") > 50_826 * 4);
+    assertTrue(integer(report, "devicePeakMemoryBytes") > 51_594 * 4);
   }
 
   /// `--steps` takes the place of `--epochs`; the last epoch may be incomplete.
@@ -298,6 +300,19 @@ class TrainCommandTest {
     assertEquals(0, run.code(), run.err());
     assertEquals("characters/train", read(file).get("data").getAsString());
     assertTrue(run.out().contains("18,000 training and 2,000 test pictures"), run.out());
+  }
+
+  /// Models, rates and data go together as they are. Guessing is right for one in 36.
+  @ParameterizedTest
+  @CsvSource({"mlp, 3, 0.3", "cnn, 1, 0.5"})
+  void withoutOptions_charactersAreLearned(String model, int epochs, double accuracy)
+      throws IOException {
+    Backends.requireNative();
+    Path file = folder.resolve("report.json");
+    Cli run = Cli.run("train", model, "--epochs", epochs, "--report", file);
+    assertEquals(0, run.code(), run.err());
+    JsonObject last = read(file).getAsJsonArray("epochs").get(epochs - 1).getAsJsonObject();
+    assertTrue(number(last, "testAccuracy") > accuracy, run.out());
   }
 
   @Test
