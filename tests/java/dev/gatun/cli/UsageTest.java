@@ -89,6 +89,7 @@ class UsageTest {
           """
           mlp --epochs 0       | --epochs expects a number of at least 1, found 0
           mlp --batch -3       | --batch expects a number of at least 1, found -3
+          cnn --batch 1        | --batch expects at least 2 for cnn, whose dense norms compare pictures, found 1
           mlp --steps 0        | --steps expects a number of at least 1, found 0
           mlp --threads -1     | --threads expects a number of at least 0, found -1
           mlp --lr 0           | --lr expects a number greater than 0, found 0.0

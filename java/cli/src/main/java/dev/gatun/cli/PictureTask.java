@@ -50,6 +50,11 @@ record PictureTask(
   static Task of(String model, @Nullable Path data, long seed, @Nullable Integer wanted) {
     requireModel(model);
     int batch = wanted == null ? BATCH : wanted;
+    if (batch == 1 && !model.startsWith("resnet")) {
+      throw new UsageException(
+          "--batch expects at least 2 for %s, whose dense norms compare pictures, found 1"
+              .formatted(model));
+    }
     Split split = data == null ? DrawnCharacters.make(seed) : open(data, model);
     Dataset train = split.train();
     if (batch > train.size()) {
