@@ -52,13 +52,18 @@ class RecurrentTest {
     for (Cell cell : Cell.values()) {
       for (Direction direction : Direction.values()) {
         Recurrent layer = with(Recurrent.of(cell, UNITS), direction);
-        Tensor x = inputs(backend.device(), STEPS, cell.hasSkip() ? UNITS : 2);
-        Trace trace = trace(backend.device(), Map.of());
-        double[] found = layer.apply(trace, x).toDoubleArray();
-        Sequences expected = RecurrentLoops.run(layer, 0, Sequences.of(x), trace.parameters());
-        assertArrayEquals(expected.elements(), found, 1e-12, layer.toString());
+        expectLoops(backend, layer, cell.hasSkip() ? UNITS : 2, 1e-12);
       }
     }
+  }
+
+  private static void expectLoops(
+      Backends backend, Recurrent layer, int features, double tolerance) {
+    Tensor x = inputs(backend.device(), STEPS, features);
+    Trace trace = trace(backend.device(), Map.of());
+    double[] found = layer.apply(trace, x).toDoubleArray();
+    Sequences expected = RecurrentLoops.run(layer, 0, Sequences.of(x), trace.parameters());
+    assertArrayEquals(expected.elements(), found, tolerance, layer.toString());
   }
 
   @ParameterizedTest
@@ -81,11 +86,7 @@ class RecurrentTest {
     for (Cell cell : Cell.values()) {
       for (Direction direction : Direction.values()) {
         Recurrent layer = with(Recurrent.of(cell, UNITS).layerNorm(), direction);
-        Tensor x = inputs(backend.device(), STEPS, cell.hasSkip() ? UNITS : 2);
-        Trace trace = trace(backend.device(), Map.of());
-        double[] found = layer.apply(trace, x).toDoubleArray();
-        Sequences expected = RecurrentLoops.run(layer, 0, Sequences.of(x), trace.parameters());
-        assertArrayEquals(expected.elements(), found, 1e-11, layer.toString());
+        expectLoops(backend, layer, cell.hasSkip() ? UNITS : 2, 1e-11);
       }
     }
   }
