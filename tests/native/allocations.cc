@@ -1,5 +1,6 @@
 #include "allocations.h"
 
+#include <cerrno>
 #include <cstdlib>
 #include <new>
 
@@ -7,42 +8,57 @@ namespace gatun::test {
 
 std::atomic<int64_t> heap_allocations{0};
 
-namespace {
+}  // namespace gatun::test
 
-void* take(size_t bytes, size_t alignment) noexcept {
+using gatun::test::heap_allocations;
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+// The C library lets a program replace these, for its libraries too, and calls its own by other
+// names. What they give, its free takes back; operator new comes here as well.
+#pragma GCC visibility push(default)  // for the libraries
+extern "C" {
+
+void* __libc_malloc(size_t bytes);
+void* __libc_calloc(size_t count, size_t bytes);
+void* __libc_realloc(void* data, size_t bytes);
+void* __libc_memalign(size_t alignment, size_t bytes);
+
+void* malloc(size_t bytes) {
   ++heap_allocations;
-  bytes = bytes > 0 ? bytes : 1;
-  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return std::malloc(bytes);
-  return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  return __libc_malloc(bytes);
+}
+void* calloc(size_t count, size_t bytes) {
+  ++heap_allocations;
+  return __libc_calloc(count, bytes);
+}
+void* realloc(void* data, size_t bytes) {
+  ++heap_allocations;
+  return __libc_realloc(data, bytes);
+}
+void* memalign(size_t alignment, size_t bytes) {
+  ++heap_allocations;
+  return __libc_memalign(alignment, bytes);
+}
+void* aligned_alloc(size_t alignment, size_t bytes) { return memalign(alignment, bytes); }
+int posix_memalign(void** data, size_t alignment, size_t bytes) {
+  *data = memalign(alignment, bytes);
+  return *data == nullptr ? ENOMEM : 0;
 }
 
-void* take_or_throw(size_t bytes, size_t alignment) {
-  void* data = take(bytes, alignment);
+}  // extern "C"
+#pragma GCC visibility pop
+
+#else
+
+// The sanitizers have replaced the C functions: of the rest there is operator new.
+[[gnu::noinline]] void* operator new(size_t bytes) {
+  ++heap_allocations;
+  void* data = std::malloc(bytes > 0 ? bytes : 1);
   if (data == nullptr) throw std::bad_alloc();
   return data;
 }
-
-}  // namespace
-}  // namespace gatun::test
-
-using gatun::test::take;
-using gatun::test::take_or_throw;
-
-// Not inlined: GCC would take the pairs for mistakes.
-[[gnu::noinline]] void* operator new(size_t bytes) { return take_or_throw(bytes, 1); }
-[[gnu::noinline]] void* operator new(size_t bytes, std::align_val_t alignment) {
-  return take_or_throw(bytes, static_cast<size_t>(alignment));
-}
-[[gnu::noinline]] void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
-  return take(bytes, 1);
-}
-[[gnu::noinline]] void* operator new(size_t bytes, std::align_val_t alignment,
-                                     const std::nothrow_t&) noexcept {
-  return take(bytes, static_cast<size_t>(alignment));
-}
 [[gnu::noinline]] void operator delete(void* data) noexcept { std::free(data); }
 [[gnu::noinline]] void operator delete(void* data, size_t) noexcept { std::free(data); }
-[[gnu::noinline]] void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
-[[gnu::noinline]] void operator delete(void* data, size_t, std::align_val_t) noexcept {
-  std::free(data);
-}
+
+#endif

@@ -1,4 +1,4 @@
-// Counts what the whole test program, the library in it, takes from the heap by operator new.
+// Counts what the whole test program, all libraries in it included, takes from the heap.
 #pragma once
 
 #include <atomic>

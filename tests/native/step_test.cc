@@ -2,8 +2,11 @@
 // residual network as in He et al. (2015), with fewer blocks, and for a GRU over sequences.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "allocations.h"
@@ -182,6 +185,17 @@ void expect_to_take_nothing(Step& step, const std::function<void()>& instruction
   EXPECT_EQ(faults, 0);
   EXPECT_LT(step.loss.read()[0], first) << "it does not train";
   gt_program_destroy(program);
+}
+
+TEST(Allocations, AreCounted) {
+  const int64_t before = heap_allocations;
+  const auto number = std::make_unique<int>(1);
+  EXPECT_EQ(heap_allocations - before, 1);
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  char* text = strdup("of the C library");
+  EXPECT_EQ(heap_allocations - before, 2);
+  std::free(text);
+#endif
 }
 
 TEST(TrainingStep, OfAResidualNetworkTakesNothingFromTheSystem) {

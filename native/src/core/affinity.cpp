@@ -13,31 +13,30 @@ namespace gatun {
 
 namespace {
 
-// A fixed cpu_set_t holds 1024 processors; larger machines need a larger mask.
+// A cpu_set_t holds 1024 processors; larger machines need a larger mask. It lies on the stack:
+// workers are moved while a step runs, which takes nothing from the heap.
 class ProcessorSet {
  public:
-  explicit ProcessorSet(int capacity) : capacity_(capacity), set_(CPU_ALLOC(capacity)) {
-    if (set_ != nullptr) CPU_ZERO_S(bytes(), set_);
-  }
-  ~ProcessorSet() { CPU_FREE(set_); }
-  ProcessorSet(const ProcessorSet&) = delete;
-  ProcessorSet& operator=(const ProcessorSet&) = delete;
+  static constexpr int kMost = 1 << 18;
 
-  cpu_set_t* get() const { return set_; }
-  size_t bytes() const { return CPU_ALLOC_SIZE(capacity_); }
+  explicit ProcessorSet(int capacity) : bytes_(CPU_ALLOC_SIZE(capacity)) {
+    CPU_ZERO_S(bytes_, sets_);
+  }
+
+  cpu_set_t* get() { return sets_; }
+  size_t bytes() const { return bytes_; }
 
  private:
-  const int capacity_;
-  cpu_set_t* const set_;
+  const size_t bytes_;
+  cpu_set_t sets_[kMost / CPU_SETSIZE];
 };
 
 }  // namespace
 
 std::vector<int> allowed_processors() {
   std::vector<int> processors;
-  for (int capacity = 1024; capacity <= (1 << 18); capacity *= 4) {
-    const ProcessorSet set(capacity);
-    if (set.get() == nullptr) break;
+  for (int capacity = CPU_SETSIZE; capacity <= ProcessorSet::kMost; capacity *= 4) {
+    ProcessorSet set(capacity);
     if (sched_getaffinity(0, set.bytes(), set.get()) != 0) continue;
     for (int i = 0; i < capacity; ++i) {
       if (CPU_ISSET_S(i, set.bytes(), set.get())) processors.push_back(i);
@@ -51,8 +50,9 @@ int current_processor() { return sched_getcpu(); }
 
 bool allow_processors(std::thread& thread, std::span<const int> processors) {
   if (processors.empty()) return false;
-  const ProcessorSet set(*std::max_element(processors.begin(), processors.end()) + 1);
-  if (set.get() == nullptr) return false;
+  const int last = *std::max_element(processors.begin(), processors.end());
+  if (last >= ProcessorSet::kMost) return false;
+  ProcessorSet set(last + 1);
   for (const int processor : processors) CPU_SET_S(processor, set.bytes(), set.get());
   return pthread_setaffinity_np(thread.native_handle(), set.bytes(), set.get()) == 0;
 }
