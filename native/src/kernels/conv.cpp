@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/conv_bf16.h"
+#include "kernels/conv_cut.h"
 #include "kernels/conv_epilogue_simd.h"
 #include "kernels/conv_grouped.h"
 #include "kernels/conv_naive.h"
@@ -25,64 +26,18 @@ constexpr int64_t kWeightBytes = 384 << 10;
 // Of L2, for the pixels of a task.
 constexpr int64_t kPixelBytes = 256 << 10;
 
-// Consecutive result pixels of one axis that see the same taps, [tap_begin, tap_end).
-struct Span {
-  int64_t begin, end, tap_begin, tap_end;
-};
-
-std::vector<Span> spans(int64_t pixels, int64_t stride, int64_t pad, int64_t taps, int64_t size) {
-  std::vector<Span> result;
-  for (int64_t i = 0; i < pixels; ++i) {
-    int64_t lo = std::clamp<int64_t>(pad - i * stride, 0, taps);
-    int64_t hi = std::clamp<int64_t>(size + pad - i * stride, 0, taps);
-    if (lo >= hi) lo = hi = 0;
-    if (!result.empty() && result.back().tap_begin == lo && result.back().tap_end == hi) {
-      ++result.back().end;
-    } else {
-      result.push_back({i, i + 1, lo, hi});
-    }
-  }
-  return result;
-}
-
-struct Region {
-  Span rows, columns;
-  std::vector<Run> runs;
-  int64_t depth = 0;
-};
-
-// One dense convolution: result pixel (i, j) sees x from row i * stride_h - pad_h and column
-// j * stride_w - pad_w on. A forward pass is one; a data gradient is one for each residue of the
-// result's pixels modulo the strides, since each residue meets its own taps.
-struct Dense {
-  int64_t rows = 0, columns = 0;  // result pixels
-  int64_t y_start = 0, y_row = 0, y_column = 0;
-  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0;  // pads may be negative
-  int64_t R = 0, S = 0;
-  int64_t weights_begin = 0;  // depth steps into the packed panels
-  std::vector<Region> regions = {};
-};
-
-// Where weights of tap t, a step of `channels` in depth, come from.
-struct PackedTap {
-  int64_t source;       // element of w where the tap's first value lies
-  int64_t destination;  // depth steps into the panels
-};
-
 struct Plan {
   const PixelKernels* kernels;
   float* y;
   const float *x, *w, *bias;
   int64_t images, H, W, channels;  // of x
   int64_t x_image, y_image;        // elements
-  int64_t depth = 0;               // of a packed panel
   bool transposed_weights;         // w's rows run along depth
   int64_t w_stride;
   bool relu;      // tiles apply it to their sums
   Finish finish;  // what comes after the sums are stored
   Panels panels;
-  std::vector<PackedTap> taps = {};
-  std::vector<Dense> parts = {};
+  Cut cut;
   Scratch<float> packed_weights = {}, packed_bias = {};
   int64_t channel_block = 0;  // channels summed in one go
   int64_t images_per_task = 1, bands = 1, panels_per_task = 1, panels_per_group = 1;
@@ -191,7 +146,7 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
   const bool prefetch = reads && block.panel_begin == 0 && plan.channel_blocks() == 1;
   const int vectors = plan.panels.vectors(block.panel_begin);
   const auto choose_panel = [&](int64_t panel) {
-    tile.weights = context.at(plan.packed_weights) + plan.panels.start(panel) * plan.depth +
+    tile.weights = context.at(plan.packed_weights) + plan.panels.start(panel) * plan.cut.depth +
                    block.channel_begin * plan.panels.width(panel);
     if (plan.bias != nullptr && block.channel_begin == 0) {
       tile.bias = context.at(plan.packed_bias) + plan.panels.start(panel);
@@ -244,7 +199,7 @@ void run_task(const Plan& plan, const Context& context, int64_t task) {
   const int64_t image_end = std::min(plan.images, image_begin + plan.images_per_task);
   const int64_t panel_begin = panel_group * plan.panels_per_task;
   const int64_t panel_end = std::min(plan.panels.count(), panel_begin + plan.panels_per_task);
-  for (const Dense& part : plan.parts) {
+  for (const Dense& part : plan.cut.parts) {
     const int64_t row_begin = part.rows * band / plan.bands;
     const int64_t row_end = part.rows * (band + 1) / plan.bands;
     for (int64_t c = 0; c < std::max<int64_t>(1, plan.channels); c += plan.channel_block) {
@@ -263,10 +218,11 @@ void run_task(const Plan& plan, const Context& context, int64_t task) {
 
 void pack_task(const Plan& plan, const Context& context, int64_t task) {
   const int64_t panel = task % plan.panels.count();
-  const PackedTap& tap = plan.taps[task / plan.panels.count()];
+  const PackedTap& tap = plan.cut.taps[task / plan.panels.count()];
   const int64_t width = plan.panels.width(panel), columns = plan.panels.columns(panel);
   const int64_t start = plan.panels.start(panel);
-  float* packed = context.at(plan.packed_weights) + start * plan.depth + tap.destination * width;
+  float* packed =
+      context.at(plan.packed_weights) + start * plan.cut.depth + tap.destination * width;
   if (plan.transposed_weights) {
     pack_transposed(packed, width, plan.w + start * plan.w_stride + tap.source, plan.w_stride,
                     columns, plan.channels);
@@ -279,7 +235,7 @@ void pack_task(const Plan& plan, const Context& context, int64_t task) {
 // alone, since it is the order of the sums.
 void choose_channel_block(Plan& plan) {
   int64_t taps = 1;
-  for (const Dense& part : plan.parts) taps = std::max(taps, part.R * part.S);
+  for (const Dense& part : plan.cut.parts) taps = std::max(taps, part.R * part.S);
   const int64_t channels = std::max<int64_t>(1, plan.channels);
   const int64_t most = std::max<int64_t>(64, 1280 / taps);
   const int64_t blocks = (channels + most - 1) / most;
@@ -308,12 +264,12 @@ void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
 
 void convolve(Launcher& launcher, Derivation packing, Plan plan, int64_t result_rows) {
   choose_channel_block(plan);
-  for (Dense& part : plan.parts) find_regions(plan, part);
+  for (Dense& part : plan.cut.parts) find_regions(plan, part);
   choose_tasks(plan, launcher.workers(), result_rows);
-  plan.packed_weights = packing.scratch<float>(plan.panels.padded_columns() * plan.depth);
+  plan.packed_weights = packing.scratch<float>(plan.panels.padded_columns() * plan.cut.depth);
   plan.packed_bias = packing.scratch<float>(plan.panels.padded_columns());
   const auto shared = std::make_shared<const Plan>(std::move(plan));
-  const auto packs = static_cast<int64_t>(shared->taps.size()) * shared->panels.count();
+  const auto packs = static_cast<int64_t>(shared->cut.taps.size()) * shared->panels.count();
   packing.parallel(packs + (shared->bias == nullptr ? 0 : 1),
                    [shared, packs](const Context& context, int64_t task) {
                      if (task < packs) return pack_task(*shared, context, task);
@@ -373,23 +329,12 @@ void forward(Launcher& launcher, const Tensor& y, const Tensor& x, const Tensor&
             .channels = d.C,
             .x_image = d.H * d.W * d.C,
             .y_image = d.P * d.Q * d.K,
-            .depth = d.R * d.S * d.C,
             .transposed_weights = true,
             .w_stride = d.R * d.S * d.C,
             .relu = activation == Activation::RELU,
             .finish = finish,
-            .panels = Panels(kernels.lanes, kernels.max_vectors, d.K)};
-  for (int64_t t = 0; t < d.R * d.S; ++t) plan.taps.push_back({t * d.C, t * d.C});
-  plan.parts.push_back({.rows = d.P,
-                        .columns = d.Q,
-                        .y_row = d.Q * d.K,
-                        .y_column = d.K,
-                        .stride_h = g.stride_h,
-                        .stride_w = g.stride_w,
-                        .pad_h = g.pad_h,
-                        .pad_w = g.pad_w,
-                        .R = d.R,
-                        .S = d.S});
+            .panels = Panels(kernels.lanes, kernels.max_vectors, d.K),
+            .cut = cut_forward(d, g, d.C)};
   convolve(launcher, launcher.derive({&w, bias}), std::move(plan), d.P);
 }
 
@@ -418,19 +363,6 @@ void direct::conv2d(Launcher& launcher, const Tensor& y, const Tensor& x, const 
 
 namespace {
 
-// One axis of a data gradient for result pixels residue, residue + stride, ...: pixel
-// i * stride + residue meets taps first + stride * t, in falling order along dy.
-struct Residue {
-  int64_t pixels, first, taps, pad;
-
-  Residue(int64_t residue, int64_t size, int64_t kernel, int64_t stride, int64_t padding)
-      : pixels((size - residue + stride - 1) / stride),
-        first((residue + padding) % stride),
-        taps(first < kernel ? (kernel - first + stride - 1) / stride : 0),
-        pad(taps - 1 - (residue + padding - first) / stride) {}
-  int64_t tap(int64_t t, int64_t stride) const { return first + (taps - 1 - t) * stride; }
-};
-
 void backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const Tensor& w,
                    const ConvGeometry& g, const Finish& finish) {
   const PixelKernels& kernels = pixel_kernels();
@@ -450,29 +382,8 @@ void backward_data(Launcher& launcher, const Tensor& dx, const Tensor& dy, const
             .w_stride = d.R * d.S * d.C,
             .relu = false,
             .finish = finish,
-            .panels = Panels(kernels.lanes, kernels.max_vectors, d.C)};
-  for (int64_t a = 0; a < std::min(g.stride_h, d.H); ++a) {
-    for (int64_t b = 0; b < std::min(g.stride_w, d.W); ++b) {
-      const Residue row(a, d.H, d.R, g.stride_h, g.pad_h), column(b, d.W, d.S, g.stride_w, g.pad_w);
-      plan.parts.push_back({.rows = row.pixels,
-                            .columns = column.pixels,
-                            .y_start = (a * d.W + b) * d.C,
-                            .y_row = g.stride_h * d.W * d.C,
-                            .y_column = g.stride_w * d.C,
-                            .pad_h = row.pad,
-                            .pad_w = column.pad,
-                            .R = row.taps,
-                            .S = column.taps,
-                            .weights_begin = plan.depth});
-      for (int64_t r = 0; r < row.taps; ++r) {
-        for (int64_t s = 0; s < column.taps; ++s) {
-          plan.taps.push_back(
-              {(row.tap(r, g.stride_h) * d.S + column.tap(s, g.stride_w)) * d.C, plan.depth});
-          plan.depth += d.K;
-        }
-      }
-    }
-  }
+            .panels = Panels(kernels.lanes, kernels.max_vectors, d.C),
+            .cut = cut_backward_data(d, g, d.K)};
   convolve(launcher, launcher.derive({&w}), std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
 }
 

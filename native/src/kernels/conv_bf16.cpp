@@ -12,22 +12,7 @@
 namespace gatun::kernels {
 namespace {
 
-using conv_bf16::Dense, conv_bf16::PackedTap, conv_bf16::Plan, conv_bf16::Region, conv_bf16::Span;
-
-std::vector<Span> spans(int64_t pixels, int64_t stride, int64_t pad, int64_t taps, int64_t size) {
-  std::vector<Span> result;
-  for (int64_t i = 0; i < pixels; ++i) {
-    int64_t lo = std::clamp<int64_t>(pad - i * stride, 0, taps);
-    int64_t hi = std::clamp<int64_t>(size + pad - i * stride, 0, taps);
-    if (lo >= hi) lo = hi = 0;
-    if (!result.empty() && result.back().tap_begin == lo && result.back().tap_end == hi) {
-      ++result.back().end;
-    } else {
-      result.push_back({i, i + 1, lo, hi});
-    }
-  }
-  return result;
-}
+using conv_bf16::Plan;
 
 void find_regions(const Plan& plan, Dense& part) {
   const auto rows = spans(part.rows, part.stride_h, part.pad_h, part.R, plan.H);
@@ -104,10 +89,10 @@ void run_task(const Plan& plan, const Context& context, int64_t task) {
   const Bf16* x = plan.pads_x() ? context.at(plan.padded_x) : plan.x;
   for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
     const uint32_t* weights =
-        context.at(plan.packed_weights) + plan.panels.start(panel) * plan.depth;
+        context.at(plan.packed_weights) + plan.panels.start(panel) * plan.cut.depth;
     const float* bias =
         plan.bias == nullptr ? nullptr : context.at(plan.packed_bias) + plan.panels.start(panel);
-    for (const Dense& part : plan.parts) {
+    for (const Dense& part : plan.cut.parts) {
       const int64_t row_begin = part.rows * band / plan.bands;
       const int64_t row_end = part.rows * (band + 1) / plan.bands;
       for (const Region& region : part.regions) {
@@ -121,9 +106,10 @@ void run_task(const Plan& plan, const Context& context, int64_t task) {
 
 void pack_task(const Plan& plan, const Context& context, int64_t task) {
   const int64_t panel = task % plan.panels.count();
-  const PackedTap& tap = plan.taps[task / plan.panels.count()];
+  const PackedTap& tap = plan.cut.taps[task / plan.panels.count()];
   const int64_t width = plan.panels.width(panel), start = plan.panels.start(panel);
-  uint32_t* packed = context.at(plan.packed_weights) + start * plan.depth + tap.destination * width;
+  uint32_t* packed =
+      context.at(plan.packed_weights) + start * plan.cut.depth + tap.destination * width;
   if (plan.transposed_weights) {
     pack_pairs_transposed(packed, width, plan.w + start * plan.w_stride + tap.source, plan.w_stride,
                           plan.panels.columns(panel), plan.channels);
@@ -153,16 +139,16 @@ void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
 // of x stays in the first or second cache level, but is large enough for every reading of the
 // weights.
 void choose_tasks_on_tiles(Plan& plan, int workers, int64_t result_rows) {
-  const Dense& part = plan.parts.front();
-  if (plan.parts.size() == 1 && part.R == 1 && part.S == 1 && part.stride_h == 1 &&
+  const Dense& part = plan.cut.parts.front();
+  if (plan.cut.parts.size() == 1 && part.R == 1 && part.S == 1 && part.stride_h == 1 &&
       part.stride_w == 1 && part.pad_h == 0 && part.pad_w == 0 && !plan.pads_x() &&
       plan.images * plan.H * plan.W >= amx::kRows) {
     plan.pointwise = true;
     plan.H *= std::exchange(plan.images, 1);
-    plan.parts.front().rows = result_rows = plan.H;
+    plan.cut.parts.front().rows = result_rows = plan.H;
   }
   const int64_t wanted = 4 * workers, panels = std::max<int64_t>(1, plan.panels.count());
-  const int64_t weights = plan.panels.padded_columns() * plan.depth * 4;
+  const int64_t weights = plan.panels.padded_columns() * plan.cut.depth * 4;
   const int64_t near = weights > (256 << 10) ? 512 << 10 : 64 << 10;
   const int64_t x_bytes = std::max<int64_t>(1, plan.x_image() * 2);
   plan.images_per_task =
@@ -179,19 +165,19 @@ void choose_tasks_on_tiles(Plan& plan, int workers, int64_t result_rows) {
 }
 
 void convolve(Launcher& launcher, Derivation packing, Plan plan, int64_t result_rows) {
-  if (plan.parts.empty()) return;
+  if (plan.cut.parts.empty()) return;
   const bool on_tiles = may_use_tiles();
   if (on_tiles) {
     choose_tasks_on_tiles(plan, launcher.workers(), result_rows);
   } else {
-    for (Dense& part : plan.parts) find_regions(plan, part);
+    for (Dense& part : plan.cut.parts) find_regions(plan, part);
     choose_tasks(plan, launcher.workers(), result_rows);
     if (plan.pads_x()) plan.padded_x = launcher.scratch<Bf16>(plan.images * plan.x_image());
   }
-  plan.packed_weights = packing.scratch<uint32_t>(plan.panels.padded_columns() * plan.depth);
+  plan.packed_weights = packing.scratch<uint32_t>(plan.panels.padded_columns() * plan.cut.depth);
   plan.packed_bias = packing.scratch<float>(plan.panels.padded_columns());
   const auto shared = std::make_shared<const Plan>(std::move(plan));
-  const auto packs = static_cast<int64_t>(shared->taps.size()) * shared->panels.count();
+  const auto packs = static_cast<int64_t>(shared->cut.taps.size()) * shared->panels.count();
   packing.parallel(packs + (shared->bias == nullptr ? 0 : 1),
                    [shared, packs](const Context& context, int64_t task) {
                      if (task < packs) return pack_task(*shared, context, task);
@@ -237,38 +223,10 @@ void conv2d_bf16(Launcher& launcher, const Tensor& y, const Tensor& x, const Ten
             .transposed_weights = true,
             .w_stride = d.R * d.S * d.C,
             .relu = activation == Activation::RELU,
-            .panels = Panels(kernels.lanes, kMaxVectors, d.K)};
-  for (int64_t t = 0; t < d.R * d.S; ++t) plan.taps.push_back({t * d.C, t * plan.words()});
-  plan.depth = d.R * d.S * plan.words();
-  plan.parts.push_back({.rows = d.P,
-                        .columns = d.Q,
-                        .y_row = d.Q * d.K,
-                        .y_column = d.K,
-                        .stride_h = g.stride_h,
-                        .stride_w = g.stride_w,
-                        .pad_h = g.pad_h,
-                        .pad_w = g.pad_w,
-                        .R = d.R,
-                        .S = d.S});
+            .panels = Panels(kernels.lanes, kMaxVectors, d.K),
+            .cut = cut_forward(d, g, (d.C + 1) / 2)};
   convolve(launcher, launcher.derive({&w, bias}), std::move(plan), d.P);
 }
-
-namespace {
-
-// One axis of a data gradient for result pixels residue, residue + stride, ...: pixel
-// i * stride + residue meets taps first + stride * t, in falling order along dy.
-struct Residue {
-  int64_t pixels, first, taps, pad;
-
-  Residue(int64_t residue, int64_t size, int64_t kernel, int64_t stride, int64_t padding)
-      : pixels((size - residue + stride - 1) / stride),
-        first((residue + padding) % stride),
-        taps(first < kernel ? (kernel - first + stride - 1) / stride : 0),
-        pad(taps - 1 - (residue + padding - first) / stride) {}
-  int64_t tap(int64_t t, int64_t stride) const { return first + (taps - 1 - t) * stride; }
-};
-
-}  // namespace
 
 void conv2d_backward_data_bf16(Launcher& launcher, const Tensor& dx, const Tensor& dy,
                                const Tensor& w, const ConvGeometry& g) {
@@ -287,29 +245,8 @@ void conv2d_backward_data_bf16(Launcher& launcher, const Tensor& dx, const Tenso
             .transposed_weights = false,
             .w_stride = d.R * d.S * d.C,
             .relu = false,
-            .panels = Panels(kernels.lanes, kMaxVectors, d.C)};
-  for (int64_t a = 0; a < std::min(g.stride_h, d.H); ++a) {
-    for (int64_t b = 0; b < std::min(g.stride_w, d.W); ++b) {
-      const Residue row(a, d.H, d.R, g.stride_h, g.pad_h), column(b, d.W, d.S, g.stride_w, g.pad_w);
-      plan.parts.push_back({.rows = row.pixels,
-                            .columns = column.pixels,
-                            .y_start = (a * d.W + b) * d.C,
-                            .y_row = g.stride_h * d.W * d.C,
-                            .y_column = g.stride_w * d.C,
-                            .pad_h = row.pad,
-                            .pad_w = column.pad,
-                            .R = row.taps,
-                            .S = column.taps,
-                            .weights_begin = plan.depth});
-      for (int64_t r = 0; r < row.taps; ++r) {
-        for (int64_t s = 0; s < column.taps; ++s) {
-          plan.taps.push_back(
-              {(row.tap(r, g.stride_h) * d.S + column.tap(s, g.stride_w)) * d.C, plan.depth});
-          plan.depth += plan.words();
-        }
-      }
-    }
-  }
+            .panels = Panels(kernels.lanes, kMaxVectors, d.C),
+            .cut = cut_backward_data(d, g, (d.K + 1) / 2)};
   convolve(launcher, launcher.derive({&w}), std::move(plan), (d.H + g.stride_h - 1) / g.stride_h);
 }
 

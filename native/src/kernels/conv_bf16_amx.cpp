@@ -42,7 +42,7 @@ int64_t band_begin(const Plan& plan, const Dense& part, int64_t band) {
 Stretch find_stretch(const Plan& plan, int64_t band) {
   int64_t first = plan.H, end = 0;
   bool any = false;
-  for (const Dense& part : plan.parts) {
+  for (const Dense& part : plan.cut.parts) {
     const int64_t rows = band_begin(plan, part, band), rows_end = band_begin(plan, part, band + 1);
     if (rows == rows_end || part.R * part.S == 0) continue;
     const int64_t from = rows * part.stride_h - part.pad_h;
@@ -57,18 +57,18 @@ Stretch find_stretch(const Plan& plan, int64_t band) {
 Layout lay_out(const std::shared_ptr<const Plan>& plan) {
   Layout l{.plan = plan};
   l.copies = !plan->pointwise;
-  l.stride_h = plan->parts.front().stride_h;  // several parts have strides of 1
-  l.stride_w = plan->parts.front().stride_w;
+  l.stride_h = plan->cut.parts.front().stride_h;  // several parts have strides of 1
+  l.stride_w = plan->cut.parts.front().stride_w;
   l.phases = 1;
   l.pitch = plan->W;
   if (l.copies) {
     int64_t extent = 0, taps = 1;
-    for (const Dense& part : plan->parts) {
+    for (const Dense& part : plan->cut.parts) {
       l.lead = std::max(l.lead, part.pad_w);
       taps = std::max(taps, part.S);
       l.phases = std::max(l.phases, std::min(l.stride_h, part.R));
     }
-    for (const Dense& part : plan->parts) {
+    for (const Dense& part : plan->cut.parts) {
       extent = std::max(extent, l.lead - part.pad_w + (part.columns - 1) * l.stride_w + part.S);
     }
     l.pitch = std::max(l.lead + plan->W, extent - l.lead);
@@ -80,7 +80,7 @@ Layout lay_out(const std::shared_ptr<const Plan>& plan) {
     }
     l.slack = l.lead + amx::kRows * l.stride_w + taps;
   }
-  for (const Dense& part : plan->parts) {
+  for (const Dense& part : plan->cut.parts) {
     std::vector<Run> runs;
     for (int64_t r = 0; r < part.R; ++r) {
       const int64_t line = r % l.stride_h * l.lines + r / l.stride_h;
@@ -184,8 +184,8 @@ void run_task(const Layout& l, const Context& context, int64_t task) {
     stage(l, staged, image_begin, image_end, band);
     x = staged;
   }
-  for (size_t p = 0; p < plan.parts.size(); ++p) {
-    const Dense& part = plan.parts[p];
+  for (size_t p = 0; p < plan.cut.parts.size(); ++p) {
+    const Dense& part = plan.cut.parts[p];
     const int64_t row_begin = band_begin(plan, part, band);
     const int64_t row_end = band_begin(plan, part, band + 1);
     if (row_begin == row_end || part.columns == 0) continue;
@@ -197,7 +197,7 @@ void run_task(const Layout& l, const Context& context, int64_t task) {
                   part.pad_w;
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const int64_t start = plan.panels.start(panel);
-      const uint32_t* weights = context.at(plan.packed_weights) + start * plan.depth;
+      const uint32_t* weights = context.at(plan.packed_weights) + start * plan.cut.depth;
       const float* bias = plan.bias == nullptr ? nullptr : context.at(plan.packed_bias) + start;
       for (int64_t n = image_begin; n < image_end; ++n) {
         run_image(l, part, l.runs[p], x + (n - image_begin) * l.image() + skipped * l.pixel(),

@@ -4,38 +4,11 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
-#include "kernels/conv_naive.h"
+#include "kernels/conv_cut.h"
 #include "kernels/gemm_bf16.h"
 
 namespace gatun::kernels::conv_bf16 {
-
-// Consecutive result pixels of one axis that see the same taps, [tap_begin, tap_end).
-struct Span {
-  int64_t begin, end, tap_begin, tap_end;
-};
-
-struct Region {
-  Span rows, columns;
-  std::vector<Run> runs;
-  int64_t depth = 0;  // words
-};
-
-// One dense convolution, as in conv.cpp: the forward pass, or one residue of the data gradient.
-struct Dense {
-  int64_t rows = 0, columns = 0;  // result pixels
-  int64_t y_start = 0, y_row = 0, y_column = 0;
-  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0;  // pads may be negative
-  int64_t R = 0, S = 0;
-  int64_t weights_begin = 0;  // words of depth before it in a packed panel
-  std::vector<Region> regions = {};
-};
-
-// Where the weights of a tap come from and go to, in elements of w and words of depth.
-struct PackedTap {
-  int64_t source, destination;
-};
 
 struct Plan {
   const PairKernels* kernels;
@@ -47,10 +20,8 @@ struct Plan {
   int64_t w_stride;
   bool relu;
   Panels panels;
+  Cut cut;                 // in words of depth
   bool pointwise = false;  // and dense: pixel for pixel, all images' rows taken as those of one
-  int64_t depth = 0;       // words in a column of a packed panel
-  std::vector<PackedTap> taps = {};
-  std::vector<Dense> parts = {};
   Scratch<uint32_t> packed_weights = {};
   Scratch<float> packed_bias = {};
   Scratch<Bf16> padded_x = {};
