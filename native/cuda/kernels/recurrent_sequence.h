@@ -116,7 +116,7 @@ class SequenceBlock {
         barrier();
       }
       for (int k = 0; k < terms; k += 4) {
-        Pack<float, 4> left[own];
+        Pack<float, 4> left[own] = {};
         GATUN_UNROLL
         for (int g = 0; g < count; ++g) {
           const auto right =
