@@ -101,6 +101,14 @@ public final class ParameterGroups {
     return optimizer.learningRate();
   }
 
+  /// The rule that all follow but for exceptions, and how many of these there are.
+  @Override
+  public String toString() {
+    return amendments.isEmpty()
+        ? optimizer.toString()
+        : "%s, %d exceptions".formatted(optimizer, amendments.size());
+  }
+
   Group of(String name, Shape shape) {
     Group group = new Group(optimizer, 1, false, 0, 0, Double.POSITIVE_INFINITY);
     for (Amendment amendment : amendments) {

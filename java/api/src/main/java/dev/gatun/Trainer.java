@@ -15,6 +15,7 @@ import java.lang.ref.Cleaner;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -622,12 +623,42 @@ public final class Trainer implements AutoCloseable {
     interrupted = null;
     running = run;
     try {
+      long done = run.stepsDone();
       return run.go(
           new Watcher.Start(
-              net.parameterCount(), feed.size(), stepsPerEpoch, length.toSteps(stepsPerEpoch)));
+              model(),
+              settings(feed.size()),
+              feed.size(),
+              stepsPerEpoch,
+              length.toSteps(stepsPerEpoch),
+              done,
+              state().batches() / accumulation - done));
     } finally {
       running = null;
     }
+  }
+
+  /// The configuration in words, without what can be told in code only and what is not asked for.
+  private Map<String, String> settings(int batch) {
+    Map<String, String> settings = new LinkedHashMap<>();
+    settings.put("optimizer", groups.toString());
+    settings.put("batch", accumulation == 1 ? "" + batch : accumulation + " times " + batch);
+    if (!(clipping instanceof Clipping.None)) {
+      settings.put("clipping", clipping.toString());
+    }
+    if (!augmentation.steps().isEmpty()) {
+      settings.put("augmentation", augmentation.steps().toString());
+    }
+    if (!(mixing instanceof Mixing.None)) {
+      settings.put("mixing", mixing.toString());
+    }
+    if (averaging != null) {
+      settings.put("averaging", averaging.toString());
+    }
+    settings.put("precision", precision.toString());
+    settings.put("seed", Long.toString(seed));
+    settings.put("device", model().device().description());
+    return settings;
   }
 
   private TrainingStep step(

@@ -144,6 +144,11 @@ final class TrainingRun {
     return history;
   }
 
+  /// Steps of the run that are done.
+  long stepsDone() {
+    return steps + inEpoch;
+  }
+
   /// Where it is.
   Place place() {
     return new Place(

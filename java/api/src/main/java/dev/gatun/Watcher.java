@@ -1,5 +1,7 @@
 package dev.gatun;
 
+import java.util.Map;
+
 /// Follows a training run. All methods are called by the thread that trains.
 public interface Watcher {
   /// Training begins.
@@ -20,11 +22,21 @@ public interface Watcher {
 
   /// What is known before the first step.
   ///
-  /// @param parameters the trained numbers
+  /// @param model that is trained, with its present parameters
+  /// @param settings of the trainer by name, in words
   /// @param batchSize images in a step
   /// @param stepsPerEpoch steps in a pass over the training set
   /// @param totalSteps steps of the whole run
-  record Start(long parameters, int batchSize, long stepsPerEpoch, long totalSteps) {}
+  /// @param stepsDone steps of the run that were done before, if it was resumed; else 0
+  /// @param stepsBefore steps that the trainer did in earlier runs
+  record Start(
+      Model model,
+      Map<String, String> settings,
+      int batchSize,
+      long stepsPerEpoch,
+      long totalSteps,
+      long stepsDone,
+      long stepsBefore) {}
 
   /// A step.
   ///
