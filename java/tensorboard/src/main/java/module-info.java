@@ -1,0 +1,8 @@
+/// Writes training runs for TensorBoard, without TensorFlow.
+module dev.gatun.tensorboard {
+  requires com.google.protobuf;
+  requires transitive dev.gatun;
+  requires static transitive org.jspecify;
+
+  exports dev.gatun.tensorboard;
+}
