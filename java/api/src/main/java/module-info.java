@@ -7,4 +7,5 @@ module dev.gatun {
   exports dev.gatun;
   exports dev.gatun.data;
   exports dev.gatun.random;
+  exports dev.gatun.search;
 }
