@@ -11,11 +11,13 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.gatun.suite.Backends;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -121,6 +123,33 @@ class TrainCommandTest {
     List<JsonElement> losses = read(whole).getAsJsonArray("losses").asList();
     assertEquals(30, losses.size());
     assertEquals(read(first).getAsJsonArray("losses").asList(), losses.subList(0, 20));
+  }
+
+  /// A run for training and one for the test, with what was trained on what, and how, as texts.
+  @Test
+  void tensorboard_getsItsFiles() throws IOException {
+    Path runs = folder.resolve("runs");
+    Cli run =
+        mlp(
+            Digits.write(folder),
+            "--epochs",
+            1,
+            "--tensorboard",
+            runs,
+            "--lr",
+            0.01,
+            "--weight-decay",
+            50);
+    assertEquals(0, run.code(), run.err());
+    for (String name : List.of("train", "test")) {
+      try (Stream<Path> files = Files.list(runs.resolve(name))) {
+        String content = Files.readString(files.toList().getFirst(), StandardCharsets.ISO_8859_1);
+        assertTrue(content.contains("brain.Event:2"), name);
+        assertTrue(content.contains("loss"), name);
+        assertEquals(name.equals("train"), content.contains("/train: 200 training and 55"), name);
+        assertEquals(name.equals("train"), content.contains("weightDecay=50.0"), name);
+      }
+    }
   }
 
   private static Cli mlp(Object data, Object... more) {

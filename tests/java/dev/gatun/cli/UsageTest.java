@@ -40,10 +40,18 @@ class UsageTest {
             "--seed=N",
             "--steps=N",
             "--patience=N",
+            "--weight-decay=X",
             "--checkpoint=FILE",
             "--resume=FILE",
+            "--tensorboard=DIR",
             "--report=FILE")) {
       assertTrue(train.out().contains("  " + option), option + " in " + train.out());
+    }
+    Cli search = Cli.run("search", "--help");
+    assertEquals(0, search.code());
+    for (String option :
+        List.of("--trials=N", "--stages=N", "--grid", "--lr=LOW..HIGH", "--report=FILE")) {
+      assertTrue(search.out().contains("  " + option), option + " in " + search.out());
     }
     assertEquals(0, Cli.run("--version").code());
   }
@@ -95,6 +103,7 @@ class UsageTest {
           mlp --lr 0           | --lr expects a number greater than 0, found 0.0
           mlp --lr NaN         | --lr expects a number greater than 0, found NaN
           mlp --lr Infinity    | --lr expects a number greater than 0, found Infinity
+          mlp --weight-decay -1 | --weight-decay expects a number of at least 0, found -1.0
           mlp --data /nowhere  | --data expects a folder, and /nowhere is none
           chargru              | chargru learns from a text: --data expects a file
           chargru --data /none | chargru learns from a text: --data expects a file, and /none is none
@@ -116,6 +125,14 @@ class UsageTest {
     refused(
         "--report expects a file, and " + folder + " is a folder",
         Cli.run("train", "mlp", "--backend", "reference", "--report", folder));
+  }
+
+  @Test
+  void aFile_isNoFolderForTensorBoard() throws IOException {
+    Path file = Files.write(folder.resolve("file"), new byte[1]);
+    refused(
+        "--tensorboard expects a folder, and " + file + " is none",
+        Cli.run("train", "mlp", "--backend", "reference", "--tensorboard", file));
   }
 
   @Test

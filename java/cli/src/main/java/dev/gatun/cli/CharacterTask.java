@@ -9,6 +9,7 @@ import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.data.Alphabet;
 import dev.gatun.data.Text;
+import dev.gatun.search.Goal;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,16 +43,20 @@ record CharacterTask(String name, Text.Split text, Net net, int batch, long seed
     }
     Text text = Text.read(data);
     int batch = wanted == null ? BATCH : wanted;
-    int least = (int) Math.ceil(Math.max(batch / (1 - HELD_OUT), TEST_STREAMS / HELD_OUT) * STEPS);
-    if (text.length() <= least + STEPS) {
-      throw new UsageException(
-          "%d streams of %d characters and the held-out tenth need a longer text than %d characters"
-              .formatted(batch, STEPS, text.length()));
-    }
+    requireLength(text.length(), batch);
     int characters = text.alphabet().size();
     Net net = Net.tokens(STEPS).embedding(characters, 64).gru(256).dense(characters);
     String name = String.valueOf(data.getFileName());
     return new CharacterTask(name, text.split(HELD_OUT), net, batch, seed);
+  }
+
+  private static void requireLength(int length, int batch) {
+    int least = (int) Math.ceil(Math.max(batch / (1 - HELD_OUT), TEST_STREAMS / HELD_OUT) * STEPS);
+    if (length <= least + STEPS) {
+      throw new UsageException(
+          "%d streams of %d characters and the held-out tenth need a longer text than %d characters"
+              .formatted(batch, STEPS, length));
+    }
   }
 
   @Override
@@ -84,10 +89,29 @@ record CharacterTask(String name, Text.Split text, Net net, int batch, long seed
     return 0.004;
   }
 
-  /// Adam, gradients of a norm of at most 1.
   @Override
-  public void configure(Trainer trainer, Device device, double rate) {
-    trainer.optimizer(Optimizer.adam(rate)).clipNorm(1).carryStates();
+  public double weightDecay() {
+    return 0;
+  }
+
+  /// Adam with a decoupled weight decay, gradients of a norm of at most 1.
+  @Override
+  public void configure(Trainer trainer, Device device, double rate, double weightDecay) {
+    trainer
+        .optimizer(Optimizer.adam(rate).decoupledWeightDecay(weightDecay))
+        .clipNorm(1)
+        .carryStates();
+  }
+
+  @Override
+  public Goal goal() {
+    return Goal.LOSS;
+  }
+
+  @Override
+  public Task validating() {
+    requireLength(text.train().length(), batch);
+    return new CharacterTask(name, text.train().split(HELD_OUT), net, batch, seed);
   }
 
   @Override

@@ -18,7 +18,7 @@ import picocli.CommandLine.IExecutionExceptionHandler;
     description = "Trains deep networks.",
     mixinStandardHelpOptions = true,
     version = "Gatun 0.1.0-SNAPSHOT",
-    subcommands = TrainCommand.class)
+    subcommands = {TrainCommand.class, SearchCommand.class})
 public final class Main {
   private Main() {}
 

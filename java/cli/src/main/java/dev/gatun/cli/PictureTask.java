@@ -16,9 +16,12 @@ import dev.gatun.data.Datasets;
 import dev.gatun.data.DrawnCharacters;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Split;
+import dev.gatun.random.RandomStream;
+import dev.gatun.search.Goal;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -33,8 +36,14 @@ import org.jspecify.annotations.Nullable;
 /// @param batch pictures in a step
 /// @param learningRate that usually works for it with batches of 128
 /// @param augmentation that suits the pictures
+/// @param seed of what is held out
 record PictureTask(
-    Split split, Net net, int batch, double learningRate, List<Augmentation> augmentation)
+    Split split,
+    Net net,
+    int batch,
+    double learningRate,
+    List<Augmentation> augmentation,
+    long seed)
     implements Task {
   static final String MODELS =
       "mlp, cnn, resnet8, resnet14, resnet20, resnet32, ... (6n+2), resnet18, 34, 50, 101, 152";
@@ -64,11 +73,11 @@ record PictureTask(
     ImageShape image = train.image();
     int classes = train.classes();
     return switch (model) {
-      case "mlp" -> new PictureTask(split, mlp(image, classes), batch, 0.05, List.of());
-      case "cnn" -> new PictureTask(split, cnn(image, classes), batch, 0.05, List.of());
+      case "mlp" -> new PictureTask(split, mlp(image, classes), batch, 0.05, List.of(), seed);
+      case "cnn" -> new PictureTask(split, cnn(image, classes), batch, 0.05, List.of(), seed);
       default ->
           new PictureTask(
-              split, resnet(model, image, classes), batch, 0.1, augmentation(data, image));
+              split, resnet(model, image, classes), batch, 0.1, augmentation(data, image), seed);
     };
   }
 
@@ -96,18 +105,46 @@ record PictureTask(
     return 1;
   }
 
-  /// SGD with momentum 0.9 and weight decay 1e-4. A GPU keeps sets that are not too large in its
-  /// memory.
   @Override
-  public void configure(Trainer trainer, Device device, double rate) {
+  public double weightDecay() {
+    return 1e-4;
+  }
+
+  /// SGD with momentum 0.9. A GPU keeps sets that are not too large in its memory.
+  @Override
+  public void configure(Trainer trainer, Device device, double rate, double weightDecay) {
     trainer
-        .optimizer(Optimizer.sgd(rate).momentum(0.9).weightDecay(1e-4))
+        .optimizer(Optimizer.sgd(rate).momentum(0.9).weightDecay(weightDecay))
         .augment(augmentation.toArray(Augmentation[]::new));
     Dataset train = split.train();
     long bytes = (long) train.size() * train.image().elements();
     if (device.name().equals("cuda") && bytes <= MOST_RESIDENT_BYTES) {
       trainer.resident();
     }
+  }
+
+  @Override
+  public Goal goal() {
+    return Goal.ACCURACY;
+  }
+
+  @Override
+  public Task validating() {
+    Dataset all = split.train();
+    int heldOut = Math.ceilDiv(all.size(), 10);
+    if (all.size() - heldOut < batch) {
+      throw new UsageException(
+          "--batch %d is more than the %d training pictures that are not held out"
+              .formatted(batch, all.size() - heldOut));
+    }
+    int[] order = new int[all.size()];
+    Arrays.setAll(order, i -> i);
+    new RandomStream(seed, 0).shuffle(order);
+    Split parts =
+        new Split(
+            all.subset(Arrays.copyOfRange(order, heldOut, order.length)),
+            all.subset(Arrays.copyOf(order, heldOut)));
+    return new PictureTask(parts, net, batch, learningRate, augmentation, seed);
   }
 
   @Override

@@ -84,8 +84,12 @@ record Report(
   }
 
   void write(Path file) {
+    write(this, file);
+  }
+
+  static void write(Object report, Path file) {
     try (Writer writer = Files.newBufferedWriter(file)) {
-      new GsonBuilder().setPrettyPrinting().serializeNulls().create().toJson(this, writer);
+      new GsonBuilder().setPrettyPrinting().serializeNulls().create().toJson(report, writer);
       writer.write("\n");
     } catch (IOException e) {
       throw new UncheckedIOException("the report cannot be written to " + file + ": " + e, e);

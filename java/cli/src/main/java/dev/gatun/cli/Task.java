@@ -6,6 +6,7 @@ import dev.gatun.History;
 import dev.gatun.Net;
 import dev.gatun.Span;
 import dev.gatun.Trainer;
+import dev.gatun.search.Goal;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -45,8 +46,18 @@ interface Task {
   /// The learning rate that usually works.
   double learningRate();
 
+  /// The weight decay that is usual.
+  double weightDecay();
+
   /// Gives the trainer, which works on `device`, the task's habits.
-  void configure(Trainer trainer, Device device, double rate);
+  void configure(Trainer trainer, Device device, double rate, double weightDecay);
+
+  /// What choices go by.
+  Goal goal();
+
+  /// The same task learned from nine tenths of its training data and measured on the rest: for
+  /// choices, which the test data must not see.
+  Task validating();
 
   /// Trains and evaluates.
   History fit(Trainer trainer, Span length);

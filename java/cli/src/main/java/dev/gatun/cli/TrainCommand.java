@@ -7,6 +7,7 @@ import dev.gatun.History;
 import dev.gatun.Schedule;
 import dev.gatun.Span;
 import dev.gatun.Trainer;
+import dev.gatun.tensorboard.TensorBoard;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -31,12 +33,6 @@ import picocli.CommandLine.Spec;
           + " over the first twentieth of the run and falls along a cosine to 0."
     })
 final class TrainCommand implements Callable<Integer> {
-  enum BackendName {
-    cpu,
-    cuda,
-    reference
-  }
-
   @Spec private CommandSpec spec = CommandSpec.create();
 
   @Parameters(
@@ -79,18 +75,12 @@ final class TrainCommand implements Callable<Integer> {
   private @Nullable Double learningRate;
 
   @Option(
-      names = "--backend",
-      paramLabel = "NAME",
-      description = "Where to compute: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).",
-      defaultValue = "cpu")
-  private BackendName backend = BackendName.cpu;
+      names = "--weight-decay",
+      paramLabel = "X",
+      description = "The weight decay (default: 1e-4 for pictures, 0 for text).")
+  private @Nullable Double weightDecay;
 
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads of the cpu backend (default: one for each processor).",
-      defaultValue = "0")
-  private int threads;
+  @Mixin private DeviceOptions where = new DeviceOptions();
 
   @Option(
       names = "--seed",
@@ -119,6 +109,12 @@ final class TrainCommand implements Callable<Integer> {
       description = "Go on with the run that wrote this checkpoint, with the same options.")
   private @Nullable Path resume;
 
+  @Option(
+      names = "--tensorboard",
+      paramLabel = "DIR",
+      description = "Write the run for TensorBoard into this folder.")
+  private @Nullable Path tensorBoard;
+
   @Option(names = "--report", paramLabel = "FILE", description = "Write the run as JSON.")
   private @Nullable Path report;
 
@@ -126,7 +122,7 @@ final class TrainCommand implements Callable<Integer> {
   public Integer call() {
     check();
     // First the device, for the pictures can take a while.
-    try (Device device = device()) {
+    try (Device device = where.open()) {
       Task task = Task.of(model, data, seed, batch);
       History history = train(task, device);
       if (report != null) {
@@ -139,6 +135,7 @@ final class TrainCommand implements Callable<Integer> {
   private History train(Task task, Device device) {
     PrintWriter out = spec.commandLine().getOut();
     double rate = learningRate == null ? task.learningRate() : learningRate;
+    double decay = weightDecay == null ? task.weightDecay() : weightDecay;
     Span length = steps == null ? Span.epochs(epochs) : Span.steps(steps);
     try (Progress progress = new Progress(out, task.unit(), task.unitsEach());
         Trainer trainer = Trainer.of(task.net()).on(device)) {
@@ -151,10 +148,15 @@ final class TrainCommand implements Callable<Integer> {
           task.sizes(),
           device.description());
       out.flush();
-      task.configure(trainer, device, rate);
+      task.configure(trainer, device, rate, decay);
       trainer.schedule(warmedCosine()).seed(seed).watch(progress);
       if (patience != null) {
         trainer.stopEarly(EarlyStopping.patience(patience).restoreBest());
+      }
+      if (tensorBoard != null) {
+        trainer.watch(
+            TensorBoard.tensorBoard(tensorBoard)
+                .note("task", "%s on %s: %s".formatted(model, task.data(), task.sizes())));
       }
       if (checkpoint != null) {
         trainer.checkpoint(checkpoint, Span.epochs(1));
@@ -191,60 +193,37 @@ final class TrainCommand implements Callable<Integer> {
     return seed;
   }
 
-  private Device device() {
-    try {
-      return switch (backend) {
-        case cpu -> Device.cpu(threads);
-        case cuda -> Device.cuda(0);
-        case reference -> Device.reference();
-      };
-    } catch (IllegalArgumentException e) {
-      throw new UsageException("--threads " + threads + ": " + e.getMessage());
-    }
-  }
-
   private static Schedule warmedCosine() {
     return moment ->
         Schedule.cosine().warmup(Span.steps(Math.max(1, moment.totalSteps() / 20))).factor(moment);
   }
 
   private void check() {
-    positive("--epochs", epochs);
+    Checks.positive("--epochs", epochs);
     if (batch != null) {
-      positive("--batch", batch);
+      Checks.positive("--batch", batch);
     }
     if (steps != null) {
-      positive("--steps", steps);
+      Checks.positive("--steps", steps);
     }
     if (patience != null) {
-      positive("--patience", patience);
+      Checks.positive("--patience", patience);
     }
     if (resume != null && !Files.isRegularFile(resume)) {
       throw new UsageException("--resume expects a file, and " + resume + " is none");
     }
-    if (threads < 0) {
-      throw new UsageException("--threads expects a number of at least 0, found " + threads);
-    }
+    where.check();
     if (learningRate != null && !(learningRate > 0 && Double.isFinite(learningRate))) {
       throw new UsageException("--lr expects a number greater than 0, found " + learningRate);
     }
-    writable("--report", report);
-    writable("--checkpoint", checkpoint);
-  }
-
-  private static void writable(String option, @Nullable Path file) {
-    Path parent = file == null ? null : file.toAbsolutePath().getParent();
-    if (parent != null && !Files.isDirectory(parent)) {
-      throw new UsageException(option + ": there is no folder " + parent);
+    if (weightDecay != null && !(weightDecay >= 0 && Double.isFinite(weightDecay))) {
+      throw new UsageException(
+          "--weight-decay expects a number of at least 0, found " + weightDecay);
     }
-    if (file != null && Files.isDirectory(file)) {
-      throw new UsageException(option + " expects a file, and " + file + " is a folder");
+    if (tensorBoard != null && Files.exists(tensorBoard) && !Files.isDirectory(tensorBoard)) {
+      throw new UsageException("--tensorboard expects a folder, and " + tensorBoard + " is none");
     }
-  }
-
-  private static void positive(String option, long value) {
-    if (value < 1) {
-      throw new UsageException(option + " expects a number of at least 1, found " + value);
-    }
+    Checks.writable("--report", report);
+    Checks.writable("--checkpoint", checkpoint);
   }
 }
