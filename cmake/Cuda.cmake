@@ -25,7 +25,7 @@ if(NOT GATUN_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
   add_library(gatun_cuda_emulated SHARED ${cuda_kernels} ${cuda_host} ${cuda_core} ${emulation}
     "${CMAKE_SOURCE_DIR}/native/src/core/affinity.cpp" "${CMAKE_SOURCE_DIR}/native/src/core/machine.cpp")
   set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
-  target_compile_definitions(gatun_cuda_emulated PRIVATE GATUN_CUDA_EMULATION)
+  target_compile_definitions(gatun_cuda_emulated PRIVATE GATUN_CUDA_EMULATION GATUN_CUDA_HOPPER)
   gatun_cuda_library(gatun_cuda_emulated)
 endif()
 
@@ -53,11 +53,17 @@ elseif(NOT GATUN_CUDART)
 else()
   message(STATUS "CUDA: built with ${GATUN_NVCC} for ${GATUN_CUDA_ARCHITECTURES}")
   set(targets "")
+  set(hopper_targets "") # what *_hopper.cu is compiled for, and where there are such, GATUN_CUDA_HOPPER is defined
+  set(definitions "")
   foreach(architecture IN LISTS GATUN_CUDA_ARCHITECTURES)
     if(architecture MATCHES "^(.+)-real$")
       list(APPEND targets "-gencode=arch=compute_${CMAKE_MATCH_1},code=sm_${CMAKE_MATCH_1}")
     else() # and PTX, for later GPUs
       list(APPEND targets "-gencode=arch=compute_${architecture},code=[sm_${architecture},compute_${architecture}]")
+    endif()
+    if(architecture MATCHES "^90a")
+      set(hopper_targets "-gencode=arch=compute_90a,code=sm_90a")
+      set(definitions -DGATUN_CUDA_HOPPER)
     endif()
   endforeach()
   execute_process(COMMAND "${GATUN_NVCC}" --help OUTPUT_VARIABLE nvcc_help ERROR_QUIET)
@@ -68,11 +74,18 @@ else()
   set(objects "")
   foreach(source IN LISTS cuda_kernels ITEMS "${cuda_root}/runtime_gpu.cu" ${cuda_host})
     get_filename_component(name "${source}" NAME)
+    set(source_targets ${targets})
+    if(name MATCHES "_hopper\\.cu$")
+      if(NOT hopper_targets)
+        continue()
+      endif()
+      set(source_targets ${hopper_targets})
+    endif()
     set(object "${CMAKE_CURRENT_BINARY_DIR}/cuda/${name}.o")
     # -fmad=false: multiply-adds are where the source has them, as in the emulation.
     add_custom_command(OUTPUT "${object}" DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM
-      COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} "${GATUN_NVCC}" -x cu -c "${source}" -o "${object}" -MD -MF "${object}.d" ${targets}
-        -ccbin "${CMAKE_CXX_COMPILER}" -std=c++20 -O3 -DNDEBUG -fmad=false ${compression} --expt-relaxed-constexpr -Werror all-warnings
+      COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} "${GATUN_NVCC}" -x cu -c "${source}" -o "${object}" -MD -MF "${object}.d" ${source_targets}
+        ${definitions} -ccbin "${CMAKE_CXX_COMPILER}" -std=c++20 -O3 -DNDEBUG -fmad=false ${compression} --expt-relaxed-constexpr -Werror all-warnings
         "-Xcompiler=-Wall,-Wextra,-Werror,-fPIC,-fvisibility=hidden,-ffunction-sections,-fdata-sections,-ffp-contract=off"
         "-I${CMAKE_SOURCE_DIR}/native" "-I${CMAKE_SOURCE_DIR}/native/include" "-I${CMAKE_SOURCE_DIR}/native/src")
     list(APPEND objects "${object}")

@@ -1,6 +1,8 @@
 #include "cuda/queue.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
 #include "core/check.h"
 
@@ -20,6 +22,14 @@ class ProgramWithScratch final : public Program {
 };
 
 }  // namespace
+
+Wgmma wanted_wgmma() {
+  const char* const value = std::getenv("GATUN_CUDA_WGMMA");
+  if (value == nullptr) return Wgmma::NEVER;
+  return std::strcmp(value, "all") == 0 ? Wgmma::ALL
+         : std::strcmp(value, "1") == 0 ? Wgmma::LARGE
+                                        : Wgmma::NEVER;
+}
 
 ScratchMemory::~ScratchMemory() {
   for (const auto& [piece, bytes] : pieces_) {

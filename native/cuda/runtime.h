@@ -24,6 +24,12 @@ struct KeptLaunch {
   Launch launch;
 };
 
+// Which products a device with wgmma computes by it: see kernels/product_hopper.h.
+enum class Wgmma { NEVER, LARGE, ALL };
+// What GATUN_CUDA_WGMMA says: 1 for those that are large enough to gain, "all" for all that can be,
+// which is for tests.
+Wgmma wanted_wgmma();
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -34,6 +40,7 @@ class Device {
   virtual int multiprocessors() const = 0;
   // The most shared memory that a block may have.
   virtual int64_t shared_bytes() const = 0;
+  virtual Wgmma wgmma() const = 0;
 
   // Makes the device the calling thread's.
   virtual void enter() = 0;

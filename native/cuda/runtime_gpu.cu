@@ -33,12 +33,21 @@ class GpuProgram final : public Program {
   cudaGraphExec_t graph_;
 };
 
+// Where it is there: what has it is one architecture, and the library must be built for it.
+Wgmma wgmma_of([[maybe_unused]] const cudaDeviceProp& properties) {
+#if defined(GATUN_CUDA_HOPPER)
+  if (properties.major == 9 && properties.minor == 0) return wanted_wgmma();
+#endif
+  return Wgmma::NEVER;
+}
+
 class GpuDevice final : public Device {
  public:
   GpuDevice(int32_t index, const cudaDeviceProp& properties)
       : index_(index),
         multiprocessors_(properties.multiProcessorCount),
-        shared_bytes_(static_cast<int64_t>(properties.sharedMemPerBlockOptin)) {
+        shared_bytes_(static_cast<int64_t>(properties.sharedMemPerBlockOptin)),
+        wgmma_(wgmma_of(properties)) {
     check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
     check_cuda(cudaStreamCreateWithFlags(&capture_, cudaStreamNonBlocking), "cudaStreamCreate");
   }
@@ -51,6 +60,7 @@ class GpuDevice final : public Device {
   void* stream() override { return stream_; }
   int multiprocessors() const override { return multiprocessors_; }
   int64_t shared_bytes() const override { return shared_bytes_; }
+  Wgmma wgmma() const override { return wgmma_; }
   void enter() override { check_cuda(cudaSetDevice(index_), "cudaSetDevice"); }
 
   void* allocate(int64_t bytes) override {
@@ -127,6 +137,7 @@ class GpuDevice final : public Device {
   const int32_t index_;
   const int multiprocessors_;
   const int64_t shared_bytes_;
+  const Wgmma wgmma_;
   cudaStream_t stream_ = nullptr;
   cudaStream_t capture_ = nullptr;
   std::mutex capturing_;
@@ -163,8 +174,9 @@ std::unique_ptr<Device> open_device(int32_t index, DeviceFacts& facts) {
   size_t free = 0, total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   std::snprintf(facts.text, sizeof(facts.text),
-                "%.64s, %d multiprocessors, compute capability %d.%d", properties.name,
-                properties.multiProcessorCount, properties.major, properties.minor);
+                "%.64s, %d multiprocessors, compute capability %d.%d%s", properties.name,
+                properties.multiProcessorCount, properties.major, properties.minor,
+                wgmma_of(properties) == Wgmma::NEVER ? "" : ", with wgmma");
   facts.memory_bytes = static_cast<int64_t>(free);
   return std::make_unique<GpuDevice>(index, properties);
 }

@@ -56,6 +56,8 @@ class Engine {
                   void (*complete)(void* const* lanes, uint32_t mask));
   void store_release(uint32_t* flag, uint32_t value);
   void wait_for(const uint32_t* flag, uint32_t value);
+  void wait_at(const void* key, const char* what);
+  void wake_at(const void* key);
   GlobalMemory& global() { return global_; }
 
  private:
@@ -65,6 +67,11 @@ class Engine {
   struct Watcher {
     const uint32_t* flag;
     uint32_t value;
+    Thread* thread;
+  };
+
+  struct Sleeper {
+    const void* key;
     Thread* thread;
   };
 
@@ -86,6 +93,7 @@ class Engine {
   std::vector<std::unique_ptr<Block>> blocks_;
   GlobalMemory global_;
   std::vector<Watcher> watchers_;
+  std::vector<Sleeper> sleepers_;
   std::deque<Thread*> ready_;  // threads that waited and may go on
   // Of the threads of all blocks, 0 .. unstarted_ - 1 have not begun: the last ones go first.
   int64_t unstarted_ = 0;
@@ -210,6 +218,7 @@ void Engine::run(const Grid& grid, const std::function<void()>& body) {
 void Engine::run_blocks(int count) {
   ready_.clear();
   watchers_.clear();
+  sleepers_.clear();
   unstarted_ = here.grid.threads.count() * count;
   faulty_ = false;
   const auto is_done = [&] {
@@ -299,6 +308,18 @@ void Engine::wait_for(const uint32_t* flag, uint32_t value) {
   global_.acquire(here.thread->block->number, flag);
 }
 
+void Engine::wait_at(const void* key, const char* what) {
+  sleepers_.push_back({key, here.thread});
+  wait(what);
+}
+
+void Engine::wake_at(const void* key) {
+  std::erase_if(sleepers_, [&](const Sleeper& sleeper) {
+    if (sleeper.key == key) wake(*sleeper.thread);
+    return sleeper.key == key;
+  });
+}
+
 void Engine::collective(uint32_t mask, const char* what, void* mine,
                         void (*complete)(void* const* lanes, uint32_t mask)) {
   const Thread& thread = *here.thread;
@@ -383,6 +404,9 @@ void watch_store(const void* at, int64_t bytes) {
 void store_release(uint32_t* flag, uint32_t value) { engine().store_release(flag, value); }
 
 void wait_for(const uint32_t* flag, uint32_t value) { engine().wait_for(flag, value); }
+
+void wait_at(const void* key, const char* what) { engine().wait_at(key, what); }
+void wake_at(const void* key) { engine().wake_at(key); }
 
 // Nobody may count on the bytes until they have been waited for: until then they are poison.
 void copy_async(std::byte* to, const std::byte* from, int64_t bytes) {

@@ -65,6 +65,10 @@ void collective(uint32_t mask, const char* what, void* mine,
                 void (*complete)(void* const* lanes, uint32_t mask));
 void sync_warp(uint32_t mask);
 
+// Waits until somebody wakes those that wait at `key`.
+void wait_at(const void* key, const char* what);
+void wake_at(const void* key);
+
 // The block's array of this key, one for all its threads.
 std::byte* shared_array(const void* key, int64_t bytes);
 std::byte* dynamic_shared(int64_t byte_offset, int64_t bytes);

@@ -64,6 +64,7 @@ class EmulatedDevice final : public Device {
   void* stream() override { return nullptr; }
   int multiprocessors() const override { return static_cast<int>(multiprocessors_); }
   int64_t shared_bytes() const override { return shared_bytes_; }
+  Wgmma wgmma() const override { return wgmma_; }
   void enter() override {}
   void* allocate(int64_t bytes) override {
     const std::lock_guard lock(mutex_);
@@ -109,6 +110,7 @@ class EmulatedDevice final : public Device {
  private:
   const int64_t multiprocessors_ = wanted("GATUN_EMULATED_MULTIPROCESSORS", 3);
   const int64_t shared_bytes_ = wanted("GATUN_EMULATED_SHARED", 99 << 10);
+  const Wgmma wgmma_ = wanted_wgmma();
   std::mutex mutex_;
   int64_t memory_;  // that is free
   std::map<void*, int64_t> sizes_;
@@ -122,7 +124,8 @@ int32_t count_devices() { return 0; }
 
 std::unique_ptr<Device> open_device(int32_t index, DeviceFacts& facts) {
   if (index >= kDevices) fail(GT_UNSUPPORTED, "the emulation has devices 0 and 1");
-  std::snprintf(facts.text, sizeof(facts.text), "emulated on the host");
+  std::snprintf(facts.text, sizeof(facts.text), "emulated on the host%s",
+                wanted_wgmma() == Wgmma::NEVER ? "" : ", with wgmma");
   facts.memory_bytes = available_memory();
   return std::make_unique<EmulatedDevice>(wanted("GATUN_EMULATED_MEMORY", facts.memory_bytes));
 }

@@ -4,7 +4,7 @@
 
 #include "cuda/kernels/floating.h"
 #include "cuda/kernels/kernels.h"
-#include "cuda/kernels/product.h"
+#include "cuda/kernels/product_hopper.h"
 
 namespace gatun::cuda {
 namespace {
@@ -30,6 +30,9 @@ void multiply(Queue& queue, const Tensor& y, const Tensor& a, const Tensor& b, c
   product.finish.relu = relu;
   product.finish.packs =
       columns % 4 == 0 && reinterpret_cast<uintptr_t>(y.data) % (4 * sizeof(T)) == 0;
+  if constexpr (std::is_same_v<T, Bf16>) {
+    if (launch_on_hopper(queue, product, a_along_depth, b_along_depth)) return;
+  }
   launch_product<T, a_along_depth, b_along_depth, false>(queue, product);
 }
 

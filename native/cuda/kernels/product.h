@@ -232,6 +232,19 @@ __global__ void add_parts_kernel(Results<Rows, Y> results, uint32_t parts,
   }
 }
 
+template <typename Sum, typename A, typename B, typename Rows, typename Y>
+void add_parts(Queue& queue, const Product<A, B, Rows, Y>& p, uint32_t count, Global<Sum> parts) {
+  const Results<Rows, Y> results{p.place,
+                                 p.finish,
+                                 p.y_step,
+                                 p.bias_step,
+                                 p.count * p.rows * p.columns,
+                                 Divisor(p.rows * p.columns),
+                                 Divisor(p.columns)};
+  queue.launch(add_parts_kernel<Sum, Rows, Y>, elements_grid(results.count), results, count,
+               Global<const Sum>(parts));
+}
+
 // ---- What follows from a product's shape
 
 enum class TileSize { LARGE, SMALL, NARROW };  // 128 x 128, 64 x 64, 128 x 32
@@ -280,17 +293,7 @@ void launch_tiles(Queue& queue, const Product<A, B, Rows, Y>& p, const Cut& cut)
   if (cut.count > 1) parts = queue.scratch<Sum>(p.count * cut.count * p.rows * p.columns);
   queue.launch(product_kernel<Engine, A, B, a_along_depth, b_along_depth, rows, columns, Rows, Y>,
                grid, p, cut, parts);
-  if (cut.count > 1) {
-    const Results<Rows, Y> results{p.place,
-                                   p.finish,
-                                   p.y_step,
-                                   p.bias_step,
-                                   p.count * p.rows * p.columns,
-                                   Divisor(p.rows * p.columns),
-                                   Divisor(p.columns)};
-    queue.launch(add_parts_kernel<Sum, Rows, Y>, elements_grid(results.count), results, cut.count,
-                 Global<const Sum>(parts));
-  }
+  if (cut.count > 1) add_parts(queue, p, cut.count, parts);
 }
 
 // A product in P: the type of the elements, or Tf32. Every result is summed in the same order by

@@ -1,0 +1,205 @@
+// The primitives of hopper.h on a GPU of compute capability 9.0 (sm_90a).
+#pragma once
+
+#include <cuda.h>
+
+#include "cuda/queue.h"
+
+namespace gatun::cuda {
+
+__device__ inline void ensure(bool truth) {
+  if (!truth) asm volatile("trap;");
+}
+
+// ---- The copy engine
+
+using TensorMap = CUtensorMap;
+
+// Of which `lines` by 64 elements are copied at a time.
+inline TensorMap make_tensor_map(const MatrixSource<Bf16>& matrix, int lines) {
+  // Of libcuda, which is looked for when it is needed: the library is not linked against it.
+  static const auto encode = [] {
+    void* function = nullptr;
+    cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+#if CUDART_VERSION >= 12050
+    check_cuda(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000,
+                                                cudaEnableDefault, &found),
+               "cudaGetDriverEntryPointByVersion");
+#else
+    check_cuda(
+        cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &found),
+        "cudaGetDriverEntryPoint");
+#endif
+    if (found != cudaDriverEntryPointSuccess) {
+      fail(GT_DEVICE_FAILURE, "the driver has no cuTensorMapEncodeTiled");
+    }
+    return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function);
+  }();
+  TensorMap map;
+  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(matrix.columns),
+                              static_cast<cuuint64_t>(matrix.rows)};
+  const cuuint64_t steps[] = {static_cast<cuuint64_t>(matrix.row_step) * sizeof(Bf16)};
+  const cuuint32_t box[] = {static_cast<cuuint32_t>(kLineElements), static_cast<cuuint32_t>(lines)};
+  const cuuint32_t strides[] = {1, 1};
+  const CUresult status =
+      encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<Bf16*>(matrix.data.data), sizes,
+             steps, box, strides, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+             CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  if (status != CUDA_SUCCESS) {
+    fail(GT_DEVICE_FAILURE, "cuTensorMapEncodeTiled failed with ", static_cast<int>(status),
+         " for ", matrix.rows, " rows of ", matrix.columns, " elements, ", matrix.row_step,
+         " apart");
+  }
+  return map;
+}
+
+// The box whose first element is matrix[row, column] to a place that is a multiple of 1024 bytes;
+// barrier i is told of its bytes. The map lies in the kernel's parameters.
+__device__ inline void transfer(Shared<Bf16> to, const TensorMap& map, int32_t column, int32_t row,
+                                Shared<uint64_t> barriers, int i) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%2, %3}], [%4];" ::"r"(shared_address(to)),
+      "l"(&map), "r"(column), "r"(row), "r"(shared_address(barriers.at(i)))
+      : "memory");
+}
+// That it will be needed.
+__device__ inline void prefetch(const TensorMap& map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
+}
+
+// ---- Barriers of a phase after the other: one ends when `arrivals` threads have arrived and all
+// bytes that they expect are there
+
+__device__ inline void set_up_barrier(Shared<uint64_t> barriers, int i, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barriers.at(i))),
+               "r"(arrivals)
+               : "memory");
+}
+// By the thread that has set them up, before the block's barrier.
+__device__ inline void barriers_are_ready() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+__device__ inline void arrive(Shared<uint64_t> barriers, int i) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barriers.at(i)))
+               : "memory");
+}
+__device__ inline void arrive_expecting(Shared<uint64_t> barriers, int i, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
+                   shared_address(barriers.at(i))),
+               "r"(bytes)
+               : "memory");
+}
+// Until the last phase of this parity has ended: 0 for the first one, of a new barrier 1 has ended.
+// What does not come in ten seconds never will: the kernel fails rather than to hang.
+__device__ inline void wait_for_phase(Shared<uint64_t> barriers, int i, uint32_t parity) {
+  const auto has_ended = [&] {
+    uint32_t ended;
+    asm volatile(
+        "{\n.reg .pred p;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, p;\n}"
+        : "=r"(ended)
+        : "r"(shared_address(barriers.at(i))), "r"(parity)
+        : "memory");
+    return ended != 0;
+  };
+  const auto nanoseconds = [] {
+    uint64_t now;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
+    return now;
+  };
+  if (has_ended()) return;
+  constexpr uint64_t kMost = 10'000'000'000;
+  const uint64_t begin = nanoseconds();
+  while (!has_ended()) {
+    ensure(nanoseconds() - begin < kMost);
+  }
+}
+
+// ---- Products by a warpgroup
+
+// Before the first product after anything else has touched the sums.
+__device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ inline void commit_products() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+// Until at most `pending` groups are not done. Only if it is 0 may the sums be read.
+template <int pending, int count>
+__device__ void wait_for_products(float (&sums)[count]) {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory");
+  if constexpr (pending == 0) {
+    // Nothing that reads them may be moved to before.
+    GATUN_UNROLL
+    for (int i = 0; i < count; ++i) asm volatile("" : "+f"(sums[i])::"memory");
+  }
+}
+
+// The operands of an instruction with so many sums: their names, and the registers.
+#define GATUN_SUMS_64                       \
+  "%0, %1, %2, %3, %4, %5, %6, %7,"         \
+  "%8, %9, %10, %11, %12, %13, %14, %15,"   \
+  "%16, %17, %18, %19, %20, %21, %22, %23," \
+  "%24, %25, %26, %27, %28, %29, %30, %31," \
+  "%32, %33, %34, %35, %36, %37, %38, %39," \
+  "%40, %41, %42, %43, %44, %45, %46, %47," \
+  "%48, %49, %50, %51, %52, %53, %54, %55," \
+  "%56, %57, %58, %59, %60, %61, %62, %63"
+#define GATUN_SUMS_128                              \
+  GATUN_SUMS_64                                     \
+  ", "                                              \
+  "%64, %65, %66, %67, %68, %69, %70, %71,"         \
+  "%72, %73, %74, %75, %76, %77, %78, %79,"         \
+  "%80, %81, %82, %83, %84, %85, %86, %87,"         \
+  "%88, %89, %90, %91, %92, %93, %94, %95,"         \
+  "%96, %97, %98, %99, %100, %101, %102, %103,"     \
+  "%104, %105, %106, %107, %108, %109, %110, %111," \
+  "%112, %113, %114, %115, %116, %117, %118, %119," \
+  "%120, %121, %122, %123, %124, %125, %126, %127"
+#define GATUN_OF_8(i)                                                                         \
+  "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), \
+      "+f"(d[i + 6]), "+f"(d[i + 7])
+#define GATUN_OF_32(i) GATUN_OF_8(i), GATUN_OF_8(i + 8), GATUN_OF_8(i + 16), GATUN_OF_8(i + 24)
+
+// sums += a b, or = a b unless `add`. The operands are descriptors of 64 (a) and `columns` (b)
+// results by 16 terms.
+template <int columns, bool a_along_depth, bool b_along_depth>
+__device__ void multiply_async(float (&d)[columns / 2], uint64_t a, uint64_t b, bool add) {
+  static_assert(columns == 128 || columns == 256);
+  const uint32_t scale = add ? 1 : 0;
+  if constexpr (columns == 128) {
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" GATUN_SUMS_64
+        "}, %64, %65, p, 1, 1, %67, %68;\n}"
+        : GATUN_OF_32(0), GATUN_OF_32(32)
+        : "l"(a), "l"(b), "r"(scale), "n"(a_along_depth ? 0 : 1), "n"(b_along_depth ? 0 : 1));
+  } else {
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {" GATUN_SUMS_128
+        "}, %128, %129, p, 1, 1, %131, %132;\n}"
+        : GATUN_OF_32(0), GATUN_OF_32(32), GATUN_OF_32(64), GATUN_OF_32(96)
+        : "l"(a), "l"(b), "r"(scale), "n"(a_along_depth ? 0 : 1), "n"(b_along_depth ? 0 : 1));
+  }
+}
+
+#undef GATUN_SUMS_64
+#undef GATUN_SUMS_128
+#undef GATUN_OF_8
+#undef GATUN_OF_32
+
+// ---- Registers
+
+// The threads of a warpgroup may have so many from here on, more or fewer than before.
+template <int count>
+__device__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(count));
+}
+template <int count>
+__device__ void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(count));
+}
+
+}  // namespace gatun::cuda
