@@ -109,5 +109,28 @@ TEST_F(CudaHopper, AgreesWithItsTwin) {
   }
 }
 
+// Convolutions whose windows are pixels, so that tensors are matrices.
+TEST_F(CudaHopper, MultipliesPixels) {
+  const Dims pixels_in = {2, 5, 7, 24}, pixels_out = {2, 5, 7, 40}, filters = {40, 1, 1, 24};
+  const Operand x = operand(DType::BF16, pixels_in, 1), w = operand(DType::BF16, filters, 2);
+  const Operand dy = operand(DType::BF16, pixels_out, 3), bias = operand(DType::BF16, {40}, 4);
+  expect_like_cpu(*cuda, cpu, {empty(DType::BF16, pixels_out)}, {x, w, bias}, 1,
+                  [](gt_stream s, const Handles& out, const Handles& in) {
+                    return gt_conv2d(s, out[0], nullptr, in[0], in[1], in[2], nullptr, 1, 1, 0, 0,
+                                     0, 0, 1, 1, 1, GT_ACTIVATION_RELU, GT_CONV_DIRECT);
+                  });
+  expect_like_cpu(*cuda, cpu, {empty(DType::BF16, pixels_in)}, {dy, w}, 1,
+                  [](gt_stream s, const Handles& out, const Handles& in) {
+                    return gt_conv2d_backward_data(s, out[0], nullptr, in[0], in[1], nullptr,
+                                                   nullptr, nullptr, nullptr, 1, 1, 0, 0, 0, 0, 1,
+                                                   1, 1, GT_CONV_DIRECT);
+                  });
+  expect_like_cpu(*cuda, cpu, {empty(DType::F32, filters)}, {x, dy}, 60,
+                  [](gt_stream s, const Handles& out, const Handles& in) {
+                    return gt_conv2d_backward_weights(s, out[0], in[0], in[1], 1, 1, 0, 0, 0, 0, 1,
+                                                      1, 1, GT_CONV_DIRECT);
+                  });
+}
+
 }  // namespace
 }  // namespace gatun::test

@@ -8,7 +8,7 @@
 #include "cuda/kernels/conv_source.h"
 #include "cuda/kernels/floating.h"
 #include "cuda/kernels/kernels.h"
-#include "cuda/kernels/product.h"
+#include "cuda/kernels/product_hopper.h"
 
 namespace gatun::cuda {
 namespace {
@@ -61,21 +61,56 @@ bool takes_packs(std::initializer_list<const Tensor*> tensors) {
   });
 }
 
+// Whether a window is a pixel, so that tensors are matrices as they lie: 1x1 filters at all pixels.
+bool is_product_of_pixels(const Tensor& x, const Tensor& w, const Tensor& y,
+                          const ConvGeometry& g) {
+  return w.dims[1] == 1 && w.dims[2] == 1 && g.groups == 1 && g.stride_h == 1 && g.stride_w == 1 &&
+         x.dims[1] == y.dims[1] && x.dims[2] == y.dims[2];
+}
+
+// The product of such tensors, [pixels or filters, channels], if it is one for wgmma.
+template <typename T, typename Y>
+bool multiply_pixels(Queue& queue, const Tensor& a, const Tensor& b, bool a_along_depth,
+                     bool b_along_depth, const Finish<Y>& finish) {
+  if constexpr (std::is_same_v<T, Bf16>) {
+    const auto matrix = [](const Tensor& t) {
+      const int64_t width = t.dims[3];
+      return MatrixSource<T>{elements<const T>(t), width == 0 ? 0 : t.count / width, width, width};
+    };
+    const MatrixSource<T> left = matrix(a), right = matrix(b);
+    const int64_t columns = b_along_depth ? right.rows : right.columns;
+    Product<MatrixSource<T>, MatrixSource<T>, EvenRows, Y> product{
+        .a = left,
+        .b = right,
+        .place = {columns},
+        .finish = finish,
+        .rows = a_along_depth ? left.rows : left.columns,
+        .columns = columns,
+        .depth = a_along_depth ? left.columns : left.rows};
+    return launch_on_hopper(queue, product, a_along_depth, b_along_depth);
+  }
+  return false;
+}
+
 template <typename T>
 void forward(Queue& queue, const Tensor& y, const Tensor& x, const Tensor& w, const Tensor* bias,
              const ConvGeometry& g, const Epilogue& epilogue) {
   const int64_t filters = w.dims[0] / g.groups, channels = in_chunks<T>(w.dims[3]);
   const int64_t depth = w.dims[1] * w.dims[2] * channels;
+  const Finish<T> finish{.y = elements<T>(y),
+                         .bias = elements<const T>(bias),
+                         .addend = elements<const T>(epilogue.addend),
+                         .gate = {},
+                         .relu = epilogue.activation == Activation::RELU,
+                         .packs = filters % 4 == 0 && takes_packs<T>({&y, epilogue.addend})};
+  if (is_product_of_pixels(x, w, y, g) && multiply_pixels<T>(queue, x, w, true, true, finish)) {
+    return;
+  }
   Product<WindowSource<T>, MatrixSource<T>, EvenRows, T> product{
       .a = windows_of<T>(queue, x, w, y, g),
       .b = {rows_in_chunks<T>(queue, w, w.dims[3]), filters, depth, depth},
       .place = {w.dims[0]},
-      .finish = {.y = elements<T>(y),
-                 .bias = elements<const T>(bias),
-                 .addend = elements<const T>(epilogue.addend),
-                 .gate = {},
-                 .relu = epilogue.activation == Activation::RELU,
-                 .packs = filters % 4 == 0 && takes_packs<T>({&y, epilogue.addend})},
+      .finish = finish,
       .rows = y.dims[0] * y.dims[1] * y.dims[2],
       .columns = filters,
       .depth = depth,
@@ -110,6 +145,16 @@ template <typename T>
 void backward_data(Queue& queue, const Tensor& dx, const Tensor& dy, const Tensor& w,
                    const ConvGeometry& g, const Epilogue& epilogue) {
   const int64_t H = dx.dims[1], W = dx.dims[2], C = dx.dims[3];
+  const Finish<T> finish{
+      .y = elements<T>(dx),
+      .bias = {},
+      .addend = elements<const T>(epilogue.addend),
+      .gate = elements<const T>(epilogue.gate),
+      .relu = false,
+      .packs = w.dims[3] % 4 == 0 && takes_packs<T>({&dx, epilogue.addend, epilogue.gate})};
+  if (is_product_of_pixels(dx, w, dy, g) && multiply_pixels<T>(queue, dy, w, true, false, finish)) {
+    return;
+  }
   const int64_t filter_count = w.dims[0] / g.groups, filters = in_chunks<T>(filter_count);
   const int64_t channels = in_chunks<T>(w.dims[3]);
   const int64_t tap_row = w.dims[2] * channels, filter = w.dims[1] * tap_row;
@@ -139,13 +184,7 @@ void backward_data(Queue& queue, const Tensor& dx, const Tensor& dy, const Tenso
                     .pixel_step = g.stride_w * C,
                     .row_step = g.stride_h * W * C,
                     .image_step = H * W * C},
-          .finish = {.y = elements<T>(dx),
-                     .bias = {},
-                     .addend = elements<const T>(epilogue.addend),
-                     .gate = elements<const T>(epilogue.gate),
-                     .relu = false,
-                     .packs = w.dims[3] % 4 == 0 &&
-                              takes_packs<T>({&dx, epilogue.addend, epilogue.gate})},
+          .finish = finish,
           .rows = dx.dims[0] * rows.pixels * columns.pixels,
           .columns = w.dims[3],
           .depth = depth,
@@ -163,6 +202,12 @@ template <typename T>
 void backward_weights(Queue& queue, const Tensor& dw, const Tensor& x, const Tensor& dy,
                       const ConvGeometry& g) {
   using Y = WideOf<T>;
+  Finish<Y> finish{};
+  finish.y = elements<Y>(dw);
+  if (is_product_of_pixels(x, dw, dy, g) &&
+      multiply_pixels<T>(queue, dy, x, false, false, finish)) {
+    return;
+  }
   const int64_t filters = dw.dims[0] / g.groups, depth = dy.dims[0] * dy.dims[1] * dy.dims[2];
   const int64_t taps = dw.dims[1] * dw.dims[2], channels = in_chunks<T>(dw.dims[3]);
   const int64_t filter = taps * dw.dims[3];
@@ -170,7 +215,7 @@ void backward_weights(Queue& queue, const Tensor& dw, const Tensor& x, const Ten
       .a = windows_of<T>(queue, x, dw, dy, g),
       .b = {elements<const T>(dy), depth, filters, dw.dims[0]},
       .place = {Divisor(channels), dw.dims[3]},
-      .finish = {},
+      .finish = finish,
       .rows = taps * channels,
       .columns = filters,
       .depth = depth,
@@ -178,7 +223,6 @@ void backward_weights(Queue& queue, const Tensor& dw, const Tensor& x, const Ten
       .b_step = filters,
       .y_step = filters * filter,
       .count = g.groups};
-  product.finish.y = elements<Y>(dw);
   product.finish.column_step = filter;
   launch_product<T, false, false, true>(queue, product);
 }
