@@ -106,6 +106,35 @@ class TrainCommandTest {
     assertEquals("stopped early; epoch 1 was the best and is kept", lines.get(4));
   }
 
+  /// Weights that grow a hundredfold in each step: the run ends, or goes back and halves its rate
+  /// until they do not.
+  @Test
+  void recover_lowersARateThatDiverges() throws IOException {
+    Object data = Digits.write(folder);
+    Path file = folder.resolve("report.json");
+    assertEquals(1, mlp(data, "--lr", 1e6).code());
+    Cli run = mlp(data, "--lr", 1e6, "--recover", 20, "--report", file);
+    assertEquals(0, run.code(), run.err());
+    List<String> back =
+        run.out().lines().filter(line -> line.contains(": the loss is not finite; ")).toList();
+    assertTrue(
+        back.getFirst()
+            .matches(
+                "step \\d+: the loss is not finite; back to step \\d+, learning rate times 0\\.5"),
+        back.getFirst());
+    JsonArray rollBacks = read(file).getAsJsonArray("rollBacks");
+    assertEquals(back.size(), rollBacks.size());
+    for (int i = 0; i < back.size(); i++) {
+      JsonObject rollBack = rollBacks.get(i).getAsJsonObject();
+      assertEquals(Math.pow(0.5, i + 1), number(rollBack, "rate"));
+      assertTrue(integer(rollBack, "from") > integer(rollBack, "to"));
+    }
+    assertEquals(50, read(file).getAsJsonArray("losses").size());
+    Cli limited = mlp(data, "--lr", 1e6, "--recover", 1);
+    assertEquals(1, limited.code());
+    assertTrue(limited.err().contains("Going back 1 times did not help"), limited.err());
+  }
+
   /// Two epochs, and a third that goes on from their checkpoint: the report has all three.
   @Test
   void aRun_goesOnFromItsCheckpoint() throws IOException {
@@ -251,6 +280,7 @@ class TrainCommandTest {
       sum += losses.get(i).getAsDouble();
     }
     assertEquals(number(epochs.get(0).getAsJsonObject(), "trainLoss"), sum / 6, 1e-6);
+    assertTrue(report.getAsJsonArray("rollBacks").isEmpty());
     JsonObject step = report.getAsJsonObject("step");
     assertTrue(number(step, "medianMillis") > 0);
     assertTrue(number(step, "p95Millis") >= number(step, "medianMillis"));

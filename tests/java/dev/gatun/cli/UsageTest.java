@@ -42,6 +42,7 @@ class UsageTest {
             "--patience=N",
             "--weight-decay=X",
             "--checkpoint=FILE",
+            "--recover=N",
             "--resume=FILE",
             "--tensorboard=DIR",
             "--report=FILE")) {
@@ -108,6 +109,7 @@ class UsageTest {
           chargru              | chargru learns from a text: --data expects a file
           chargru --data /none | chargru learns from a text: --data expects a file, and /none is none
           mlp --patience 0     | --patience expects a number of at least 1, found 0
+          mlp --recover 0      | --recover expects a number of at least 1, found 0
           mlp --resume /none   | --resume expects a file, and /none is none
           mlp --checkpoint /nowhere/c | --checkpoint: there is no folder /nowhere
           mlp --report /nowhere/r.json | --report: there is no folder /nowhere

@@ -4,17 +4,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/// What options must be, found out before anything is read or computed.
+/// What options may be. Null stands for an option that is not given.
 final class Checks {
   private Checks() {}
 
-  static void positive(String option, long value) {
-    if (value < 1) {
+  /// A number of at least 1.
+  static void positive(String option, @Nullable Number value) {
+    if (value != null && value.longValue() < 1) {
       throw new UsageException(option + " expects a number of at least 1, found " + value);
     }
   }
 
-  /// A file that can be written as far as folders tell.
+  /// A file, there or not, in a folder that is there.
   static void writable(String option, @Nullable Path file) {
     Path parent = file == null ? null : file.toAbsolutePath().getParent();
     if (parent != null && !Files.isDirectory(parent)) {

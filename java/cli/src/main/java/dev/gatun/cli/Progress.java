@@ -78,6 +78,17 @@ final class Progress implements Watcher, AutoCloseable {
   }
 
   @Override
+  public void rolledBack(History.RollBack rollBack) {
+    bar.line(
+        String.format(
+            Locale.ROOT,
+            "step %d: the loss is not finite; back to step %d, learning rate times %s",
+            rollBack.from(),
+            rollBack.to(),
+            rollBack.rate()));
+  }
+
+  @Override
   public void end(History history) {
     close();
   }

@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /// @param machine where it ran
 /// @param epochs a row for each epoch
 /// @param losses of every step
+/// @param rollBacks returns to where all was well, after which the run went on at a lower rate
 /// @param step how long the steps took
 /// @param imagesPerSecond in training, waiting for data included; of a text characters
 /// @param peakMemoryBytes the process's greatest resident set, or the device's peak where the
@@ -40,6 +41,7 @@ record Report(
     Machine machine,
     List<Epoch> epochs,
     float[] losses,
+    List<RollBack> rollBacks,
     Step step,
     double imagesPerSecond,
     long peakMemoryBytes,
@@ -62,6 +64,13 @@ record Report(
     }
   }
 
+  /// From a step to an earlier one, and what the learning rate is multiplied by from there.
+  record RollBack(long from, long to, double rate) {
+    static RollBack of(History.RollBack rollBack) {
+      return new RollBack(rollBack.from(), rollBack.to(), rollBack.rate());
+    }
+  }
+
   record Step(double medianMillis, double p95Millis) {}
 
   static Report of(TrainCommand command, Task task, Device device, History history) {
@@ -77,6 +86,7 @@ record Report(
         Machine.of(device),
         history.epochs().stream().map(Epoch::of).toList(),
         history.losses(),
+        history.rollBacks().stream().map(RollBack::of).toList(),
         new Step(history.stepMillis(0.5), history.stepMillis(0.95)),
         history.imagesPerSecond(),
         Machine.peakResidentBytes(devicePeak),

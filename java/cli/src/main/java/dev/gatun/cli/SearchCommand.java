@@ -233,9 +233,7 @@ final class SearchCommand implements Callable<Integer> {
     Checks.positive("--trials", trials);
     Checks.positive("--epochs", epochs);
     Checks.positive("--stages", stages);
-    if (batch != null) {
-      Checks.positive("--batch", batch);
-    }
+    Checks.positive("--batch", batch);
     if (grid && trials < 4) {
       throw new UsageException("--grid expects at least 4 trials, found " + trials);
     }

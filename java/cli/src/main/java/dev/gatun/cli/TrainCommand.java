@@ -4,6 +4,7 @@ import dev.gatun.Device;
 import dev.gatun.EarlyStopping;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
+import dev.gatun.Recovery;
 import dev.gatun.Schedule;
 import dev.gatun.Span;
 import dev.gatun.Trainer;
@@ -98,6 +99,14 @@ final class TrainCommand implements Callable<Integer> {
   private @Nullable Integer patience;
 
   @Option(
+      names = "--recover",
+      paramLabel = "N",
+      description =
+          "If the loss is not finite, go back to where all was well and on at half the learning"
+              + " rate, N times at most.")
+  private @Nullable Integer recover;
+
+  @Option(
       names = "--checkpoint",
       paramLabel = "FILE",
       description = "Write all that training goes on from, after each epoch.")
@@ -158,6 +167,9 @@ final class TrainCommand implements Callable<Integer> {
             TensorBoard.tensorBoard(tensorBoard)
                 .note("task", "%s on %s: %s".formatted(model, task.data(), task.sizes())));
       }
+      if (recover != null) {
+        trainer.recover(Recovery.attempts(recover));
+      }
       if (checkpoint != null) {
         trainer.checkpoint(checkpoint, Span.epochs(1));
       }
@@ -200,15 +212,10 @@ final class TrainCommand implements Callable<Integer> {
 
   private void check() {
     Checks.positive("--epochs", epochs);
-    if (batch != null) {
-      Checks.positive("--batch", batch);
-    }
-    if (steps != null) {
-      Checks.positive("--steps", steps);
-    }
-    if (patience != null) {
-      Checks.positive("--patience", patience);
-    }
+    Checks.positive("--batch", batch);
+    Checks.positive("--steps", steps);
+    Checks.positive("--patience", patience);
+    Checks.positive("--recover", recover);
     if (resume != null && !Files.isRegularFile(resume)) {
       throw new UsageException("--resume expects a file, and " + resume + " is none");
     }
