@@ -25,6 +25,7 @@ class UsageTest {
     Cli help = Cli.run("--help");
     assertEquals(0, help.code());
     assertTrue(help.out().contains("  train  Trains a network on pictures"), help.out());
+    assertTrue(help.out().contains("  plot   Draws a figure"), help.out());
     assertEquals("", help.err());
     Cli train = Cli.run("train", "--help");
     assertEquals(0, train.code());
@@ -45,7 +46,8 @@ class UsageTest {
             "--recover=N",
             "--resume=FILE",
             "--tensorboard=DIR",
-            "--report=FILE")) {
+            "--report=FILE",
+            "--plot=FILE")) {
       assertTrue(train.out().contains("  " + option), option + " in " + train.out());
     }
     Cli search = Cli.run("search", "--help");

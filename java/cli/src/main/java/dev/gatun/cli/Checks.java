@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.cli.plot.Drawing;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,15 @@ final class Checks {
     }
     if (file != null && Files.isDirectory(file)) {
       throw new UsageException(option + " expects a file, and " + file + " is a folder");
+    }
+  }
+
+  /// Such a file with the name of a picture that Gatun draws.
+  static void drawable(String option, @Nullable Path file) {
+    writable(option, file);
+    if (file != null && !Drawing.knows(file)) {
+      throw new UsageException(
+          option + " expects a name that ends in .svg or .png, found " + file.getFileName());
     }
   }
 }

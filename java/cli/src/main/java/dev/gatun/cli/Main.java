@@ -18,12 +18,13 @@ import picocli.CommandLine.IExecutionExceptionHandler;
     description = "Trains deep networks.",
     mixinStandardHelpOptions = true,
     version = "Gatun 0.1.0-SNAPSHOT",
-    subcommands = {TrainCommand.class, SearchCommand.class})
+    subcommands = {TrainCommand.class, SearchCommand.class, PlotCommand.class})
 public final class Main {
   private Main() {}
 
   /// Runs the command that `args` name and exits with its code.
   public static void main(String[] args) {
+    System.setProperty("java.awt.headless", "true"); // pictures go into files, never to a display
     System.exit(commandLine().execute(args));
   }
 

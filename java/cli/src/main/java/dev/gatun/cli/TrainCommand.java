@@ -8,6 +8,8 @@ import dev.gatun.Recovery;
 import dev.gatun.Schedule;
 import dev.gatun.Span;
 import dev.gatun.Trainer;
+import dev.gatun.cli.plot.Drawing;
+import dev.gatun.cli.plot.RunFigure;
 import dev.gatun.tensorboard.TensorBoard;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -127,6 +129,12 @@ final class TrainCommand implements Callable<Integer> {
   @Option(names = "--report", paramLabel = "FILE", description = "Write the run as JSON.")
   private @Nullable Path report;
 
+  @Option(
+      names = "--plot",
+      paramLabel = "FILE",
+      description = "Draw losses and accuracies, as SVG or PNG by the name's ending.")
+  private @Nullable Path plot;
+
   @Override
   public Integer call() {
     check();
@@ -136,6 +144,9 @@ final class TrainCommand implements Callable<Integer> {
       History history = train(task, device);
       if (report != null) {
         Report.of(this, task, device, history).write(report);
+      }
+      if (plot != null) {
+        Drawing.write(RunFigure.of(history), plot);
       }
       return 0;
     }
@@ -232,5 +243,6 @@ final class TrainCommand implements Callable<Integer> {
     }
     Checks.writable("--report", report);
     Checks.writable("--checkpoint", checkpoint);
+    Checks.drawable("--plot", plot);
   }
 }

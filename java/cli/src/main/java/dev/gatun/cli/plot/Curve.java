@@ -1,0 +1,59 @@
+package dev.gatun.cli.plot;
+
+/// Points of a [Panel], joined or not.
+///
+/// @param name in the legend; what has none is not in it
+/// @param x of every point
+/// @param y of every point; a line is interrupted where it is NaN
+/// @param style how they are drawn
+public record Curve(String name, double[] x, double[] y, Style style) {
+  /// How points are drawn.
+  public enum Style {
+    /// Joined.
+    LINE,
+    /// Joined, each point marked: steps that one can count.
+    PATH,
+    /// Not joined.
+    DOTS,
+    /// Joined, thin and grey: what lies behind the others.
+    CONTOUR,
+    /// Not joined, grey: what scatters behind the others.
+    CLOUD
+  }
+
+  /// Checks that every point has both.
+  public Curve {
+    if (x.length != y.length || x.length == 0) {
+      throw new IllegalArgumentException(
+          "[curve] %s: as many x as y expected, at least one, found %d and %d"
+              .formatted(name, x.length, y.length));
+    }
+  }
+
+  static Curve line(String name, double[] x, double[] y) {
+    return new Curve(name, x, y, Style.LINE);
+  }
+
+  /// A line through y at 1, 2, 3, …
+  static Curve counted(String name, double[] y) {
+    double[] x = new double[y.length];
+    for (int i = 0; i < x.length; i++) {
+      x[i] = i + 1;
+    }
+    return line(name, x, y);
+  }
+
+  /// The same in another style.
+  Curve as(Style newStyle) {
+    return new Curve(name, x, y, newStyle);
+  }
+
+  /// The moving average of y as a line: a new value counts for a twentieth.
+  Curve averaged(String newName) {
+    double[] average = y.clone();
+    for (int i = 1; i < average.length; i++) {
+      average[i] = average[i - 1] + 0.05 * (y[i] - average[i - 1]);
+    }
+    return line(newName, x, average);
+  }
+}
