@@ -6,6 +6,7 @@ module dev.gatun {
 
   exports dev.gatun;
   exports dev.gatun.data;
+  exports dev.gatun.diagnosis;
   exports dev.gatun.random;
   exports dev.gatun.search;
 }

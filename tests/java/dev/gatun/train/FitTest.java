@@ -284,7 +284,8 @@ class FitTest {
                   + " The first tensor that is not finite is dense0\\.weight\\."
                   + " Usual causes: a learning rate that is too high \\(try a tenth, or a"
                   + " warm-up\\), no clipping \\(try clipNorm\\(1\\)\\), or inputs that are not"
-                  + " standardised"),
+                  + " standardised\\. Doctor\\.of\\(trainer, batches\\)\\.examine\\(\\) finds where it"
+                  + " begins"),
           message);
     }
   }

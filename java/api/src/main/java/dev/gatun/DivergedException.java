@@ -1,7 +1,7 @@
 package dev.gatun;
 
 /// Training cannot go on because the loss is not finite. The message tells at which step, what came
-/// before, and what usually helps.
+/// before, and what usually helps; [Doctor#findOrigin] finds the layer where it begins.
 public final class DivergedException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

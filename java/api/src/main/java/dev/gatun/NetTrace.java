@@ -29,6 +29,7 @@ final class NetTrace implements LayerContext {
   private final Map<String, State> states = new LinkedHashMap<>();
   private final Map<String, State> carried = new LinkedHashMap<>();
   private final Map<String, Value> outputs = new LinkedHashMap<>();
+  private final Map<String, Value> layers = new LinkedHashMap<>();
   private ConvAlgorithm convAlgorithm = ConvAlgorithm.AUTO;
   private int dropouts;
   private boolean carrying;
@@ -120,6 +121,11 @@ final class NetTrace implements LayerContext {
   /// What the layers with weights (a parameter `weight` that is a matrix) gave, by path.
   Map<String, Value> outputs() {
     return outputs;
+  }
+
+  /// What every layer gave, by path; parts come before the layer that they are of.
+  Map<String, Value> layers() {
+    return layers;
   }
 
   /// The leaf that holds the number of the step.
@@ -241,6 +247,7 @@ final class NetTrace implements LayerContext {
     graph.enter(name);
     try {
       Tensor y = layer.apply(this, x);
+      layers.put(String.join(".", path), graph.value(y));
       Parameter weights = parameters.get(full("weight"));
       if (weights != null && weights.shape().rank() > 1) {
         outputs.put(String.join(".", path), graph.value(y));

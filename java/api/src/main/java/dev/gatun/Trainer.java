@@ -9,6 +9,7 @@ import dev.gatun.data.Mixing;
 import dev.gatun.data.Preprocessing;
 import dev.gatun.data.Standardizer;
 import dev.gatun.data.TextBatches;
+import dev.gatun.diagnosis.Minibatch;
 import dev.gatun.file.SafeTensors;
 import java.io.IOException;
 import java.lang.ref.Cleaner;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Trains a network on pictures, a text, or batches of your own:
@@ -336,6 +338,83 @@ public final class Trainer implements AutoCloseable {
       state = present;
     }
     return present;
+  }
+
+  /// A trainer that is set up like this one, with a model of its own that begins anew: for looking
+  /// at what this one does. It tells nobody, writes nothing, averages nothing, and makes a step of
+  /// each batch.
+  Trainer copy() {
+    holdings.requireOpen();
+    Trainer copy = new Trainer(net);
+    copy.device = device;
+    copy.loss = loss;
+    copy.groups = groups;
+    copy.schedule = schedule;
+    copy.augmentation = augmentation;
+    copy.preprocessing = preprocessing;
+    copy.clipping = clipping;
+    copy.carriesStates = carriesStates;
+    copy.pruning = pruning;
+    copy.precision = precision;
+    copy.seed = seed;
+    return copy;
+  }
+
+  Net net() {
+    return net;
+  }
+
+  Schedule schedule() {
+    return schedule;
+  }
+
+  /// Before the schedule.
+  double learningRate() {
+    return groups.learningRate();
+  }
+
+  /// Whether there is a model, and it is not as it began.
+  boolean hasTrained() {
+    return state != null && state.model().version() > 0;
+  }
+
+  /// The share of right answers in the last step's batch, of `rows` that count.
+  double accuracy(long rows) {
+    TrainingStep compiled = state().step();
+    return compiled == null ? Double.NaN : (double) compiled.correct() / rows;
+  }
+
+  /// Lays a step of the present model open.
+  Probe probe(int batch, Score.Targets targets) {
+    return new Probe(model(), batch, new Probe.Work(loss, targets, groups, precision, seed));
+  }
+
+  /// The first batches that [#fit] would train on, but never mixed ones: `count` of them, or as
+  /// many as there are.
+  List<Minibatch> minibatches(Batches train, int count) {
+    Batches batches = train.shuffled().dropRemainder();
+    requireFits("doctor", train, preprocessed(augmentation.output(train.dataset().image())));
+    Preprocessing known = preprocessing();
+    Preprocessing fitted = known == null ? Standardizer.fit(train.dataset()) : known;
+    List<Minibatch> minibatches = new ArrayList<>();
+    try (Loader loader = new Loader(batches, fitted, augmentation, seed, loaderThreads)) {
+      loader.start(0);
+      for (Batch batch = loader.next();
+          batch != null && minibatches.size() < count;
+          batch = loader.next()) {
+        minibatches.add(Minibatch.of(batch.images().clone(), batch.labels().clone()));
+        loader.release(batch);
+      }
+    }
+    return minibatches;
+  }
+
+  /// The same of a text.
+  List<Minibatch> minibatches(TextBatches train, int count) {
+    requireFits("doctor", train);
+    return IntStream.range(0, Math.min(count, train.count()))
+        .mapToObj(i -> Minibatch.of(train.inputs(i), train.targets(i)))
+        .toList();
   }
 
   /// The model with averaged parameters; owned by this trainer.

@@ -356,7 +356,8 @@ final class TrainingRun {
             Locale.ROOT,
             "the %s became %s at step %d with learning rate %.3g; %s. %s. Usual causes: a learning"
                 + " rate that is too high (try a tenth, or a warm-up), no clipping (try"
-                + " clipNorm(1)), or inputs that are not standardised",
+                + " clipNorm(1)), or inputs that are not standardised. Doctor.of(trainer,"
+                + " batches).examine() finds where it begins",
             what,
             loss,
             step,

@@ -1,0 +1,124 @@
+package dev.gatun;
+
+import dev.gatun.diagnosis.Inspection;
+import dev.gatun.diagnosis.Minibatch;
+import dev.gatun.diagnosis.ParameterReading;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// A few steps of a copy of a trainer, over and over the same batches. As a run depends on its seed
+/// alone, a second rehearsal of the same steps is the same to the bit.
+final class Rehearsal implements AutoCloseable {
+  private final Trainer trainer;
+  private final List<Minibatch> batches;
+  private int steps;
+  private double loss = Double.NaN;
+
+  /// @param batches of one size, in their order
+  Rehearsal(Trainer original, List<Minibatch> batches) {
+    trainer = original.copy();
+    this.batches = batches;
+  }
+
+  /// The batch of the next step.
+  Minibatch next() {
+    return batches.get(steps % batches.size());
+  }
+
+  /// Makes a step, and returns the loss before it.
+  double step(double rate) {
+    if (steps % batches.size() == 0) {
+      trainer.resetStates();
+    }
+    Minibatch batch = next();
+    steps++;
+    loss = step(batch, rate);
+    return loss;
+  }
+
+  /// The loss before the last step.
+  double loss() {
+    return loss;
+  }
+
+  private double step(Minibatch batch, double rate) {
+    float[] inputs = batch.inputs();
+    int[] labels = batch.labels();
+    if (inputs != null) {
+      return labels != null
+          ? trainer.step(inputs, labels, rate)
+          : trainer.step(inputs, present(batch.values()), rate);
+    }
+    int[] tokens = present(batch.tokens());
+    return labels != null
+        ? trainer.step(tokens, labels, rate)
+        : trainer.step(tokens, present(batch.values()), rate);
+  }
+
+  /// The share of right answers in the batch of the last step; NaN if targets are values.
+  double accuracy() {
+    int[] labels = batches.get((steps - 1) % batches.size()).labels();
+    return labels == null
+        ? Double.NaN
+        : trainer.accuracy(Arrays.stream(labels).filter(label -> label >= 0).count());
+  }
+
+  /// Looks at the first `examples` of the next step's batch.
+  Inspection inspect(int examples) {
+    return inspect(trainer, next(), examples);
+  }
+
+  /// Looks at the first `examples` of a batch through a trainer's present model.
+  static Inspection inspect(Trainer trainer, Minibatch batch, int examples) {
+    int all = batch.examples(trainer.net().inputShape().count());
+    int some = Math.min(all, examples);
+    Score.Targets targets = batch.labels() == null ? Score.Targets.VALUES : Score.Targets.LABELS;
+    try (Probe probe = trainer.probe(some, targets)) {
+      return probe.inspect(batch.first(some, all));
+    }
+  }
+
+  /// Looks, makes a step, and tells by how much of its norm each parameter moved.
+  Inspection inspectAndStep(int examples, double rate) {
+    Inspection inspection = inspect(examples);
+    Map<String, float[]> before = new LinkedHashMap<>();
+    Model model = trainer.model();
+    model.parameterNames().forEach(name -> before.put(name, model.read(name)));
+    step(rate);
+    List<ParameterReading> moved =
+        inspection.parameters().stream()
+            .map(reading -> reading.updated(ratio(before, reading)))
+            .toList();
+    return new Inspection(
+        inspection.examples(),
+        inspection.loss(),
+        inspection.accuracy(),
+        inspection.equalLoss(),
+        inspection.layers(),
+        moved);
+  }
+
+  private double ratio(Map<String, float[]> before, ParameterReading reading) {
+    float[] old = before.getOrDefault(reading.name(), new float[0]);
+    float[] now = trainer.model().read(reading.name());
+    double squares = 0;
+    for (int i = 0; i < old.length; i++) {
+      double moved = (double) now[i] - old[i];
+      squares += moved * moved;
+    }
+    return Math.sqrt(squares) / reading.norm();
+  }
+
+  private static <T> T present(@Nullable T array) {
+    return Objects.requireNonNull(array, "a batch has inputs or tokens, labels or values");
+  }
+
+  @Override
+  public void close() {
+    trainer.close();
+  }
+}
