@@ -24,8 +24,9 @@ class UsageTest {
   void help_listsTheCommandsAndTheirOptions() {
     Cli help = Cli.run("--help");
     assertEquals(0, help.code());
-    assertTrue(help.out().contains("  train  Trains a network on pictures"), help.out());
-    assertTrue(help.out().contains("  plot   Draws a figure"), help.out());
+    assertTrue(help.out().contains("  train   Trains a network on pictures"), help.out());
+    assertTrue(help.out().contains("  doctor  Looks for faults"), help.out());
+    assertTrue(help.out().contains("  plot    Draws a figure"), help.out());
     assertEquals("", help.err());
     Cli train = Cli.run("train", "--help");
     assertEquals(0, train.code());

@@ -212,9 +212,7 @@ class SearchTest {
   /// given up; the fifth is behind it after the first epoch only, which does not count yet.
   @Test
   void trialsBehindTheMedian_areGivenUp() {
-    double[][] scores = {
-      {0.5, 0.5}, {0.3, 0.6}, {0.7, 0.2}, {0.55, 0.4, 0.9}, {0.1, 0.65, 0.65}
-    };
+    double[][] scores = {{0.5, 0.5}, {0.3, 0.6}, {0.7, 0.2}, {0.55, 0.4, 0.9}, {0.1, 0.65, 0.65}};
     List<Integer> reached = new ArrayList<>();
     Results results =
         SEARCH

@@ -1,6 +1,7 @@
 package dev.gatun.cli;
 
 import dev.gatun.Device;
+import dev.gatun.Doctor;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Net;
@@ -112,6 +113,11 @@ record CharacterTask(String name, Text.Split text, Net net, int batch, long seed
   public Task validating() {
     requireLength(text.train().length(), batch);
     return new CharacterTask(name, text.train().split(HELD_OUT), net, batch, seed);
+  }
+
+  @Override
+  public Doctor doctor(Trainer trainer) {
+    return Doctor.of(trainer, text.train().batches(batch, STEPS));
   }
 
   @Override

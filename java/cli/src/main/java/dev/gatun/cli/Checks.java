@@ -16,6 +16,20 @@ final class Checks {
     }
   }
 
+  /// A finite number greater than 0.
+  static void above0(String option, @Nullable Double value) {
+    if (value != null && !(value > 0 && Double.isFinite(value))) {
+      throw new UsageException(option + " expects a number greater than 0, found " + value);
+    }
+  }
+
+  /// A finite number of at least 0.
+  static void atLeast0(String option, @Nullable Double value) {
+    if (value != null && !(value >= 0 && Double.isFinite(value))) {
+      throw new UsageException(option + " expects a number of at least 0, found " + value);
+    }
+  }
+
   /// A file, there or not, in a folder that is there.
   static void writable(String option, @Nullable Path file) {
     Path parent = file == null ? null : file.toAbsolutePath().getParent();

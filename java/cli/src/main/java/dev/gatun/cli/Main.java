@@ -12,13 +12,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.IExecutionExceptionHandler;
 
-/// Entry of the command line. Exit codes: 0, 1 a failed run, 2 wrong usage.
+/// Entry of the command line. Exit codes: 0, 1 a failed run or a severe finding, 2 wrong usage.
 @Command(
     name = "gatun",
     description = "Trains deep networks.",
     mixinStandardHelpOptions = true,
     version = "Gatun 0.1.0-SNAPSHOT",
-    subcommands = {TrainCommand.class, SearchCommand.class, PlotCommand.class})
+    subcommands = {TrainCommand.class, DoctorCommand.class, SearchCommand.class, PlotCommand.class})
 public final class Main {
   private Main() {}
 

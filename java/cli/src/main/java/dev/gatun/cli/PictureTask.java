@@ -1,6 +1,7 @@
 package dev.gatun.cli;
 
 import dev.gatun.Device;
+import dev.gatun.Doctor;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Layers.Conv;
@@ -145,6 +146,11 @@ record PictureTask(
             all.subset(Arrays.copyOfRange(order, heldOut, order.length)),
             all.subset(Arrays.copyOf(order, heldOut)));
     return new PictureTask(parts, net, batch, learningRate, augmentation, seed);
+  }
+
+  @Override
+  public Doctor doctor(Trainer trainer) {
+    return Doctor.of(trainer, split.train().batch(batch));
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.gatun.cli;
 
 import dev.gatun.Device;
+import dev.gatun.Doctor;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Net;
@@ -58,6 +59,9 @@ interface Task {
   /// The same task learned from nine tenths of its training data and measured on the rest: for
   /// choices, which the test data must not see.
   Task validating();
+
+  /// Looks at a trainer before it trains.
+  Doctor doctor(Trainer trainer);
 
   /// Trains and evaluates.
   History fit(Trainer trainer, Span length);

@@ -216,7 +216,8 @@ final class TrainCommand implements Callable<Integer> {
     return seed;
   }
 
-  private static Schedule warmedCosine() {
+  /// Rises over the first twentieth of a run and falls along a cosine to 0.
+  static Schedule warmedCosine() {
     return moment ->
         Schedule.cosine().warmup(Span.steps(Math.max(1, moment.totalSteps() / 20))).factor(moment);
   }
@@ -231,13 +232,8 @@ final class TrainCommand implements Callable<Integer> {
       throw new UsageException("--resume expects a file, and " + resume + " is none");
     }
     where.check();
-    if (learningRate != null && !(learningRate > 0 && Double.isFinite(learningRate))) {
-      throw new UsageException("--lr expects a number greater than 0, found " + learningRate);
-    }
-    if (weightDecay != null && !(weightDecay >= 0 && Double.isFinite(weightDecay))) {
-      throw new UsageException(
-          "--weight-decay expects a number of at least 0, found " + weightDecay);
-    }
+    Checks.above0("--lr", learningRate);
+    Checks.atLeast0("--weight-decay", weightDecay);
     if (tensorBoard != null && Files.exists(tensorBoard) && !Files.isDirectory(tensorBoard)) {
       throw new UsageException("--tensorboard expects a folder, and " + tensorBoard + " is none");
     }
