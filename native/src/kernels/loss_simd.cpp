@@ -8,8 +8,6 @@
 #define HWY_TARGET_INCLUDE "kernels/loss_simd.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-// After highway.h.
-#include "hwy/contrib/math/math-inl.h"
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,17 +21,40 @@ float greatest(const float* x, int64_t n) {
   const Floats d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto lowest = hn::Set(d, kLowest);
-  auto max = lowest;
+  // Each waits for its last value only.
+  auto m0 = lowest, m1 = lowest, m2 = lowest, m3 = lowest;
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) max = hn::Max(max, hn::LoadU(d, x + i));
-  if (i < n) max = hn::Max(max, load_first(d, x + i, n - i, lowest));
-  return hn::GetLane(hn::MaxOfLanes(d, max));
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    m0 = hn::Max(m0, hn::LoadU(d, x + i));
+    m1 = hn::Max(m1, hn::LoadU(d, x + i + lanes));
+    m2 = hn::Max(m2, hn::LoadU(d, x + i + 2 * lanes));
+    m3 = hn::Max(m3, hn::LoadU(d, x + i + 3 * lanes));
+  }
+  for (; i + lanes <= n; i += lanes) m0 = hn::Max(m0, hn::LoadU(d, x + i));
+  if (i < n) m1 = hn::Max(m1, load_first(d, x + i, n - i, lowest));
+  return hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Max(m0, m1), hn::Max(m2, m3))));
 }
 
-// hn::Exp makes 0 of NaN.
-HWY_INLINE FloatVector exp_or_nan(FloatVector x) {
+// exp(x) of x <= 0 to two units in the last place and x's own rounding; 0 where that is less than
+// the least normal number, 1 at 0, NaN of NaN.
+HWY_INLINE FloatVector exp_below(FloatVector x) {
   const Floats d;
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+  const hn::RebindToUnsigned<Floats> bits;
+  const auto log2_e = hn::Set(d, 1.44269504f);
+  // 1.5 * 2^23 leaves no bits for a fraction; 127 makes an exponent of the low ones.
+  const auto shifter = hn::Set(d, 12582912.0f + 127);
+  const auto shifted = hn::MulAdd(x, log2_e, shifter);
+  const auto scale = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(bits, shifted)));
+  const auto f = hn::MulSub(x, log2_e, hn::Sub(shifted, shifter));
+  // 2^f over |f| <= 1/2, minimax with 1 at 0: 2e-9.
+  auto p = hn::Set(d, 1.53533620e-4f);
+  p = hn::MulAdd(p, f, hn::Set(d, 1.33988744e-3f));
+  p = hn::MulAdd(p, f, hn::Set(d, 9.61843736e-3f));
+  p = hn::MulAdd(p, f, hn::Set(d, 5.55033247e-2f));
+  p = hn::MulAdd(p, f, hn::Set(d, 2.40226479e-1f));
+  p = hn::MulAdd(p, f, hn::Set(d, 6.93147203e-1f));
+  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.33654f)), hn::Mul(p, scale));
 }
 
 // sum exp(x - shift) over n values; the terms go to y, unless kKeep is false.
@@ -45,14 +66,14 @@ HWY_INLINE float sum_exp_block(float* y, const float* x, int64_t n, float shift)
   auto sum = hn::Zero(d);
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    const auto e = exp_or_nan(hn::Sub(hn::LoadU(d, x + i), shifts));
+    const auto e = exp_below(hn::Sub(hn::LoadU(d, x + i), shifts));
     if constexpr (kKeep) hn::StoreU(e, d, y + i);
     sum = hn::Add(sum, e);
   }
   if (i < n) {
     // Lanes outside give exp(-inf) = 0, or NaN where the whole row is NaN already.
     const auto v = load_first(d, x + i, n - i, hn::Set(d, kLowest));
-    const auto e = exp_or_nan(hn::Sub(v, shifts));
+    const auto e = exp_below(hn::Sub(v, shifts));
     if constexpr (kKeep) store_first(d, e, y + i, n - i);
     sum = hn::Add(sum, e);
   }
