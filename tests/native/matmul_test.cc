@@ -12,14 +12,15 @@ struct Shape {
   int64_t M, N, K;
 };
 
-// Tiny, empty, ends inside vectors and tiles, more than one pass of depth, rows that collide in L1,
-// depth in parts, rows beside those of one task; on every path.
-const Shape kShapes[] = {
-    {0, 3, 2},      {3, 0, 2},       {3, 4, 0},      {1, 1, 1},     {2, 3, 5},     {5, 16, 3},
-    {14, 32, 7},    {15, 33, 8},     {29, 31, 64},   {17, 10, 256}, {32, 10, 84},  {6, 128, 65},
-    {171, 48, 70},  {33, 200, 800},  {1, 300, 400},  {40, 7, 900},  {200, 1, 33},  {64, 96, 512},
-    {260, 20, 520}, {29, 1100, 512}, {140, 9, 1100}, {9, 21, 4100}, {3, 64, 5000}, {97, 65, 1030},
-    {49, 70, 32},   {211, 540, 300}};
+// Tiny, empty, ends inside vectors and tiles, more than one pass of depth and block of columns,
+// rows that collide in L1, depth in parts, rows beside those of one task; on every path.
+const Shape kShapes[] = {{0, 3, 2},      {3, 0, 2},       {3, 4, 0},       {1, 1, 1},
+                         {2, 3, 5},      {5, 16, 3},      {14, 32, 7},     {15, 33, 8},
+                         {29, 31, 64},   {17, 10, 256},   {32, 10, 84},    {6, 128, 65},
+                         {171, 48, 70},  {33, 200, 800},  {1, 300, 400},   {40, 7, 900},
+                         {200, 1, 33},   {64, 96, 512},   {260, 20, 520},  {29, 1100, 512},
+                         {140, 9, 1100}, {9, 21, 4100},   {3, 64, 5000},   {97, 65, 1030},
+                         {49, 70, 32},   {211, 540, 300}, {97, 1290, 260}, {50, 1290, 1030}};
 const MatmulLayout kLayouts[] = {{false, false}, {true, false}, {false, true}, {true, true}};
 
 struct Operands {
@@ -157,9 +158,14 @@ TEST(Matmul, RunsInDoubleAndOnThreads) {
 }
 
 TEST(Matmul, DoesNotDependOnThreads) {
-  // Dots in blocks of rows and depth, depth in parts, packed in one and in more passes, direct.
-  for (const Shape s :
-       {Shape{140, 70, 1100}, {9, 21, 4100}, {211, 540, 300}, {300, 97, 1030}, {64, 96, 200}}) {
+  // Dots in blocks of rows and depth, depth in parts, packed in one and in more passes and blocks
+  // of columns, direct.
+  for (const Shape s : {Shape{140, 70, 1100},
+                        {9, 21, 4100},
+                        {211, 540, 300},
+                        {300, 97, 1030},
+                        {97, 1290, 1030},
+                        {64, 96, 200}}) {
     for (const MatmulLayout layout : kLayouts) {
       Operands o(s, layout);
       const auto expected = product(s, o, layout, true, Activation::RELU, 1);

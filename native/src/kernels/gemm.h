@@ -36,6 +36,10 @@ struct Tile {
   const float* bias = nullptr;  // start: whole vectors of columns, or zero
   bool accumulate = false;      // start: what y holds, instead of bias
   bool relu = false;
+  // adjacent only: rows that the next tile will read or write, asked for one by one along the way.
+  // All at once they would keep loads of A and B waiting.
+  const float* ahead = nullptr;
+  int64_t ahead_row = 0;  // elements between them
 };
 
 using MicroKernel = void (*)(const Tile&);

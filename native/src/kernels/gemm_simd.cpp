@@ -139,11 +139,18 @@ void multiply_adjacent(const Tile& tile) {
   V sum[kRows][kVectors];
   start(tile, sum);
   const int64_t a_step = tile.a_step, b_step = tile.b_step;
+  const float* ahead = tile.ahead;
+  const int64_t part = ahead == nullptr ? tile.depth : (tile.depth + kRows - 1) / kRows;
   for (int64_t r = 0; r < tile.run_count; ++r) {
     const float* a = tile.a[0] + tile.runs[r].a;
     const float* b = tile.b + tile.runs[r].b * b_step;
-    for (int64_t k = 0; k < tile.depth; ++k, a += a_step, b += b_step) {
-      step([&](int i) HWY_ATTR { return a + i; }, b, sum);
+    for (int64_t left = tile.depth; left > 0; left -= part, ahead += tile.ahead_row) {
+      if (tile.ahead != nullptr) {
+        for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * kLanes);
+      }
+      for (int64_t k = std::min(part, left); k > 0; --k, a += a_step, b += b_step) {
+        step([&](int i) HWY_ATTR { return a + i; }, b, sum);
+      }
     }
   }
   finish(tile, sum);
