@@ -36,7 +36,12 @@ struct Plan {
   int64_t tasks() const { return groups * kernel_row_tasks() * panel_tasks() * channel_parts; }
   // As far as the last window reaches: padding behind may be more than before.
   int64_t padded_row() const { return std::max(d.W + g.pad_w, (d.Q - 1) * g.stride_w + d.S) * d.C; }
-  int64_t copied_size() const { return rows_per_chunk * d.R * padded_row(); }
+  // How many copied rows further the next row of dy meets x.
+  int64_t rows_per_row() const { return std::min(g.stride_h, d.R); }
+  int64_t copied_size() const {
+    const int64_t images = std::min(rows_per_chunk, rows_per_chunk / d.P + 2);
+    return (rows_per_chunk * rows_per_row() + images * d.R) * padded_row();
+  }
   int64_t packed_size() const { return rows_per_chunk * d.Q * panels.padded_columns(); }
 };
 
@@ -46,29 +51,35 @@ int64_t input_row(const Plan& plan, int64_t f, int64_t r) {
   return h < 0 || h >= plan.d.H ? -1 : f / plan.d.P * plan.d.H + h;
 }
 
-// copy[f - begin][r - r_begin][padded row], rows of the padding left out.
-void copy_rows(const Plan& plan, float* copy, int64_t begin, int64_t end, int64_t r_begin,
-               int64_t r_end) {
-  const int64_t pad = plan.g.pad_w * plan.d.C, row = plan.d.W * plan.d.C;
-  for (int64_t f = begin; f < end; ++f) {
-    for (int64_t r = r_begin; r < r_end; ++r) {
-      const int64_t h = input_row(plan, f, r);
-      if (h < 0) continue;
-      float* to = copy + ((f - begin) * plan.d.R + r) * plan.padded_row();
-      std::fill(to, to + pad, 0.0f);
-      std::copy(plan.x + h * row, plan.x + (h + 1) * row, to + pad);
-      std::fill(to + pad + row, to + plan.padded_row(), 0.0f);
-    }
-  }
-}
-
 struct Chunk {
   const float *x, *dy;  // copies of the chunk's rows, or the tensors
   int64_t begin, end;   // rows of dy
   bool first;           // of its group: sums start at zero
   int64_t channel_begin, channel_end;
   float* partial;
+  // Where the copied row lies that row begin + i of dy meets at kernel row 0.
+  int64_t places[kMaxRunsPerTile];
 };
+
+// Each input row once, those of one image behind each other, rows of the padding left out.
+void copy_rows(const Plan& plan, float* copy, Chunk& chunk, int64_t r_begin, int64_t r_end) {
+  const int64_t pad = plan.g.pad_w * plan.d.C, row = plan.d.W * plan.d.C;
+  int64_t next = 0;  // behind the rows in use
+  for (int64_t f = chunk.begin; f < chunk.end; ++f) {
+    const bool follows = f > chunk.begin && f % plan.d.P > 0;
+    int64_t& place = chunk.places[f - chunk.begin];
+    place = follows ? chunk.places[f - chunk.begin - 1] + plan.rows_per_row() : next - r_begin;
+    for (int64_t at = std::max(place + r_begin, next); at < place + r_end; ++at) {
+      const int64_t h = input_row(plan, f, at - place);
+      if (h < 0) continue;
+      float* to = copy + at * plan.padded_row();
+      std::fill(to, to + pad, 0.0f);
+      std::copy(plan.x + h * row, plan.x + (h + 1) * row, to + pad);
+      std::fill(to + pad + row, to + plan.padded_row(), 0.0f);
+    }
+    next = place + r_end;
+  }
+}
 
 // dw[r, rows of A, panel] += chunk, where A's rows are adjacent channels: those of tap (r, s), or
 // of all taps of r in copied rows.
@@ -87,7 +98,7 @@ void add_kernel_row(const Plan& plan, const Chunk& chunk, int64_t r, int64_t s, 
     const int64_t h = input_row(plan, f, r);
     if (h < 0) continue;
     const int64_t b_row = plan.pack_dy ? f - chunk.begin : f;
-    runs[run_count++] = {plan.copy_x ? ((f - chunk.begin) * d.R + r) * plan.padded_row()
+    runs[run_count++] = {plan.copy_x ? (chunk.places[f - chunk.begin] + r) * plan.padded_row()
                                      : (h * d.W + q_begin * stride - plan.g.pad_w + s) * d.C,
                          b_row * d.Q + q_begin};
   }
@@ -106,6 +117,11 @@ void add_kernel_row(const Plan& plan, const Chunk& chunk, int64_t r, int64_t s, 
   tile.y = y_rows;
   tile.columns = plan.panels.width(panel);
   tile.accumulate = !chunk.first;
+  if (!plan.pack_dy && chunk.end < plan.rows()) {
+    // The next chunk's pixels come from memory: some of them while each kernel row is multiplied.
+    tile.ahead_row = plan.kernels->lanes;
+    tile.ahead = tile.b + (chunk.end * d.Q + (r * run_count * d.Q) / d.R) * d.K;
+  }
   const Pieces pieces(chunk.channel_end - chunk.channel_begin,
                       plan.kernels->adjacent.max_rows[vectors]);
   for (int64_t piece = 0; piece < pieces.count(); ++piece) {
@@ -133,15 +149,16 @@ void group_task(const Plan& plan, const Context& context, int64_t task) {
   float* copied_x = context.at(plan.copied_x) + context.worker * plan.copied_size();
   float* packed_dy = context.at(plan.packed_dy) + context.worker * plan.packed_size();
   for (int64_t i = 0; i < chunks.count(); ++i) {
-    const Chunk chunk{.x = plan.copy_x ? copied_x : plan.x,
-                      .dy = plan.pack_dy ? packed_dy : plan.dy,
-                      .begin = rows.begin(group) + chunks.begin(i),
-                      .end = rows.begin(group) + chunks.end(i),
-                      .first = i == 0,
-                      .channel_begin = plan.channels() * part / plan.channel_parts,
-                      .channel_end = plan.channels() * (part + 1) / plan.channel_parts,
-                      .partial = context.at(plan.partials) + group * plan.partial_size()};
-    if (plan.copy_x) copy_rows(plan, copied_x, chunk.begin, chunk.end, r_begin, r_end);
+    Chunk chunk{.x = plan.copy_x ? copied_x : plan.x,
+                .dy = plan.pack_dy ? packed_dy : plan.dy,
+                .begin = rows.begin(group) + chunks.begin(i),
+                .end = rows.begin(group) + chunks.end(i),
+                .first = i == 0,
+                .channel_begin = plan.channels() * part / plan.channel_parts,
+                .channel_end = plan.channels() * (part + 1) / plan.channel_parts,
+                .partial = context.at(plan.partials) + group * plan.partial_size(),
+                .places = {}};
+    if (plan.copy_x) copy_rows(plan, copied_x, chunk, r_begin, r_end);
     if (plan.pack_dy) {
       pack_columns(packed_dy, plan.panels.padded_columns(), plan.dy + chunk.begin * d.Q * d.K, d.K,
                    d.K, (chunk.end - chunk.begin) * d.Q);
