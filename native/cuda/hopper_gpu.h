@@ -15,23 +15,23 @@ __device__ inline void ensure(bool truth) {
 
 using TensorMap = CUtensorMap;
 
-// Of which `lines` by 64 elements are copied at a time.
-inline TensorMap make_tensor_map(const MatrixSource<Bf16>& matrix, int lines) {
+// Of which `lines` by 64 elements are copied at a time; `op` is for messages.
+inline TensorMap make_tensor_map(const char* op, const MatrixSource<Bf16>& matrix, int lines) {
   // Of libcuda, which is looked for when it is needed: the library is not linked against it.
-  static const auto encode = [] {
+  constexpr char kName[] = "cuTensorMapEncodeTiled";
+  static const auto encode = [&] {
     void* function = nullptr;
     cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
 #if CUDART_VERSION >= 12050
-    check_cuda(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000,
-                                                cudaEnableDefault, &found),
-               "cudaGetDriverEntryPointByVersion");
+    const cudaError_t status =
+        cudaGetDriverEntryPointByVersion(kName, &function, 12000, cudaEnableDefault, &found);
 #else
-    check_cuda(
-        cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &found),
-        "cudaGetDriverEntryPoint");
+    const cudaError_t status = cudaGetDriverEntryPoint(kName, &function, cudaEnableDefault, &found);
 #endif
-    if (found != cudaDriverEntryPointSuccess) {
-      fail(GT_DEVICE_FAILURE, "the driver has no cuTensorMapEncodeTiled");
+    if (status != cudaSuccess || found != cudaDriverEntryPointSuccess) {
+      cudaGetLastError();
+      fail(GT_UNSUPPORTED, "[", op, "] wgmma (GATUN_CUDA_WGMMA) needs ", kName,
+           ", which the driver does not have");
     }
     return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function);
   }();
@@ -46,9 +46,8 @@ inline TensorMap make_tensor_map(const MatrixSource<Bf16>& matrix, int lines) {
              steps, box, strides, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
              CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (status != CUDA_SUCCESS) {
-    fail(GT_DEVICE_FAILURE, "cuTensorMapEncodeTiled failed with ", static_cast<int>(status),
-         " for ", matrix.rows, " rows of ", matrix.columns, " elements, ", matrix.row_step,
-         " apart");
+    fail(GT_INTERNAL, "[", op, "] ", kName, " failed with ", static_cast<int>(status), " for ",
+         matrix.rows, " rows of ", matrix.columns, " elements, ", matrix.row_step, " apart");
   }
   return map;
 }

@@ -16,7 +16,7 @@ struct TensorMap {
   int lines;  // of a box
 };
 
-inline TensorMap make_tensor_map(const MatrixSource<Bf16>& matrix, int lines) {
+inline TensorMap make_tensor_map(const char*, const MatrixSource<Bf16>& matrix, int lines) {
   if (reinterpret_cast<uintptr_t>(matrix.data.data) % 16 != 0 || matrix.row_step % 8 != 0 ||
       matrix.rows < 1 || matrix.columns < 1 || lines < 1 || lines > 256) {
     throw emulation::Fault{"a matrix that the copy engine cannot read"};

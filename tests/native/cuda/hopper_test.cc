@@ -179,7 +179,7 @@ void expect_found() {
   using Tile = SwizzledTile<extent, along_depth>;
   constexpr int64_t kResults = 400, kDepth = 136;
   const Matrix matrix(along_depth ? kResults : kDepth, along_depth ? kDepth : kResults, 1);
-  const TensorMap map = make_tensor_map(matrix.source(), Tile::kBoxLines);
+  const TensorMap map = make_tensor_map("test", matrix.source(), Tile::kBoxLines);
   // Inside, and over the edges.
   for (const auto& [result, term] :
        std::vector<std::pair<int32_t, int32_t>>{{128, 64}, {256, 128}, {0, 0}}) {
@@ -235,7 +235,7 @@ void expect_fault(const std::string& part, const std::function<void()>& body) {
 // Nothing comes before it is waited for, and who waits for what never comes is told.
 TEST(Hopper, WaitsForWhatComes) {
   const Matrix matrix(64, 64, 1);
-  const TensorMap map = make_tensor_map(matrix.source(), 64);
+  const TensorMap map = make_tensor_map("test", matrix.source(), 64);
   const Grid grid{.blocks = {}, .threads = {kWarp}, .shared_bytes = 64 * kLineBytes + 8};
   const auto run = [&](int expected, bool twice) {
     emulation::run(grid, [&] {
@@ -260,7 +260,7 @@ TEST(Hopper, WaitsForWhatComes) {
 // Products read what they are given when they are waited for.
 TEST(Hopper, MultipliesWhenItIsWaitedFor) {
   const Matrix matrix(128, 64, 1);
-  const TensorMap map = make_tensor_map(matrix.source(), 128);
+  const TensorMap map = make_tensor_map("test", matrix.source(), 128);
   const auto run = [&](bool early) {
     bool is_number = true;
     const Grid grid{.blocks = {}, .threads = {kWarpgroup}, .shared_bytes = 128 * kLineBytes + 8};
@@ -308,13 +308,14 @@ void expect_multiplies(int64_t rows, int64_t across, int64_t depth, uint32_t par
   const int64_t step = across + 3;
   std::vector<Bf16> y(rows * step, to_bf16(-7));
   std::vector<float> partial(parts * rows * across, NAN);
-  HopperJob job{.a = make_tensor_map(a.source(), SwizzledTile<128, a_along_depth>::kBoxLines),
-                .b = make_tensor_map(b.source(), SwizzledTile<columns, b_along_depth>::kBoxLines),
-                .sums = {{}, {}, rows, across, depth, step},
-                .terms = tiles(depth, parts * 64) * 64,
-                .down = tiles(rows, 128),
-                .across = tiles(across, columns),
-                .units = 0};
+  HopperJob job{
+      .a = make_tensor_map("test", a.source(), SwizzledTile<128, a_along_depth>::kBoxLines),
+      .b = make_tensor_map("test", b.source(), SwizzledTile<columns, b_along_depth>::kBoxLines),
+      .sums = {{}, {}, rows, across, depth, step},
+      .terms = tiles(depth, parts * 64) * 64,
+      .down = tiles(rows, 128),
+      .across = tiles(across, columns),
+      .units = 0};
   job.units = job.down * job.across * parts;
   job.sums.finish.y = Global<Bf16>(y.data(), rows * step);
   if (parts > 1) job.sums.parts = Global<float>(partial.data(), parts * rows * across);
