@@ -21,6 +21,7 @@ constexpr int64_t kPackedFilters = 16;
 constexpr int64_t kMaxParts = 64;
 // One more line keeps parts of equal size from falling into the same sets of L1.
 constexpr int64_t kPartPadding = 16;
+constexpr int64_t kLine = 16;  // floats of a cache line
 // Channels of either side that one task goes through.
 constexpr int64_t kChannelsPerTask = 256;
 // Of L2, for the pixels of a chunk.
@@ -93,11 +94,18 @@ struct Task {
   }
 };
 
+// What the next chunk reads where it lies and nobody has asked for yet.
+struct Ahead {
+  const float* from;
+  int64_t left;  // floats
+};
+
 // Some rows of dy and what a task needs to know of them.
 struct Chunk {
   int64_t begin, end;  // rows of dy
   bool first;          // of its group: sums start at zero
   float *packed_x, *packed_dy, *dw;
+  Ahead ahead[2];  // of dy and x
   // Where the packed input row lies that row begin + i of dy meets at kernel row r_begin; those of
   // other kernel rows follow.
   int64_t x_places[kMaxRowsPerChunk];
@@ -148,7 +156,7 @@ void pack_dy(const Plan& plan, const Task& task, const Chunk& chunk) {
 }
 
 // dw[filters, r, s, channels] += chunk.
-void add_tap(const Plan& plan, const Task& task, const Chunk& chunk, int64_t r, int64_t s) {
+void add_tap(const Plan& plan, const Task& task, Chunk& chunk, int64_t r, int64_t s) {
   const auto& d = plan.d;
   const int64_t stride = plan.g.stride_w, shift = plan.g.pad_w - s;
   // Pixels whose tap s lies inside x.
@@ -173,6 +181,8 @@ void add_tap(const Plan& plan, const Task& task, const Chunk& chunk, int64_t r, 
                          q_end - q_begin};
   }
   if (run_count == 0 && !chunk.first) return;
+  int64_t pixels = 0;
+  for (int64_t i = 0; i < run_count; ++i) pixels += runs[i].pixels;
   FilterTile tile;
   tile.dy_step = dy_step;
   tile.runs = runs;
@@ -190,9 +200,29 @@ void add_tap(const Plan& plan, const Task& task, const Chunk& chunk, int64_t r, 
       tile.dy = plan.pack_dy ? chunk.packed_dy + (piece - task.filters_begin) * plan.dy_part_size()
                              : plan.dy + k;
       tile.dw = chunk.dw + ((k * d.R + r) * d.S + s) * d.C + plan.panels.start(panel);
+      Ahead& ahead = chunk.ahead[chunk.ahead[0].left > 0 ? 0 : 1];
+      tile.ahead = ahead.from;
+      tile.ahead_step = ahead.left > 0 ? kLine : 0;
+      ahead.from += pixels * tile.ahead_step;
+      ahead.left -= pixels * tile.ahead_step;
       plan.kernels->of[vectors][plan.filters.end(piece) - k](tile);
     }
   }
+}
+
+// The next chunk's pixels come from memory for the first time, each tile's a line or two of them:
+// no processor foresees that.
+void look_ahead(const Plan& plan, Chunk& chunk, int64_t end) {
+  const auto& d = plan.d;
+  const int64_t rows = std::min(end - chunk.end, chunk.end - chunk.begin);
+  const bool all_filters = plan.filters_per_task == plan.filters.count();
+  const bool all_panels = plan.panels_per_task == plan.panels.count();
+  chunk.ahead[0] = {plan.dy + chunk.end * d.Q * d.K,
+                    plan.pack_dy || !all_filters ? 0 : rows * d.Q * d.K};
+  const int64_t x_row = d.W * d.C;
+  const int64_t h = chunk.end / d.P * d.H + chunk.end % d.P * plan.g.stride_h;
+  chunk.ahead[1] = {plan.x + h * x_row,
+                    plan.pack_x || !all_panels ? 0 : rows * plan.g.stride_h * x_row};
 }
 
 void group_task(const Plan& plan, const Context& context, int64_t index) {
@@ -208,6 +238,7 @@ void group_task(const Plan& plan, const Context& context, int64_t index) {
     chunk.begin = begin + chunks.begin(i);
     chunk.end = begin + chunks.end(i);
     chunk.first = i == 0;
+    look_ahead(plan, chunk, end);
     if (plan.pack_x) pack_x(plan, task, chunk);
     if (plan.pack_dy) pack_dy(plan, task, chunk);
     for (int64_t r = task.r_begin; r < task.r_end; ++r) {

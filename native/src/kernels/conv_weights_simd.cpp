@@ -89,10 +89,14 @@ void multiply_filters(const FilterTile& tile) {
       __builtin_prefetch(tile.dw + i * tile.dw_row + j * kLanes);
     }
   }
-  const int64_t dy_step = tile.dy_step, x_step = tile.x_step;
+  const int64_t dy_step = tile.dy_step, x_step = tile.x_step, ahead_step = tile.ahead_step;
+  const float* ahead = ahead_step == 0 ? tile.dw : tile.ahead;
   for (const PixelRun *run = tile.runs, *last = run + tile.run_count; run < last; ++run) {
     const float *dy = tile.dy + run->dy, *x = tile.x + run->x;
-    for (int64_t t = run->pixels; t > 0; --t, dy += dy_step, x += x_step) add_pixel(dy, x, sum);
+    for (int64_t t = run->pixels; t > 0; --t, dy += dy_step, x += x_step, ahead += ahead_step) {
+      __builtin_prefetch(ahead, 0, 2);
+      add_pixel(dy, x, sum);
+    }
   }
   store_filters(tile, sum);
 }

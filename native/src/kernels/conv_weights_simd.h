@@ -27,6 +27,9 @@ struct FilterTile {
   int64_t dw_row = 0;
   int64_t columns = 0;  // to store; the others are computed and dropped
   bool accumulate = false;
+  // With each pixel a line is asked for that later tiles read, from here on; step 0: none.
+  const float* ahead = nullptr;
+  int64_t ahead_step = 0;
 };
 
 using FilterKernel = void (*)(const FilterTile&);
