@@ -105,6 +105,13 @@ constexpr Api api = {
             device.copy(to, from, bytes);
           });
         },
+    .copy_begin =
+        [](Device& device, const Transfer& transfer) noexcept {
+          return guard("program_start", [&] {
+            device.enter();
+            device.begin_copy(transfer);
+          });
+        },
     .synchronize =
         [](Device& device) noexcept {
           return guard("stream_synchronize", [&] {
@@ -153,14 +160,37 @@ constexpr Api api = {
         [](Queue& queue, const Transfer& transfer) noexcept {
           return guard(queue.op(), [&] { queue.copy(transfer); });
         },
-    .program_run =
+    .program_launch =
         [](Program& program) noexcept {
           return guard("program_run", [&] {
             program.device().enter();
-            program.run();
+            program.launch();
           });
         },
     .program_close = [](Program* program) noexcept { delete program; },
+    .copies_open =
+        [](Device& device, Copies** out) noexcept {
+          return guard("stream_end_recording", [&] {
+            device.enter();
+            device.synchronize();
+            *out = device.make_copies().release();
+          });
+        },
+    .copies_close = [](Copies* copies) noexcept { delete copies; },
+    .copies_begin =
+        [](Copies& copies, const Transfer& transfer) noexcept {
+          return guard("program_feed", [&] {
+            copies.device().enter();
+            copies.begin(transfer);
+          });
+        },
+    .copies_join =
+        [](Copies& copies) noexcept {
+          return guard("program_start", [&] {
+            copies.device().enter();
+            copies.join();
+          });
+        },
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ class ProgramWithScratch final : public Program {
  public:
   ProgramWithScratch(std::unique_ptr<Program> program, std::unique_ptr<ScratchMemory> scratch)
       : Program(program->device()), scratch_(std::move(scratch)), program_(std::move(program)) {}
-  void run() override { program_->run(); }
+  void launch() override { program_->launch(); }
 
  private:
   std::unique_ptr<ScratchMemory> scratch_;

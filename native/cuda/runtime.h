@@ -34,7 +34,8 @@ class Device {
  public:
   virtual ~Device() = default;
 
-  // The device's one stream: what is issued, from any thread, is done in order.
+  // The device's one stream: what is issued, from any thread, is done in order. Asked for to launch
+  // something now.
   virtual void* stream() = 0;
   // Multiprocessors, to choose how finely to cut where the result does not depend on it.
   virtual int multiprocessors() const = 0;
@@ -50,10 +51,12 @@ class Device {
   virtual void release_host(void* data) noexcept = 0;
   virtual void copy(void* to, const void* from, int64_t bytes) = 0;
   virtual Launch copy_launch(const Transfer& transfer) = 0;
+  virtual void begin_copy(const Transfer& transfer) = 0;
   // What fresh scratch memory is filled with; NULL for nothing.
   virtual Launch poison_launch(void* data, int64_t bytes) = 0;
   virtual void synchronize() = 0;
   virtual std::unique_ptr<Program> make_program(std::vector<KeptLaunch> launches) = 0;
+  virtual std::unique_ptr<Copies> make_copies() = 0;
 
   // What all queues and programs hold of it for their instructions, for messages.
   std::atomic<int64_t> scratch_bytes = 0;
@@ -63,12 +66,27 @@ class Device {
 class Program {
  public:
   virtual ~Program() = default;
-  // Runs them and waits.
-  virtual void run() = 0;
+  virtual void launch() = 0;
   Device& device() const { return device_; }
 
  protected:
   explicit Program(Device& device) : device_(device) {}
+
+ private:
+  Device& device_;
+};
+
+// Copies on a stream of their own, beside the device's one stream.
+class Copies {
+ public:
+  virtual ~Copies() = default;  // waits for them
+  virtual void begin(const Transfer& transfer) = 0;
+  // What comes to the device's stream from here on waits for those so far.
+  virtual void join() = 0;
+  Device& device() const { return device_; }
+
+ protected:
+  explicit Copies(Device& device) : device_(device) {}
 
  private:
   Device& device_;

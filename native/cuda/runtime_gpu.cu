@@ -23,10 +23,9 @@ class GpuProgram final : public Program {
  public:
   GpuProgram(Device& device, cudaGraphExec_t graph) : Program(device), graph_(graph) {}
   ~GpuProgram() override { cudaGraphExecDestroy(graph_); }
-  void run() override {
+  void launch() override {
     check_cuda(cudaGraphLaunch(graph_, static_cast<cudaStream_t>(device().stream())),
                "[program_run] cudaGraphLaunch");
-    device().synchronize();
   }
 
  private:
@@ -41,6 +40,35 @@ Wgmma wgmma_of([[maybe_unused]] const cudaDeviceProp& properties) {
   return Wgmma::NEVER;
 }
 
+void begin_copy_on(cudaStream_t stream, const Transfer& transfer) {
+  check_cuda(cudaMemcpyAsync(transfer.to, transfer.from, static_cast<size_t>(transfer.bytes),
+                             cudaMemcpyDefault, stream),
+             "cudaMemcpyAsync");
+}
+
+class GpuCopies final : public Copies {
+ public:
+  GpuCopies(Device& device, cudaStream_t stream) : Copies(device), stream_(stream) {
+    check_cuda(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming), "cudaEventCreate");
+  }
+  ~GpuCopies() override {
+    cudaStreamSynchronize(stream_);
+    cudaEventDestroy(done_);
+  }
+  void begin(const Transfer& transfer) override {
+    begin_copy_on(stream_, transfer);
+    check_cuda(cudaEventRecord(done_, stream_), "cudaEventRecord");
+  }
+  void join() override {
+    check_cuda(cudaStreamWaitEvent(static_cast<cudaStream_t>(device().stream()), done_, 0),
+               "cudaStreamWaitEvent");
+  }
+
+ private:
+  const cudaStream_t stream_;
+  cudaEvent_t done_ = nullptr;
+};
+
 class GpuDevice final : public Device {
  public:
   GpuDevice(int32_t index, const cudaDeviceProp& properties)
@@ -50,9 +78,11 @@ class GpuDevice final : public Device {
         wgmma_(wgmma_of(properties)) {
     check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
     check_cuda(cudaStreamCreateWithFlags(&capture_, cudaStreamNonBlocking), "cudaStreamCreate");
+    check_cuda(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking), "cudaStreamCreate");
   }
   ~GpuDevice() override {
     cudaSetDevice(index_);
+    cudaStreamDestroy(copies_);
     cudaStreamDestroy(capture_);
     cudaStreamDestroy(stream_);
   }
@@ -100,12 +130,9 @@ class GpuDevice final : public Device {
     synchronize();
   }
   Launch copy_launch(const Transfer& transfer) override {
-    return [=](void* stream) {
-      check_cuda(cudaMemcpyAsync(transfer.to, transfer.from, static_cast<size_t>(transfer.bytes),
-                                 cudaMemcpyDefault, static_cast<cudaStream_t>(stream)),
-                 "cudaMemcpyAsync");
-    };
+    return [=](void* stream) { begin_copy_on(static_cast<cudaStream_t>(stream), transfer); };
   }
+  void begin_copy(const Transfer& transfer) override { begin_copy_on(stream_, transfer); }
   Launch poison_launch(void*, int64_t) override { return nullptr; }
   void synchronize() override {
     check_cuda(cudaStreamSynchronize(stream_), "the work of the device");
@@ -132,6 +159,9 @@ class GpuDevice final : public Device {
     check_cuda(cudaGraphUpload(executable, stream_), "cudaGraphUpload");
     return program;
   }
+  std::unique_ptr<Copies> make_copies() override {
+    return std::make_unique<GpuCopies>(*this, copies_);
+  }
 
  private:
   const int32_t index_;
@@ -140,6 +170,7 @@ class GpuDevice final : public Device {
   const Wgmma wgmma_;
   cudaStream_t stream_ = nullptr;
   cudaStream_t capture_ = nullptr;
+  cudaStream_t copies_ = nullptr;
   std::mutex capturing_;
 };
 

@@ -91,7 +91,8 @@ GT_API gt_status gt_device_memory(gt_device device, int64_t* out_bytes, int64_t*
 GT_API gt_status gt_buffer_create(gt_buffer* out, gt_device device, int64_t bytes, int32_t memory_kind);
 GT_API void gt_buffer_destroy(gt_buffer buffer);
 /* The host address of staging memory (of any memory of a CPU device; of no other on CUDA: GT_UNSUPPORTED); valid until the
- * buffer is destroyed. Staging memory may be looked at when an instruction or a program that uses it has returned. */
+ * buffer is destroyed. Staging memory may be looked at when an instruction or a program that uses it has returned, frames when the
+ * program was waited for. */
 GT_API gt_status gt_buffer_map(void** out, gt_buffer buffer);
 GT_API gt_status gt_buffer_read(gt_buffer buffer, int64_t offset, void* out, int64_t bytes);
 GT_API gt_status gt_buffer_write(gt_buffer buffer, int64_t offset, const void* source, int64_t bytes);
@@ -121,8 +122,21 @@ GT_API gt_status gt_stream_hold(gt_stream stream, gt_tensor tensor);
  * f32. A stream begins with GT_PRODUCTS_F32; a program has what was set when each instruction was recorded. CPU devices
  * compute in f32 either way. */
 GT_API gt_status gt_stream_set_products(gt_stream stream, int32_t products);
+/* While the stream records, before its first instruction: the program can run on one *frame* of several after the other. Its operands
+ * may lie in `current`, device memory. `frames` is staging memory of n times that size, where no operand lies: n frames. A run of
+ * a frame takes what the program reads of `current` from the same places of the frame, and leaves there what it writes to `current`. */
+GT_API gt_status gt_stream_set_frames(gt_stream stream, gt_buffer current, gt_buffer frames);
 /* Runs the kept instructions in order and waits for them. Allocates nothing. */
 GT_API gt_status gt_program_run(gt_program program);
+/* Begins to copy the frames first .. first + count - 1 to the device, beside what it computes. The host leaves them alone until they have
+ * run and were waited for, or feeds them anew. Frames that run now are refused. Allocates nothing. */
+GT_API gt_status gt_program_feed(gt_program program, int64_t first, int64_t count);
+/* Begins to run the program `count` times, once on each of the frames first .. first + count - 1, in this order; all have been fed
+ * since they ran last. The program then neither starts nor runs before it was waited for. On a CPU device all is done when this
+ * returns. Allocates nothing. */
+GT_API gt_status gt_program_start(gt_program program, int64_t first, int64_t count);
+/* Waits until what was started is done; returns at once if nothing was. Allocates nothing. */
+GT_API gt_status gt_program_wait(gt_program program);
 /* To be called when a held tensor has changed: the next run derives anew what the program keeps. */
 GT_API gt_status gt_program_refresh(gt_program program);
 GT_API gt_status gt_program_instructions(gt_program program, int64_t* out_count);

@@ -32,6 +32,20 @@ class CudaTest : public testing::Test {
   TestDevice cpu{1};
 };
 
+inline bool is_gpu(const TestDevice& device) {
+  char text[256];
+  EXPECT_OK(gt_device_describe(device.device(), text, sizeof(text)));
+  return std::string(text).find("emulated") == std::string::npos;
+}
+
+// The emulation does what a variable asks of the next device that is opened.
+inline std::unique_ptr<TestDevice> open_emulated(const char* variable, const char* value) {
+  setenv(variable, value, 1);
+  auto device = std::make_unique<TestDevice>(0, GT_DEVICE_CUDA);
+  unsetenv(variable);
+  return device;
+}
+
 // An operand: its type, and its values as f64.
 struct Operand {
   DType dtype;

@@ -116,20 +116,6 @@ TEST_F(CudaTest, CountsMemoryAndSaysWhoHoldsIt) {
                  GT_OUT_OF_MEMORY, "holds 500 bytes in 2 buffers, the largest of 400, 100");
 }
 
-bool is_gpu(const TestDevice& device) {
-  char text[256];
-  EXPECT_OK(gt_device_describe(device.device(), text, sizeof(text)));
-  return std::string(text).find("emulated") == std::string::npos;
-}
-
-// The emulation does what a variable asks of the next device that is opened.
-std::unique_ptr<TestDevice> open_emulated(const char* variable, const char* value) {
-  setenv(variable, value, 1);
-  auto device = std::make_unique<TestDevice>(0, GT_DEVICE_CUDA);
-  unsetenv(variable);
-  return device;
-}
-
 TEST_F(CudaTest, SaysWhoHoldsMemoryThatScratchNeeds) {
   if (is_gpu(*cuda)) GTEST_SKIP() << "a GPU has too much memory for it";
   const auto small = open_emulated("GATUN_EMULATED_MEMORY", "2600");

@@ -2,6 +2,7 @@
 
 #include "abi/handles.h"
 #include "core/device.h"
+#include "core/frames.h"
 
 namespace gatun {
 void issue(const char* op, gt_stream stream, std::span<const gt_tensor> outputs,
@@ -87,8 +88,34 @@ gt_status gt_stream_set_products(gt_stream stream, int32_t products) {
   });
 }
 
+gt_status gt_stream_set_frames(gt_stream stream, gt_buffer current, gt_buffer frames) {
+  return guard([&] {
+    constexpr auto op = "stream_set_frames";
+    Stream& to = *check_handle(op, "stream", stream)->stream;
+    const std::shared_ptr<Buffer>& one = check_handle(op, "current", current)->buffer;
+    const std::shared_ptr<Buffer>& all = check_handle(op, "frames", frames)->buffer;
+    require(one->device() == to.device() && all->device() == to.device(), "[", op,
+            "] current and frames must be on the stream's device");
+    to.set_frames(std::make_unique<Frames>(op, one, all));
+  });
+}
+
 gt_status gt_program_run(gt_program program) {
   return guard([&] { check_handle("program_run", "program", program)->program->run(); });
+}
+
+gt_status gt_program_feed(gt_program program, int64_t first, int64_t count) {
+  return guard(
+      [&] { check_handle("program_feed", "program", program)->program->feed(first, count); });
+}
+
+gt_status gt_program_start(gt_program program, int64_t first, int64_t count) {
+  return guard(
+      [&] { check_handle("program_start", "program", program)->program->start(first, count); });
+}
+
+gt_status gt_program_wait(gt_program program) {
+  return guard([&] { check_handle("program_wait", "program", program)->program->wait(); });
 }
 
 gt_status gt_program_refresh(gt_program program) {

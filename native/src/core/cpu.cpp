@@ -9,8 +9,8 @@ namespace {
 
 class CpuBuffer final : public Buffer {
  public:
-  CpuBuffer(const char* op, std::shared_ptr<Device> device, int64_t bytes)
-      : Buffer(std::move(device), bytes), memory_(op, this->device()->memory(), bytes) {
+  CpuBuffer(const char* op, std::shared_ptr<Device> device, int64_t bytes, MemoryKind kind)
+      : Buffer(std::move(device), bytes, kind), memory_(op, this->device()->memory(), bytes) {
     data_ = memory_.data();
   }
 
@@ -35,8 +35,8 @@ std::string CpuDevice::describe() const {
          simd_level();
 }
 
-std::shared_ptr<Buffer> CpuDevice::allocate(const char* op, int64_t bytes, MemoryKind) {
-  return std::make_shared<CpuBuffer>(op, shared_from_this(), bytes);
+std::shared_ptr<Buffer> CpuDevice::allocate(const char* op, int64_t bytes, MemoryKind kind) {
+  return std::make_shared<CpuBuffer>(op, shared_from_this(), bytes, kind);
 }
 
 std::shared_ptr<Stream> CpuDevice::open_stream() { return std::make_shared<CpuStream>(self()); }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/frames.h"
 #include "core/launcher.h"
 #include "core/machine.h"
 #include "core/memory.h"
@@ -54,6 +55,7 @@ struct Recording {
   int64_t kept_bytes = 0;     // of all together
   std::vector<std::shared_ptr<Buffer>> buffers;
   std::vector<Tensor> held;
+  std::unique_ptr<Frames> frames;  // NULL without
 };
 
 class CpuProgram final : public Program {
@@ -64,8 +66,13 @@ class CpuProgram final : public Program {
   int64_t instructions() const override {
     return static_cast<int64_t>(recording_.instructions.size());
   }
-  void run() override;
-  void refresh() override;
+
+ protected:
+  void do_run() override;
+  void do_feed(const Frames&, int64_t, int64_t) override {}  // the host's memory is the device's
+  void do_start(const Frames& frames, int64_t first, int64_t count) override;
+  void do_wait() override {}
+  void do_refresh() override { derived_ = false; }
 
  private:
   [[noreturn]] void rethrow(size_t section) const;
@@ -74,7 +81,6 @@ class CpuProgram final : public Program {
   Recording recording_;
   HostMemory scratch_;
   bool derived_ = false;  // what is kept is as the held tensors are
-  std::mutex mutex_;
 };
 
 class CpuStream final : public Stream {
@@ -87,6 +93,7 @@ class CpuStream final : public Stream {
              const std::function<void(Launcher&)>& body) override;
   void synchronize() override;
   void begin_recording() override;
+  void set_frames(std::unique_ptr<Frames> frames) override;
   void hold(const Use& use) override;
   std::shared_ptr<Program> end_recording() override;
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 #include "core/check.h"
@@ -7,7 +8,9 @@
 namespace gatun {
 
 CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, Recording recording)
-    : device_(std::move(device)), recording_(std::move(recording)) {
+    : Program(std::move(recording.frames)),
+      device_(std::move(device)),
+      recording_(std::move(recording)) {
   const int64_t bytes = recording_.kept_bytes + recording_.scratch_bytes;
   if (bytes > 0) scratch_ = HostMemory("stream_end_recording", device_->memory(), bytes);
   std::vector<std::shared_ptr<Buffer>>& buffers = recording_.buffers;
@@ -15,8 +18,7 @@ CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, Recording recording)
   buffers.erase(std::unique(buffers.begin(), buffers.end()), buffers.end());
 }
 
-void CpuProgram::run() {
-  const std::lock_guard lock(mutex_);
+void CpuProgram::do_run() {
   ThreadPool::Turn turn(device_->pool());
   size_t current = 0;
   try {
@@ -31,9 +33,18 @@ void CpuProgram::run() {
   }
 }
 
-void CpuProgram::refresh() {
-  const std::lock_guard lock(mutex_);
-  derived_ = false;
+void CpuProgram::do_start(const Frames& frames, int64_t first, int64_t count) {
+  std::byte* const current = frames.current().data();
+  for (int64_t i = first; i < first + count; ++i) {
+    std::byte* const frame = frames.all().data() + i * frames.bytes();
+    for (const Range& range : frames.read()) {
+      std::memcpy(current + range.begin, frame + range.begin, range.bytes());
+    }
+    do_run();
+    for (const Range& range : frames.written()) {
+      std::memcpy(frame + range.begin, current + range.begin, range.bytes());
+    }
+  }
 }
 
 // Says which instruction it was: the exception of a kernel does not know.

@@ -112,6 +112,7 @@ void CpuStream::issue(const char* op, std::span<const Use> uses,
     body(launcher);
     return;
   }
+  if (recording_->frames != nullptr) recording_->frames->check(op, uses);
   RecordingLauncher launcher(device_->pool().workers(), *recording_);
   body(launcher);
   // All that can fail comes before the first change.
@@ -121,11 +122,19 @@ void CpuStream::issue(const char* op, std::span<const Use> uses,
   make_room(to.instructions, 1);
   make_room(to.sections, sections.size());
   make_room(to.buffers, uses.size());
+  if (to.frames != nullptr) to.frames->note(uses);
   to.instructions.push_back(std::move(instruction));
   std::move(sections.begin(), sections.end(), std::back_inserter(to.sections));
   for (const Use& use : uses) to.buffers.push_back(*use.buffer);
   to.scratch_bytes = std::max(to.scratch_bytes, launcher.scratch_bytes());
   to.kept_bytes = launcher.kept_bytes();
+}
+
+void CpuStream::set_frames(std::unique_ptr<Frames> frames) {
+  const std::lock_guard lock(mutex_);
+  require(recording_ && recording_->instructions.empty(),
+          "[stream_set_frames] to be called while the stream records, before an instruction");
+  recording_->frames = std::move(frames);
 }
 
 void CpuStream::hold(const Use& use) {

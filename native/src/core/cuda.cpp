@@ -12,6 +12,7 @@
 #include "abi/launch.h"
 #include "core/check.h"
 #include "core/cuda_library.h"
+#include "core/frames.h"
 
 namespace gatun {
 namespace {
@@ -115,7 +116,7 @@ class CudaDevice final : public Device {
 class CudaBuffer final : public Buffer {
  public:
   CudaBuffer(const char* op, std::shared_ptr<CudaDevice> device, int64_t bytes, MemoryKind kind)
-      : Buffer(device, bytes), cuda_(std::move(device)) {
+      : Buffer(device, bytes, kind), cuda_(std::move(device)) {
     data_ = static_cast<std::byte*>(cuda_->take(op, bytes));
     if (kind != MemoryKind::STAGING) return;
     void* host = nullptr;
@@ -163,39 +164,13 @@ class CudaBuffer final : public Buffer {
   std::byte* host_ = nullptr;
 };
 
-// Bytes [begin, end) of a buffer.
-struct Range {
-  std::shared_ptr<Buffer> buffer;
-  int64_t begin, end;
-
-  explicit Range(const Use& use)
-      : buffer(*use.buffer),
-        begin(use.tensor->as<std::byte>() - buffer->data()),
-        end(begin + use.tensor->bytes()) {}
-  std::byte* device() const { return buffer->data() + begin; }
-  std::byte* host() const { return static_cast<const CudaBuffer&>(*buffer).host() + begin; }
-  int64_t bytes() const { return end - begin; }
-};
+std::byte* on_device(const Range& range) { return range.buffer->data() + range.begin; }
+std::byte* on_host(const Range& range) {
+  return static_cast<const CudaBuffer&>(*range.buffer).host() + range.begin;
+}
 
 bool is_staged(const Use& use) {
   return use.tensor->count > 0 && static_cast<const CudaBuffer&>(**use.buffer).host() != nullptr;
-}
-
-// Joins ranges that touch, or are at most `gap` bytes apart.
-std::vector<Range> join(std::vector<Range> ranges, int64_t gap) {
-  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
-    return std::pair(a.buffer.get(), a.begin) < std::pair(b.buffer.get(), b.begin);
-  });
-  std::vector<Range> joined;
-  for (Range& range : ranges) {
-    if (!joined.empty() && joined.back().buffer == range.buffer &&
-        range.begin <= joined.back().end + gap) {
-      joined.back().end = std::max(joined.back().end, range.end);
-    } else {
-      joined.push_back(std::move(range));
-    }
-  }
-  return joined;
 }
 
 class CudaLauncher final : public Launcher {
@@ -218,27 +193,76 @@ class CudaLauncher final : public Launcher {
 class CudaProgram final : public Program {
  public:
   CudaProgram(std::shared_ptr<CudaDevice> device, cuda::Program* program, int64_t instructions,
-              std::vector<std::shared_ptr<Buffer>> buffers)
-      : device_(std::move(device)),
+              std::vector<std::shared_ptr<Buffer>> buffers, std::unique_ptr<Frames> frames)
+      : Program(std::move(frames)),
+        device_(std::move(device)),
+        api_(device_->api()),
         program_(program),
         instructions_(instructions),
         buffers_(std::move(buffers)) {}
-  ~CudaProgram() override { device_->api().program_close(program_); }
+  // Launches may still use its memory.
+  ~CudaProgram() override {
+    if (copies_ != nullptr) {
+      api_.synchronize(device_->handle());
+      api_.copies_close(copies_);
+    }
+    api_.program_close(program_);
+  }
+
+  // For frames.
+  void open_copies(const char* op) {
+    device_->check(op, api_.copies_open(device_->handle(), &copies_));
+  }
 
   int64_t instructions() const override { return instructions_; }
-  void run() override {
-    const std::lock_guard lock(mutex_);
-    device_->check_usable("program_run");
-    device_->check("program_run", device_->api().program_run(*program_));
+
+ protected:
+  void do_run() override {
+    constexpr auto op = "program_run";
+    device_->check_usable(op);
+    device_->check(op, api_.program_launch(*program_));
+    device_->check(op, api_.synchronize(device_->handle()));
   }
-  void refresh() override {}  // nothing is kept
+  void do_feed(const Frames& frames, int64_t first, int64_t count) override {
+    constexpr auto op = "program_feed";
+    device_->check_usable(op);
+    const auto& all = static_cast<const CudaBuffer&>(frames.all());
+    const int64_t begin = first * frames.bytes(), bytes = count * frames.bytes();
+    device_->check(op,
+                   api_.copies_begin(*copies_, {all.data() + begin, all.host() + begin, bytes}));
+  }
+  // Results go to the host at once: they are few bytes.
+  void do_start(const Frames& frames, int64_t first, int64_t count) override {
+    constexpr auto op = "program_start";
+    device_->check_usable(op);
+    device_->check(op, api_.copies_join(*copies_));
+    const auto& all = static_cast<const CudaBuffer&>(frames.all());
+    std::byte* const current = frames.current().data();
+    const auto copy = [&](std::byte* to, const std::byte* from, const Range& range) {
+      const cuda::Transfer transfer{to + range.begin, from + range.begin, range.bytes()};
+      device_->check(op, api_.copy_begin(device_->handle(), transfer));
+    };
+    for (int64_t i = first; i < first + count; ++i) {
+      const int64_t frame = i * frames.bytes();
+      for (const Range& range : frames.read()) copy(current, all.data() + frame, range);
+      device_->check(op, api_.program_launch(*program_));
+      for (const Range& range : frames.written()) copy(all.host() + frame, current, range);
+    }
+  }
+  void do_wait() override {
+    constexpr auto op = "program_wait";
+    device_->check_usable(op);
+    device_->check(op, api_.synchronize(device_->handle()));
+  }
+  void do_refresh() override {}  // nothing is kept
 
  private:
   const std::shared_ptr<CudaDevice> device_;
+  const cuda::Api& api_;
   cuda::Program* const program_;
+  cuda::Copies* copies_ = nullptr;  // where there are frames
   const int64_t instructions_;
   const std::vector<std::shared_ptr<Buffer>> buffers_;
-  std::mutex mutex_;
 };
 
 class CudaStream final : public Stream {
@@ -257,9 +281,11 @@ class CudaStream final : public Stream {
              const std::function<void(Launcher&)>& body) override {
     const std::lock_guard lock(mutex_);
     if (recording_) {
+      if (frames_ != nullptr) frames_->check(op, uses);
       run_instruction(op, [&](Launcher& launcher) { body(launcher); });
       ++instructions_;
       for (const Use& use : uses) keep(use);
+      if (frames_ != nullptr) frames_->note(uses);
       return;
     }
     bool staged = false;
@@ -267,14 +293,14 @@ class CudaStream final : public Stream {
       for (const Use& use : uses) {
         if (use.written || !is_staged(use)) continue;
         const Range range(use);
-        copy(range.device(), range.host(), range.bytes());
+        copy(on_device(range), on_host(range), range.bytes());
         staged = true;
       }
       body(launcher);
       for (const Use& use : uses) {
         if (!use.written || !is_staged(use)) continue;
         const Range range(use);
-        copy(range.host(), range.device(), range.bytes());
+        copy(on_host(range), on_device(range), range.bytes());
         staged = true;
       }
     });
@@ -302,6 +328,13 @@ class CudaStream final : public Stream {
     recording_ = true;
   }
 
+  void set_frames(std::unique_ptr<Frames> frames) override {
+    const std::lock_guard lock(mutex_);
+    require(recording_ && instructions_ == 0,
+            "[stream_set_frames] to be called while the stream records, before an instruction");
+    frames_ = std::move(frames);
+  }
+
   void hold(const Use&) override {
     const std::lock_guard lock(mutex_);
     require(recording_, "[stream_hold] the stream is not recording");
@@ -316,14 +349,20 @@ class CudaStream final : public Stream {
     const std::vector<Range> written = join(std::exchange(written_, {}), 0);
     std::sort(buffers.begin(), buffers.end());
     buffers.erase(std::unique(buffers.begin(), buffers.end()), buffers.end());
+    std::unique_ptr<Frames> frames = std::exchange(frames_, nullptr);
+    const int64_t instructions = std::exchange(instructions_, 0);
     cuda::Program* program = nullptr;
     std::vector<cuda::Transfer> in, out;
-    for (const Range& range : read) in.push_back({range.device(), range.host(), range.bytes()});
-    for (const Range& range : written) out.push_back({range.host(), range.device(), range.bytes()});
+    for (const Range& range : read) in.push_back({on_device(range), on_host(range), range.bytes()});
+    for (const Range& range : written)
+      out.push_back({on_host(range), on_device(range), range.bytes()});
     device_->check("stream_end_recording", api_.end_recording(*queue_, &program, in.data(),
                                                               in.size(), out.data(), out.size()));
-    return std::make_shared<CudaProgram>(device_, program, std::exchange(instructions_, 0),
-                                         std::move(buffers));
+    const bool framed = frames != nullptr;
+    const auto result = std::make_shared<CudaProgram>(device_, program, instructions,
+                                                      std::move(buffers), std::move(frames));
+    if (framed) result->open_copies("stream_end_recording");
+    return result;
   }
 
  private:
@@ -369,6 +408,7 @@ class CudaStream final : public Stream {
   int64_t instructions_ = 0;
   std::vector<std::shared_ptr<Buffer>> buffers_;
   std::vector<Range> read_, written_;  // of staging memory
+  std::unique_ptr<Frames> frames_;     // NULL without
 };
 
 std::shared_ptr<Buffer> CudaDevice::allocate(const char* op, int64_t bytes, MemoryKind kind) {

@@ -11,12 +11,13 @@
 namespace gatun::cuda {
 
 // Raised whenever something here changes meaning.
-constexpr uint64_t kApiVersion = 2;
+constexpr uint64_t kApiVersion = 3;
 constexpr uint64_t kApiLayout = kApiVersion ^ cuda_kernels_layout();
 
 class Device;   // a GPU
 class Queue;    // what a gt_stream is there: launches run at once, or are kept
 class Program;  // kept launches
+class Copies;   // copies to the device beside what it computes
 
 struct DeviceFacts {
   char text[128];        // "NVIDIA H200, 132 multiprocessors"
@@ -50,6 +51,9 @@ struct Api {
   void (*release_host)(Device& device, void* data) noexcept;
   // After everything issued before; returns when it is done.
   gt_status (*copy)(Device& device, void* to, const void* from, int64_t bytes) noexcept;
+  // The same without waiting for it.
+  gt_status (*copy_begin)(Device& device, const Transfer& transfer) noexcept;
+  // Waits for all but copies that nothing has joined yet.
   gt_status (*synchronize)(Device& device) noexcept;
 
   gt_status (*queue_open)(Device& device, Queue** out) noexcept;
@@ -66,9 +70,17 @@ struct Api {
   // A launch that copies, within an instruction.
   gt_status (*queue_copy)(Queue& queue, const Transfer& transfer) noexcept;
 
-  // Returns when all is done.
-  gt_status (*program_run)(Program& program) noexcept;
+  // To be done after everything issued before.
+  gt_status (*program_launch)(Program& program) noexcept;
   void (*program_close)(Program* program) noexcept;
+
+  // After everything issued before.
+  gt_status (*copies_open)(Device& device, Copies** out) noexcept;
+  // Closing waits for them.
+  void (*copies_close)(Copies* copies) noexcept;
+  gt_status (*copies_begin)(Copies& copies, const Transfer& transfer) noexcept;
+  // What is issued from here on, save further copies, comes after those so far.
+  gt_status (*copies_join)(Copies& copies) noexcept;
 };
 
 // The library's one exported function: `const Api* gatun_cuda_api(void)`.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@
 namespace gatun {
 
 class Buffer;
+class Frames;
 class Stream;
 
 enum class Products : int32_t { F32 = GT_PRODUCTS_F32, TF32 = GT_PRODUCTS_TF32 };
@@ -42,14 +44,15 @@ class Device : public std::enable_shared_from_this<Device> {
 // Zeroed memory of a device, which it keeps alive.
 class Buffer {
  public:
-  Buffer(std::shared_ptr<Device> device, int64_t bytes)
-      : device_(std::move(device)), bytes_(bytes) {}
+  Buffer(std::shared_ptr<Device> device, int64_t bytes, MemoryKind kind)
+      : device_(std::move(device)), bytes_(bytes), kind_(kind) {}
   virtual ~Buffer() = default;
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
   const std::shared_ptr<Device>& device() const { return device_; }
   int64_t bytes() const { return bytes_; }
+  MemoryKind kind() const { return kind_; }
   // The address that kernels use.
   std::byte* data() const { return data_; }
 
@@ -65,17 +68,37 @@ class Buffer {
  private:
   const std::shared_ptr<Device> device_;
   const int64_t bytes_;
+  const MemoryKind kind_;
 };
 
-// A recorded list of instructions, ready to run.
+// A recorded list of instructions, ready to run. Calls from several threads take turns.
 class Program {
  public:
-  virtual ~Program() = default;
+  // `frames` is NULL if it has none.
+  explicit Program(std::unique_ptr<Frames> frames);
+  virtual ~Program();
   virtual int64_t instructions() const = 0;
-  // Calls from several threads take turns.
-  virtual void run() = 0;
+  void run();
+  // See gt_program_feed and what follows there.
+  void feed(int64_t first, int64_t count);
+  void start(int64_t first, int64_t count);
+  void wait();
   // Held tensors have changed: the next run derives anew what is kept of them.
-  virtual void refresh() = 0;
+  void refresh();
+
+ protected:
+  // What the former do when all is checked, one at a time.
+  virtual void do_run() = 0;
+  virtual void do_feed(const Frames& frames, int64_t first, int64_t count) = 0;
+  virtual void do_start(const Frames& frames, int64_t first, int64_t count) = 0;
+  virtual void do_wait() = 0;
+  virtual void do_refresh() = 0;
+
+ private:
+  Frames& frames(const char* op) const;
+
+  const std::unique_ptr<Frames> frames_;
+  std::mutex mutex_;
 };
 
 // An operand of an instruction: a tensor, and the memory it lies in.
@@ -101,6 +124,8 @@ class Stream {
   // exactly.
   virtual void multiply_in(Products) {}
   virtual void begin_recording() = 0;
+  // While recording, before the first instruction; see gt_stream_set_frames.
+  virtual void set_frames(std::unique_ptr<Frames> frames) = 0;
   // While recording: the program may keep what it derives from this tensor.
   virtual void hold(const Use& use) = 0;
   // Ends the recording even if it throws.

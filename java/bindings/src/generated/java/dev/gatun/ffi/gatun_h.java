@@ -2108,6 +2108,68 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_stream_set_frames {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_stream_set_frames");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_set_frames(gt_stream stream, gt_buffer current, gt_buffer frames)
+     * }
+     */
+    public static FunctionDescriptor gt_stream_set_frames$descriptor() {
+        return gt_stream_set_frames.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_set_frames(gt_stream stream, gt_buffer current, gt_buffer frames)
+     * }
+     */
+    public static MethodHandle gt_stream_set_frames$handle() {
+        return gt_stream_set_frames.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_stream_set_frames(gt_stream stream, gt_buffer current, gt_buffer frames)
+     * }
+     */
+    public static MemorySegment gt_stream_set_frames$address() {
+        return gt_stream_set_frames.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_stream_set_frames(gt_stream stream, gt_buffer current, gt_buffer frames)
+     * }
+     */
+    public static int gt_stream_set_frames(MemorySegment stream, MemorySegment current, MemorySegment frames) {
+        var mh$ = gt_stream_set_frames.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_stream_set_frames", stream, current, frames);
+            }
+            return (int)mh$.invokeExact(stream, current, frames);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_program_run {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,
@@ -2159,6 +2221,190 @@ public class gatun_h extends NativeSymbols {
         try {
             if (TRACE_DOWNCALLS) {
                 traceDowncall("gt_program_run", program);
+            }
+            return (int)mh$.invokeExact(program);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_program_feed {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_LONG,
+            gatun_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_program_feed");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_program_feed(gt_program program, int64_t first, int64_t count)
+     * }
+     */
+    public static FunctionDescriptor gt_program_feed$descriptor() {
+        return gt_program_feed.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_program_feed(gt_program program, int64_t first, int64_t count)
+     * }
+     */
+    public static MethodHandle gt_program_feed$handle() {
+        return gt_program_feed.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_program_feed(gt_program program, int64_t first, int64_t count)
+     * }
+     */
+    public static MemorySegment gt_program_feed$address() {
+        return gt_program_feed.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_program_feed(gt_program program, int64_t first, int64_t count)
+     * }
+     */
+    public static int gt_program_feed(MemorySegment program, long first, long count) {
+        var mh$ = gt_program_feed.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_program_feed", program, first, count);
+            }
+            return (int)mh$.invokeExact(program, first, count);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_program_start {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_LONG,
+            gatun_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_program_start");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_program_start(gt_program program, int64_t first, int64_t count)
+     * }
+     */
+    public static FunctionDescriptor gt_program_start$descriptor() {
+        return gt_program_start.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_program_start(gt_program program, int64_t first, int64_t count)
+     * }
+     */
+    public static MethodHandle gt_program_start$handle() {
+        return gt_program_start.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_program_start(gt_program program, int64_t first, int64_t count)
+     * }
+     */
+    public static MemorySegment gt_program_start$address() {
+        return gt_program_start.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_program_start(gt_program program, int64_t first, int64_t count)
+     * }
+     */
+    public static int gt_program_start(MemorySegment program, long first, long count) {
+        var mh$ = gt_program_start.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_program_start", program, first, count);
+            }
+            return (int)mh$.invokeExact(program, first, count);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_program_wait {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_program_wait");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_program_wait(gt_program program)
+     * }
+     */
+    public static FunctionDescriptor gt_program_wait$descriptor() {
+        return gt_program_wait.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_program_wait(gt_program program)
+     * }
+     */
+    public static MethodHandle gt_program_wait$handle() {
+        return gt_program_wait.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_program_wait(gt_program program)
+     * }
+     */
+    public static MemorySegment gt_program_wait$address() {
+        return gt_program_wait.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_program_wait(gt_program program)
+     * }
+     */
+    public static int gt_program_wait(MemorySegment program) {
+        var mh$ = gt_program_wait.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_program_wait", program);
             }
             return (int)mh$.invokeExact(program);
         } catch (Error | RuntimeException ex) {
