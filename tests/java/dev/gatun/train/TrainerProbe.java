@@ -27,6 +27,7 @@ final class TrainerProbe {
   public static void main(String[] arguments) throws Exception {
     switch (arguments[0]) {
       case "downcalls" -> downcalls();
+      case "calls" -> calls();
       case "steps" -> steps(Integer.parseInt(arguments[1]));
       case "trainers" -> trainers(Integer.parseInt(arguments[1]));
       case "forgotten" -> forgotten();
@@ -50,21 +51,34 @@ final class TrainerProbe {
     Net net = Net.input(4, 4, 1).conv(4, 3).batchNorm().relu().flatten().dropout(0.5).dense(10);
     try (Device device = Device.cpu(2);
         Trainer trainer = Trainer.of(net).on(device).clipNorm(1)) {
-      trainer.watch(
-          new Watcher() {
-            private Map<String, Long> before = Map.of();
-
-            @Override
-            public void step(Step step) {
-              if (step.step() == 10) {
-                before = Downcalls.counts();
-              } else if (step.step() == 60) {
-                System.out.println("fit " + since(before));
-              }
-            }
-          });
-      trainer.fit(Pictures.noisy(200, new ImageShape(4, 4, 1), 1, 1).batch(2), Span.steps(80));
+      fit(trainer);
     }
+  }
+
+  /// The same 50 steps of a fit, ten in a call.
+  private static void calls() {
+    Net net = Net.input(4, 4, 1).conv(4, 3).batchNorm().relu().flatten().dropout(0.5).dense(10);
+    try (Device device = Device.cpu(2);
+        Trainer trainer = Trainer.of(net).on(device).clipNorm(1).resident().stepsPerCall(10)) {
+      fit(trainer);
+    }
+  }
+
+  private static void fit(Trainer trainer) {
+    trainer.watch(
+        new Watcher() {
+          private Map<String, Long> before = Map.of();
+
+          @Override
+          public void step(Step step) {
+            if (step.step() == 10) {
+              before = Downcalls.counts();
+            } else if (step.step() == 60) {
+              System.out.println("fit " + since(before));
+            }
+          }
+        });
+    trainer.fit(Pictures.noisy(200, new ImageShape(4, 4, 1), 1, 1).batch(2), Span.steps(80));
   }
 
   private static Map<String, Long> since(Map<String, Long> before) {

@@ -46,6 +46,11 @@ final class AveragedModel implements AutoCloseable {
     }
   }
 
+  /// Whether the moment has come.
+  boolean isDue(Schedule.Moment moment) {
+    return averaging.weight(moment, count) != 0;
+  }
+
   /// Averages, if the moment has come.
   void follow(Schedule.Moment moment) {
     double share = averaging.weight(moment, count);

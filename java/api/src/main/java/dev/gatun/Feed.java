@@ -27,11 +27,16 @@ interface Feed extends AutoCloseable {
   /// Passes the next batches of a pass by.
   void skip(long batches);
 
-  /// Waits for the next batch.
-  void await();
+  /// Whether the next batch is there at once.
+  default boolean isReady() {
+    return true;
+  }
 
-  /// Puts the batch into `step`, and returns the number of targets that count.
-  int fill(TrainingStep step);
+  /// Waits for the next batch.
+  default void await() {}
+
+  /// Puts the batch into `frame`.
+  void fill(StepFrame frame);
 
   @Override
   void close();
@@ -70,26 +75,30 @@ interface Feed extends AutoCloseable {
     }
 
     @Override
+    public boolean isReady() {
+      return loader.isReady();
+    }
+
+    @Override
     public void await() {
       batch = loader.next();
     }
 
     @Override
-    public int fill(TrainingStep step) {
+    public void fill(StepFrame frame) {
       Batch filled = batch;
       if (filled == null) {
         throw new IllegalStateException("the loader ended before the epoch");
       }
-      step.setInputs(filled.images());
+      frame.setInputs(filled.images());
       float[] targets = filled.targets();
       if (targets == null) {
-        step.setTargets(filled.labels());
+        frame.setTargets(filled.labels());
       } else {
-        step.setTargets(targets);
+        frame.setTargets(targets);
       }
-      int count = filled.count();
+      frame.countTargets(filled.count());
       loader.release(filled);
-      return count;
     }
 
     @Override
@@ -104,6 +113,7 @@ interface Feed extends AutoCloseable {
     private final EpochOrder order;
     private final int[] indices;
     private final int[] labels;
+    private int epoch;
     private int next;
 
     Indices(ResidentPictures pictures, Batches batches, long seed) {
@@ -129,10 +139,10 @@ interface Feed extends AutoCloseable {
     }
 
     @Override
-    public void start(int epoch, TrainingStep step) {
+    public void start(int newEpoch, TrainingStep step) {
       next = 0;
-      order.start(epoch);
-      step.setEpoch(epoch);
+      epoch = newEpoch;
+      order.start(newEpoch);
     }
 
     @Override
@@ -141,17 +151,15 @@ interface Feed extends AutoCloseable {
     }
 
     @Override
-    public void await() {}
-
-    @Override
-    public int fill(TrainingStep step) {
+    public void fill(StepFrame frame) {
       for (int i = 0; i < indices.length; i++) {
         indices[i] = order.item(next++);
         labels[i] = pictures.dataset().label(indices[i]);
       }
-      step.setInputs(indices);
-      step.setTargets(labels);
-      return indices.length;
+      frame.setInputs(indices);
+      frame.setTargets(labels);
+      frame.countTargets(indices.length);
+      frame.setEpoch(epoch);
     }
 
     @Override
@@ -189,13 +197,10 @@ interface Feed extends AutoCloseable {
     }
 
     @Override
-    public void await() {}
-
-    @Override
-    public int fill(TrainingStep step) {
-      step.setInputs(text.inputs(next));
-      step.setTargets(text.targets(next++));
-      return text.streams() * text.steps();
+    public void fill(StepFrame frame) {
+      frame.setInputs(text.inputs(next));
+      frame.setTargets(text.targets(next++));
+      frame.countTargets(text.streams() * text.steps());
     }
 
     @Override

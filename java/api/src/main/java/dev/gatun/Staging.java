@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Memory that Java and a program share: batches and scalars in, losses out. First [#place] every
 /// value, then [#allocate], then read and write through the buffers, which allocate nothing.
+///
+/// With frames, Java sees several times what the program has once.
 final class Staging implements AutoCloseable {
   private static final long ALIGNMENT = 64;
 
@@ -23,18 +25,40 @@ final class Staging implements AutoCloseable {
 
   private final List<Entry> entries = new ArrayList<>();
   private long bytes;
-  private @Nullable Memory memory;
+  private @Nullable Memory memory; // what the host sees
+  private Backend.@Nullable Frames frames;
 
-  /// Reserves a place for `value` and returns its number.
+  /// Reserves a place for `value` and returns its number. Scalars in a row lie close together, so
+  /// that they are copied together.
   int place(Value value) {
-    entries.add(new Entry(value, bytes));
     TensorType type = value.type();
-    bytes = Math.ceilDiv(bytes + type.bytes(), ALIGNMENT) * ALIGNMENT;
+    long offset = align(bytes, type.shape().rank() == 0 ? type.dtype().bytes() : ALIGNMENT);
+    entries.add(new Entry(value, offset));
+    bytes = offset + type.bytes();
     return entries.size() - 1;
   }
 
+  private static long align(long offset, long alignment) {
+    return Math.ceilDiv(offset, alignment) * alignment;
+  }
+
   void allocate(Backend backend) {
+    bytes = align(bytes, ALIGNMENT);
     memory = backend.allocate(bytes, Memory.Kind.STAGING, "batches and scalars");
+  }
+
+  /// The same with so many frames.
+  void allocate(Backend backend, int count) {
+    bytes = align(bytes, ALIGNMENT);
+    Memory all = backend.allocate(count * bytes, Memory.Kind.STAGING, "batches and scalars");
+    memory = all;
+    frames =
+        new Backend.Frames(backend.allocate(bytes, Memory.Kind.DEVICE, "the batch of a step"), all);
+  }
+
+  /// Null without.
+  Backend.@Nullable Frames frames() {
+    return frames;
   }
 
   Placement placement(int entry) {
@@ -43,28 +67,38 @@ final class Staging implements AutoCloseable {
 
   /// The place of an entry, for another value of the same type.
   Slot slot(int entry) {
-    return new Slot(memory(), entries.get(entry).offset());
+    return new Slot(frames == null ? memory() : frames.current(), entries.get(entry).offset());
   }
 
   FloatBuffer floats(int entry) {
-    return buffer(entry).asFloatBuffer();
+    return buffer(entry, 0).asFloatBuffer();
   }
 
   IntBuffer ints(int entry) {
-    return buffer(entry).asIntBuffer();
+    return buffer(entry, 0).asIntBuffer();
   }
 
   /// The bytes of an entry in native order.
   ByteBuffer buffer(int entry) {
+    return buffer(entry, 0);
+  }
+
+  /// The same in a frame.
+  ByteBuffer buffer(int entry, int frame) {
     Entry place = entries.get(entry);
     return memory()
         .map()
-        .slice(Math.toIntExact(place.offset()), Math.toIntExact(place.value().type().bytes()))
+        .slice(
+            Math.toIntExact(frame * bytes + place.offset()),
+            Math.toIntExact(place.value().type().bytes()))
         .order(ByteOrder.nativeOrder());
   }
 
   @Override
   public void close() {
+    if (frames != null) {
+      frames.current().close();
+    }
     if (memory != null) {
       memory.close();
     }

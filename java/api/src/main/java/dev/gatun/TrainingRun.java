@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
@@ -25,6 +26,7 @@ final class TrainingRun {
   private final TrainingState state;
   private final TrainingStep compiled;
   private final Feed feed;
+  private final Supply supply;
   private final Feeding feeding;
   private final @Nullable Supplier<Evaluation> test;
   private final long totalSteps;
@@ -37,6 +39,7 @@ final class TrainingRun {
   private double lowered = 1;
   private Map<String, Held> best = Map.of();
 
+  private Present present = new Present();
   private List<Double> losses = List.of();
   private long epochStart;
   private double lastRate = Double.NaN;
@@ -63,6 +66,23 @@ final class TrainingRun {
       @Nullable Saving saving,
       List<Watcher> watchers,
       Runnable open) {}
+
+  /// The present step's batches so far.
+  private static final class Present {
+    private int batches;
+    private double loss;
+    private int correct;
+    private int images;
+    private double seconds;
+
+    void add(double share, int hits, int count, double duration) {
+      batches++;
+      loss += share;
+      correct += hits;
+      images += count;
+      seconds += duration;
+    }
+  }
 
   /// A loss that is not finite.
   ///
@@ -91,6 +111,7 @@ final class TrainingRun {
     this.compiled = compiled;
     this.feed = feed;
     this.test = test;
+    supply = new Supply(feed, compiled, this::mark);
     feeding = new Feeding(batches / rules.accumulation(), feed.size(), rules.accumulation());
     totalSteps = length.toSteps(feeding.stepsPerEpoch());
     Place place = resumed == null ? null : resumed.position().run();
@@ -169,6 +190,8 @@ final class TrainingRun {
     history.truncate(Math.toIntExact(steps + inEpoch), place.epochs());
     losses = history.epochLosses();
     epochStart = System.nanoTime();
+    present = new Present();
+    supply.restart();
     if (inEpoch > 0) {
       feed.start(checkpoint.position().epochs() - 1, compiled);
       feed.skip(inEpoch * feeding.accumulation());
@@ -185,49 +208,126 @@ final class TrainingRun {
       feed.start(state.nextEpoch(), compiled);
     }
     long end = Math.min(feeding.stepsPerEpoch(), totalSteps - steps);
-    Trouble trouble = inEpoch < end ? step() : null;
+    Trouble trouble = inEpoch < end ? step(end) : null;
     return trouble == null && inEpoch >= end ? endEpoch() : trouble;
   }
 
-  private @Nullable Trouble step() {
+  /// The steps of a call; with accumulation one step, in as many calls as it has batches.
+  ///
+  /// @param end of the steps in this epoch
+  private @Nullable Trouble step(long end) {
     rules.open().run(); // a watcher may close the trainer
-    long number = steps + inEpoch;
+    List<Watcher.Step> reports = new ArrayList<>(compiled.most());
+    Trouble trouble;
+    do {
+      trouble = call(end, reports);
+    } while (trouble == null && present.batches > 0);
+    for (Watcher.Step report : reports) {
+      for (Watcher watcher : rules.watchers()) {
+        watcher.step(report);
+      }
+    }
+    return trouble;
+  }
+
+  private @Nullable Trouble call(long end, List<Watcher.Step> reports) {
+    if (!supply.isBegun()) {
+      supply.begin(batchesFrom(0, end));
+    }
+    double seconds = supply.fill();
+    int count = supply.wanted();
+    int half = supply.take();
+    long begin = System.nanoTime();
+    compiled.start(half, count);
+    try {
+      int next = compiled.worksAhead() ? batchesFrom(count, end) : 0;
+      if (next > 0) {
+        supply.begin(next);
+        supply.fillMeanwhile(count);
+      }
+    } finally {
+      compiled.await();
+    }
+    seconds += (System.nanoTime() - begin) * 1e-9;
+    Trouble trouble = null;
+    for (int i = 0; i < count && trouble == null; i++) {
+      trouble = count(compiled.frame(half, i), seconds / count, count - 1 - i, reports);
+    }
+    return trouble;
+  }
+
+  /// How many batches the call has that comes `ahead` batches later, 0 if it is not in this epoch.
+  /// It ends where the host has to look.
+  private int batchesFrom(int ahead, long end) {
+    int each = feeding.accumulation();
+    if (each > 1) {
+      return (inEpoch * each + present.batches + ahead) / each < end ? 1 : 0;
+    }
+    long first = inEpoch + ahead;
+    int count = first < end ? 1 : 0;
+    while (count > 0
+        && count < compiled.most()
+        && first + count < end
+        && !endsCall(steps + first + count)) {
+      count++;
+    }
+    return count;
+  }
+
+  /// Whether something is due when so many steps are done.
+  private boolean endsCall(long done) {
+    Recovery recovery = rules.recovery();
+    Saving saving = rules.saving();
+    return (recovery != null && isDue(recovery.every(), done))
+        || (saving != null && isDue(saving.every(), done))
+        || state.averagesAt(moment(done));
+  }
+
+  /// What a batch of the run is addressed by, and its learning rate.
+  private void mark(StepFrame frame, long ahead) {
+    long number = steps + inEpoch + (present.batches + ahead) / feeding.accumulation();
     double rate = rules.learningRate() * lowered * rules.schedule().factor(moment(number));
-    lastRate = rate;
-    double seconds = 0;
-    double stepLoss = 0;
-    int stepCorrect = 0;
-    int stepImages = 0;
+    frame.set(rate, state.batches() + ahead);
+  }
+
+  /// A batch was trained on; it may have ended a step. Returns what is wrong if its loss is not
+  /// finite.
+  ///
+  /// @param further batches of the same call
+  private @Nullable Trouble count(
+      StepFrame frame, double seconds, int further, List<Watcher.Step> reports) {
+    long number = steps + inEpoch + 1;
+    lastRate = frame.rate();
+    state.countBatch();
+    float loss = frame.loss();
+    if (!Float.isFinite(loss)) {
+      return divergence("loss", loss, number, number + further, frame);
+    }
     int batches = feeding.accumulation();
-    for (int k = 0; k < batches; k++) {
-      feed.await();
+    present.add(loss / batches, frame.correct(), frame.targets(), seconds);
+    if (present.batches < batches) {
+      return null;
+    }
+    if (batches > 1) {
       long begin = System.nanoTime();
-      stepImages += feed.fill(compiled);
-      compiled.run(rate, state.nextBatch());
-      float loss = compiled.loss();
-      if (!Float.isFinite(loss)) {
-        return divergence("loss", loss, number + 1);
-      }
-      if (k == batches - 1) {
-        compiled.update(rate, state.batches() / batches - 1);
-      }
-      seconds += (System.nanoTime() - begin) * 1e-9;
-      stepLoss += loss / batches;
-      stepCorrect += compiled.correct();
+      compiled.update(lastRate, state.batches() / batches - 1);
+      present.seconds += (System.nanoTime() - begin) * 1e-9;
     }
     settle();
-    state.average(moment(number + 1));
-    double norm = compiled.gradientNorm();
-    history.add(stepLoss, norm, seconds);
+    state.average(moment(number));
+    double norm = compiled.gradientNorm(frame);
+    history.add(present.loss, norm, present.seconds);
     inEpoch++;
     sums =
-        new Sums(sums.loss() + stepLoss, sums.correct() + stepCorrect, sums.images() + stepImages);
-    double accuracy = (double) stepCorrect / stepImages;
-    Watcher.Step report =
-        new Watcher.Step(number + 1, state.epochs(), stepLoss, accuracy, rate, norm, seconds);
-    for (Watcher watcher : rules.watchers()) {
-      watcher.step(report);
-    }
+        new Sums(
+            sums.loss() + present.loss,
+            sums.correct() + present.correct,
+            sums.images() + present.images);
+    double accuracy = (double) present.correct / present.images;
+    reports.add(
+        new Watcher.Step(
+            number, state.epochs(), present.loss, accuracy, lastRate, norm, present.seconds));
+    present = new Present();
     return null;
   }
 
@@ -239,7 +339,8 @@ final class TrainingRun {
     double seconds = (System.nanoTime() - epochStart) * 1e-9;
     Evaluation evaluation = test == null ? null : test.get();
     if (evaluation != null && !Double.isFinite(evaluation.loss())) {
-      return divergence("test loss", evaluation.loss(), steps + inEpoch);
+      long step = steps + inEpoch;
+      return divergence("test loss", evaluation.loss(), step, step, null);
     }
     History.Epoch epoch =
         new History.Epoch(
@@ -289,7 +390,7 @@ final class TrainingRun {
   /// Keeps a checkpoint where one is due.
   private void keep() {
     Recovery recovery = rules.recovery();
-    if (recovery != null && isDue(recovery.every())) {
+    if (recovery != null && isDue(recovery.every(), steps + inEpoch)) {
       Checkpoint now = capture();
       candidate = now.isFinite() ? now : candidate;
       if (inEpoch == 0 && test != null) {
@@ -297,13 +398,13 @@ final class TrainingRun {
       }
     }
     Saving saving = rules.saving();
-    if (saving != null && isDue(saving.every())) {
+    if (saving != null && isDue(saving.every(), steps + inEpoch)) {
       save(saving.file());
     }
   }
 
-  private boolean isDue(Span every) {
-    return (steps + inEpoch) % Math.max(1, every.toSteps(feeding.stepsPerEpoch())) == 0;
+  private boolean isDue(Span every, long done) {
+    return done % Math.max(1, every.toSteps(feeding.stepsPerEpoch())) == 0;
   }
 
   /// Replaces the file, unless the numbers are ruined: the next loss will say so.
@@ -345,8 +446,11 @@ final class TrainingRun {
     rules.watchers().forEach(watcher -> watcher.rolledBack(rollBack));
   }
 
-  private Trouble divergence(String what, double loss, long step) {
-    String first = state.firstNotFinite();
+  /// @param found the last step that was done when this was seen
+  /// @param frame of the batch, null if its inputs are not in question
+  private Trouble divergence(
+      String what, double loss, long step, long found, @Nullable StepFrame frame) {
+    String first = state.firstNotFinite(frame);
     String last =
         history.steps() == 0
             ? "it was the first step"
@@ -354,7 +458,7 @@ final class TrainingRun {
     String message =
         String.format(
             Locale.ROOT,
-            "the %s became %s at step %d with learning rate %.3g; %s. %s. Usual causes: a learning"
+            "the %s became %s at step %d with learning rate %.3g%s; %s. %s. Usual causes: a learning"
                 + " rate that is too high (try a tenth, or a warm-up), no clipping (try"
                 + " clipNorm(1)), or inputs that are not standardised. Doctor.of(trainer,"
                 + " batches).examine() finds where it begins",
@@ -362,6 +466,7 @@ final class TrainingRun {
             loss,
             step,
             lastRate,
+            found == step ? "" : ", seen after step %d, the last of its call".formatted(found),
             last,
             first == null
                 ? "All parameters are finite"

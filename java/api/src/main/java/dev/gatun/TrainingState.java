@@ -48,9 +48,9 @@ final class TrainingState {
     return batches;
   }
 
-  /// The number of the next batch, from 0.
-  long nextBatch() {
-    return batches++;
+  /// One batch more was trained on.
+  void countBatch() {
+    batches++;
   }
 
   /// Epochs that were begun.
@@ -66,6 +66,11 @@ final class TrainingState {
   /// The average of the weights, null as long as there is none.
   @Nullable AveragedModel averaged() {
     return averaged;
+  }
+
+  /// Whether weights are averaged at this moment.
+  boolean averagesAt(Schedule.Moment moment) {
+    return averaging != null && average(averaging).isDue(moment);
   }
 
   /// Averages the weights, if that is asked for.
@@ -208,9 +213,10 @@ final class TrainingState {
   /// The first tensor that has an infinity or NaN, null if all are finite. The inputs first, then
   /// states of layers, which were computed on the way forward, then parameters, which had to wait
   /// for the gradients: of each kind in the order of the network.
-  @Nullable String firstNotFinite() {
-    TrainingStep present = step;
-    if (present != null && !present.inputsAreFinite()) {
+  ///
+  /// @param frame with the inputs, null if they are not in question
+  @Nullable String firstNotFinite(@Nullable StepFrame frame) {
+    if (frame != null && !frame.inputsAreFinite()) {
       return "the batch's inputs";
     }
     for (Slab slab : List.of(model.states(), model.parameters())) {

@@ -16,7 +16,6 @@ import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Full;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
-import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -28,6 +27,9 @@ import org.jspecify.annotations.Nullable;
 /// Forward, backward, clipping and the optimizer's step on one batch, as one program: one downcall,
 /// no allocation. If gradients are accumulated over several batches, the update is a program of its
 /// own, run after the last.
+///
+/// A call works on a *half* of the frames, one batch in each. Where the device copies what it takes
+/// from the host there are two halves: one is filled while the other is worked on.
 final class TrainingStep implements AutoCloseable {
   private final Holdings holdings = new Holdings("training step");
   private final Model model;
@@ -36,17 +38,10 @@ final class TrainingStep implements AutoCloseable {
   private final CarriedStates carried;
   private final List<Slab> optimizerStates = new ArrayList<>();
   private final @Nullable Slab sums;
-  private final DType inputType;
-  private final FloatBuffer inputs; // or
-  private final IntBuffer tokens; // in the same place, or which pictures to gather
-  private final IntBuffer labels; // or
-  private final FloatBuffer values; // in the same place
-  private final FloatBuffer learningRate;
-  private final ByteBuffer step;
-  private final ByteBuffer epoch; // that pictures are gathered in
-  private final FloatBuffer loss;
-  private final IntBuffer correct;
-  private final FloatBuffer gradientNorm;
+  private final StepFrame[] frames;
+  private final int most; // batches in a call
+  private final boolean framed; // else it runs on staging memory itself
+  private final @Nullable UpdateScalars updateScalars;
 
   /// How gradients become steps.
   ///
@@ -62,12 +57,16 @@ final class TrainingStep implements AutoCloseable {
       boolean carriesStates,
       @Nullable Pruning pruning) {}
 
-  /// Scalars in staging memory that both programs know.
-  private record Entries(int rate, int step, int norm) {}
+  /// What the update takes and gives where it is a program of its own.
+  private record UpdateScalars(FloatBuffer rate, ByteBuffer step, FloatBuffer norm) {}
+
+  /// The scalars' places in staging memory.
+  private record UpdateEntries(int rate, int step, int norm) {}
 
   /// @param resident where inputs are gathered from; null if they are set
   /// @param targets what outputs are compared with
   /// @param precision of activations and products
+  /// @param most batches in a call
   TrainingStep(
       Model model,
       int batch,
@@ -76,8 +75,10 @@ final class TrainingStep implements AutoCloseable {
       Score.Targets targets,
       Rule rule,
       Precision precision,
+      int most,
       long seed) {
     this.model = model;
+    this.most = most;
     Graph graph = new Graph(precision);
     ResidentPictures.Batch gathered = resident == null ? null : resident.trace(graph, batch);
     Value x =
@@ -92,30 +93,39 @@ final class TrainingStep implements AutoCloseable {
     Score score = Score.of(graph, lossFunction, outputs, t);
 
     Staging staging = holdings.add(new Staging());
-    int inputEntry = staging.place(gathered == null ? x : gathered.indices());
-    int targetEntry = staging.place(t);
-    int rateEntry = staging.place(rate);
-    int stepEntry = staging.place(trace.step());
-    int lossEntry = staging.place(score.loss());
-    int correctEntry = staging.place(score.correct());
-    int normEntry = staging.place(rate); // a scalar as well
-    int epochEntry = staging.place(gathered == null ? trace.step() : gathered.epoch());
+    StepFrame.Entries entries =
+        new StepFrame.Entries(
+            staging.place(gathered == null ? x : gathered.indices()),
+            staging.place(t),
+            staging.place(rate),
+            staging.place(trace.step()),
+            staging.place(gathered == null ? trace.step() : gathered.epoch()),
+            staging.place(score.loss()),
+            staging.place(score.correct()),
+            staging.place(rate)); // the norm: a scalar as well
     try {
       Backend backend = model.device().backend();
-      staging.allocate(backend);
+      int halves = backend.copiesStaging() ? 2 : 1;
+      framed = most * halves > 1;
+      if (framed) {
+        staging.allocate(backend, most * halves);
+      } else {
+        staging.allocate(backend);
+      }
       carried = holdings.add(new CarriedStates(backend, trace));
       List<Placement> leaves = new ArrayList<>(model.placements(trace));
       leaves.addAll(carried.leaves());
-      for (int entry : new int[] {inputEntry, targetEntry, rateEntry, stepEntry}) {
-        leaves.add(staging.placement(entry));
-      }
+      leaves.add(staging.placement(entries.inputs()));
+      leaves.add(staging.placement(entries.targets()));
+      leaves.add(staging.placement(entries.rate()));
+      leaves.add(staging.placement(entries.number()));
       if (gathered != null) {
-        leaves.add(staging.placement(epochEntry));
+        leaves.add(staging.placement(entries.epoch()));
         leaves.addAll(gathered.leaves());
       }
       List<Placement> results = new ArrayList<>();
-      results.add(staging.placement(lossEntry));
-      results.add(staging.placement(correctEntry));
+      results.add(staging.placement(entries.loss()));
+      results.add(staging.placement(entries.correct()));
       Map<NetTrace.State, Value> updates = updates(graph, trace);
       Slab parameters = model.parameters();
       Slab gradients = holdings.add(new Slab(backend, "gradients", parameters.shapes()));
@@ -125,15 +135,27 @@ final class TrainingStep implements AutoCloseable {
       if (rule.accumulation() == 1) {
         ParameterUpdate tail =
             new ParameterUpdate(graph, parameters, gradients, rule.groups(), leaves, results);
-        optimize(tail, rule, rate, trace.step(), parameters, staging.slot(normEntry), results);
+        Slot norm = staging.slot(entries.norm());
+        optimize(tail, rule, rate, trace.step(), parameters, norm, results);
         update = null;
+        updateScalars = null;
         sums = null;
       } else {
         Slab kept = holdings.add(new Slab(backend, "accumulated gradients", parameters.shapes()));
         sums = kept;
         add(graph, kept, gradients, leaves, results);
-        Entries entries = new Entries(rateEntry, stepEntry, normEntry);
-        update = holdings.add(update(parameters, kept, rule, staging, entries));
+        Staging scalars = holdings.add(new Staging());
+        UpdateEntries places =
+            new UpdateEntries(
+                scalars.place(rate), scalars.place(trace.step()), scalars.place(rate));
+        scalars.allocate(backend);
+        update = holdings.add(update(parameters, kept, rule, scalars, places));
+        updateScalars =
+            new UpdateScalars(
+                scalars.floats(places.rate()),
+                scalars.buffer(places.step()),
+                scalars.floats(places.norm()));
+        updateScalars.norm().put(0, Float.NaN);
       }
       updates.forEach(
           (state, next) -> {
@@ -142,23 +164,17 @@ final class TrainingStep implements AutoCloseable {
           });
       carried.store(graph, results);
       leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
-      forwardBackward = holdings.add(Executable.compile(backend, graph, leaves, results));
+      forwardBackward =
+          holdings.add(Executable.compile(backend, graph, leaves, results, staging.frames()));
+      boolean floating = gathered == null && x.dtype() == DType.F32;
+      frames = new StepFrame[most * halves];
+      for (int i = 0; i < frames.length; i++) {
+        frames[i] = new StepFrame(staging, entries, i, floating);
+      }
     } catch (RuntimeException | Error e) {
       holdings.release();
       throw e;
     }
-    inputType = x.dtype();
-    inputs = staging.floats(inputEntry);
-    tokens = staging.ints(inputEntry);
-    labels = staging.ints(targetEntry);
-    values = staging.floats(targetEntry);
-    learningRate = staging.floats(rateEntry);
-    step = staging.buffer(stepEntry);
-    epoch = staging.buffer(epochEntry);
-    loss = staging.floats(lossEntry);
-    correct = staging.ints(correctEntry);
-    gradientNorm = staging.floats(normEntry);
-    gradientNorm.put(0, Float.NaN);
   }
 
   /// The shape of `count` tensors of `shape`.
@@ -169,34 +185,44 @@ final class TrainingStep implements AutoCloseable {
     return Shape.of(dims);
   }
 
-  void setInputs(float[] batch) {
-    inputs.put(0, batch);
+  /// The most batches in a call.
+  int most() {
+    return most;
   }
 
-  void setInputs(int[] batch) {
-    tokens.put(0, batch);
+  /// Whether there are two halves.
+  boolean worksAhead() {
+    return frames.length > most;
   }
 
-  /// The pass over a training set on the device.
-  void setEpoch(int number) {
-    epoch.putLong(0, number);
+  /// @param half 0, or 1 where there are two
+  /// @param place below [#most]
+  StepFrame frame(int half, int place) {
+    return frames[half * most + place];
   }
 
-  void setTargets(int[] batch) {
-    labels.put(0, batch);
+  /// Frames of a half are filled, in order; the device may fetch them.
+  void feed(int half, int place, int count) {
+    if (framed) {
+      forwardBackward.feed(half * most + place, count);
+    }
   }
 
-  void setTargets(float[] batch) {
-    values.put(0, batch);
+  /// Begins forward and backward on the first `count` batches of a half, which were fed; without
+  /// accumulation the updates too. On a CPU all is done when this returns.
+  void start(int half, int count) {
+    if (framed) {
+      forwardBackward.start(half * most, count);
+    } else {
+      forwardBackward.run();
+    }
   }
 
-  /// Forward and backward on the batch that was set; without accumulation the update too.
-  ///
-  /// @param number what dropout is addressed by: another for every batch
-  void run(double rate, long number) {
-    learningRate.put(0, (float) rate);
-    step.putLong(0, number);
-    forwardBackward.run();
+  /// Waits for what was started.
+  void await() {
+    if (framed) {
+      forwardBackward.await();
+    }
     model.changed();
   }
 
@@ -214,19 +240,6 @@ final class TrainingStep implements AutoCloseable {
     return parts;
   }
 
-  /// Whether the batch that was set has no infinity and no NaN.
-  boolean inputsAreFinite() {
-    if (inputType != DType.F32) {
-      return true;
-    }
-    for (int i = 0; i < inputs.capacity(); i++) {
-      if (!Float.isFinite(inputs.get(i))) {
-        return false;
-      }
-    }
-    return true;
-  }
-
   /// Begins sequences anew.
   void resetStates() {
     carried.reset();
@@ -236,25 +249,18 @@ final class TrainingStep implements AutoCloseable {
   ///
   /// @param done updates before this one
   void update(double rate, long done) {
-    if (update != null) {
-      learningRate.put(0, (float) rate);
-      step.putLong(0, done);
+    if (update != null && updateScalars != null) {
+      updateScalars.rate().put(0, (float) rate);
+      updateScalars.step().putLong(0, done);
       update.run();
       model.changed();
     }
   }
 
-  float loss() {
-    return loss.get(0);
-  }
-
-  int correct() {
-    return correct.get(0);
-  }
-
-  /// The norm of the gradient before clipping, NaN if it is not measured.
-  float gradientNorm() {
-    return gradientNorm.get(0);
+  /// The norm of the gradient of the step that ended with this batch, before clipping; NaN if it is
+  /// not measured.
+  float gradientNorm(StepFrame last) {
+    return updateScalars == null ? last.gradientNorm() : updateScalars.norm().get(0);
   }
 
   long instructions() {
@@ -353,7 +359,7 @@ final class TrainingStep implements AutoCloseable {
 
   /// The program that steps by the mean of the sums and begins them anew.
   private Executable update(
-      Slab parameters, Slab sums, Rule rule, Staging staging, Entries entries) {
+      Slab parameters, Slab sums, Rule rule, Staging staging, UpdateEntries entries) {
     Graph graph = new Graph();
     Value rate = graph.leaf("learningRate", new TensorType(DType.F32, Shape.scalar()));
     Value step = graph.leaf("step", new TensorType(DType.I64, Shape.scalar()));

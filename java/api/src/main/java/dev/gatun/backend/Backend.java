@@ -42,7 +42,22 @@ public interface Backend extends AutoCloseable {
 
   /// Records the instructions that `instructions` issues on the backend it is given (and on no
   /// other) as a program.
-  Program record(Consumer<Backend> instructions);
+  default Program record(Consumer<Backend> instructions) {
+    return record(null, instructions);
+  }
+
+  /// The same for a program that also runs on frames: [Program#start].
+  ///
+  /// @param frames null for none
+  /// @throws IllegalArgumentException if the two memories do not fit each other, or an operand lies
+  ///   in the frames
+  Program record(@Nullable Frames frames, Consumer<Backend> instructions);
+
+  /// Whether staging memory is copied to the device, so that one batch can be on its way while the
+  /// device works on another.
+  default boolean copiesStaging() {
+    return false;
+  }
 
   /// Inside [#record]: this tensor changes seldom, and no instruction of the program writes it; the
   /// program may keep what it derives from it until [Program#refresh].
@@ -67,6 +82,18 @@ public interface Backend extends AutoCloseable {
   /// @param peakBytes the most held at any time
   /// @param allocations how many allocations were made since the device was opened
   record MemoryUse(long bytes, long peakBytes, long allocations) {}
+
+  /// Several batches for one program.
+  ///
+  /// @param current where operands lie, [Memory.Kind#DEVICE]
+  /// @param all so many times as large, [Memory.Kind#STAGING]: what a run finds in `current` and
+  ///   leaves there, once for each frame
+  record Frames(Memory current, Memory all) {
+    /// How many there are.
+    public int count() {
+      return Math.toIntExact(all.bytes() / current.bytes());
+    }
+  }
 
   /// In which type factors of F32 are multiplied; their products are summed in F32.
   enum Products {

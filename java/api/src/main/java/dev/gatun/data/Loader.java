@@ -204,6 +204,13 @@ public final class Loader implements AutoCloseable {
     }
   }
 
+  /// Whether [#next()] has a batch at once.
+  public boolean isReady() {
+    synchronized (lock) {
+      return !closed && taken < total && states[taken % slots.length] == State.READY;
+    }
+  }
+
   /// Gives a batch back to be filled again. Its arrays must not be used after that.
   ///
   /// @throws IllegalArgumentException when the batch is not of this loader

@@ -13,6 +13,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// A compiled graph: one arena and one recorded program. Running it is one call and allocates
 /// nothing. What depends on constants alone is a program of its own, [#prepare].
@@ -36,6 +37,18 @@ public final class Executable implements AutoCloseable {
     return compile(backend, graph, leaves, results, Set.of());
   }
 
+  /// The same for a program that also runs on frames.
+  ///
+  /// @param frames null for none
+  public static Executable compile(
+      Backend backend,
+      Graph graph,
+      List<Placement> leaves,
+      List<Placement> results,
+      Backend.@Nullable Frames frames) {
+    return compile(backend, graph, leaves, results, Set.of(), frames);
+  }
+
   /// The same for a graph some of whose leaves seldom change. What depends on them alone is
   /// computed by [#prepare], which must run before the first [#run] and again whenever one of them
   /// has changed; batch norms by running estimates are folded into the weights before them.
@@ -47,6 +60,16 @@ public final class Executable implements AutoCloseable {
       List<Placement> leaves,
       List<Placement> results,
       Set<Value> constants) {
+    return compile(backend, graph, leaves, results, constants, null);
+  }
+
+  private static Executable compile(
+      Backend backend,
+      Graph graph,
+      List<Placement> leaves,
+      List<Placement> results,
+      Set<Value> constants,
+      Backend.@Nullable Frames frames) {
     List<Value> roots = results.stream().map(Placement::value).toList();
     if (constants.isEmpty()) {
       Fusion.apply(graph, roots);
@@ -61,11 +84,11 @@ public final class Executable implements AutoCloseable {
     List<Node> others = graph.nodes().stream().filter(node -> !prepared.contains(node)).toList();
     Memory arena = backend.allocate(plan.arenaBytes(), Memory.Kind.DEVICE, "values of a step");
     try {
-      Program preparation = record(backend, first, Set.of(), plan, arena);
+      Program preparation = record(backend, first, Set.of(), plan, arena, null);
       try {
         Set<Value> held = new LinkedHashSet<>(constants);
         first.forEach(node -> held.addAll(node.outputs()));
-        Program program = record(backend, others, held, plan, arena);
+        Program program = record(backend, others, held, plan, arena, frames);
         return new Executable(arena, preparation, program);
       } catch (RuntimeException e) {
         preparation.close();
@@ -103,6 +126,21 @@ public final class Executable implements AutoCloseable {
     program.run();
   }
 
+  /// See [Program#feed].
+  public void feed(int first, int count) {
+    program.feed(first, count);
+  }
+
+  /// See [Program#start].
+  public void start(int first, int count) {
+    program.start(first, count);
+  }
+
+  /// See [Program#await].
+  public void await() {
+    program.await();
+  }
+
   /// How many instructions a run executes.
   public long instructions() {
     return program.instructions();
@@ -122,11 +160,17 @@ public final class Executable implements AutoCloseable {
 
   /// @param held what no run of the program changes
   private static Program record(
-      Backend backend, List<Node> nodes, Set<Value> held, Plan plan, Memory arena) {
+      Backend backend,
+      List<Node> nodes,
+      Set<Value> held,
+      Plan plan,
+      Memory arena,
+      Backend.@Nullable Frames frames) {
     Map<Value, View> views = new HashMap<>();
     Set<Value> told = new HashSet<>();
     try {
       return backend.record(
+          frames,
           recorder -> {
             Products products = Products.F32;
             for (Node node : nodes) {

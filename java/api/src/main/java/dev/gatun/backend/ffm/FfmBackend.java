@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner.Cleanable;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// A device of the native library. Instructions run at once on one stream, one after the other.
 public final class FfmBackend extends Instructions {
@@ -121,13 +122,18 @@ public final class FfmBackend extends Instructions {
   }
 
   @Override
-  public Program record(Consumer<Backend> instructions) {
+  public Program record(@Nullable Frames frames, Consumer<Backend> instructions) {
     session.acquire("record");
     try {
-      return Recording.of(this, session.device, instructions);
+      return Recording.of(this, session.device, frames, instructions);
     } finally {
       session.release();
     }
+  }
+
+  @Override
+  public boolean copiesStaging() {
+    return name.equals("cuda");
   }
 
   @Override

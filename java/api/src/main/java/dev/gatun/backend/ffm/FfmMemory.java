@@ -3,6 +3,7 @@ package dev.gatun.backend.ffm;
 import dev.gatun.DType;
 import dev.gatun.OutOfDeviceMemoryException;
 import dev.gatun.Shape;
+import dev.gatun.backend.Backend.Frames;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.View;
 import dev.gatun.ffi.NativeMemory;
@@ -46,6 +47,32 @@ final class FfmMemory implements Memory {
     MemorySegment address = out.get(ValueLayout.ADDRESS, 0);
     holders.add(holder, bytes);
     return new FfmMemory(new Buffer(address, bytes, kind, holder, holders));
+  }
+
+  /// Tells a stream that records about its frames.
+  static void setFrames(MemorySegment stream, Frames frames) {
+    Handle current = ours(frames.current()).handle;
+    Handle all = ours(frames.all()).handle;
+    MemorySegment one = current.acquire("record");
+    try {
+      MemorySegment several = all.acquire("record");
+      try {
+        Status.check(gatun_h.gt_stream_set_frames(stream, one, several));
+      } finally {
+        all.release();
+      }
+    } finally {
+      current.release();
+    }
+  }
+
+  private static FfmMemory ours(Memory memory) {
+    if (memory instanceof FfmMemory ours) {
+      return ours;
+    }
+    throw new IllegalArgumentException(
+        "[record] memory for frames belongs to another backend: it is a "
+            + memory.getClass().getName());
   }
 
   @Override

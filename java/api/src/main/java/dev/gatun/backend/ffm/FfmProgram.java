@@ -36,6 +36,36 @@ final class FfmProgram implements Program {
   }
 
   @Override
+  public void feed(int first, int count) {
+    MemorySegment program = handle.acquire("feed");
+    try {
+      Status.check(gatun_h.gt_program_feed(program, first, count));
+    } finally {
+      handle.release();
+    }
+  }
+
+  @Override
+  public void start(int first, int count) {
+    MemorySegment program = handle.acquire("start");
+    try {
+      Status.check(gatun_h.gt_program_start(program, first, count));
+    } finally {
+      handle.release();
+    }
+  }
+
+  @Override
+  public void await() {
+    MemorySegment program = handle.acquire("await");
+    try {
+      Status.check(gatun_h.gt_program_wait(program));
+    } finally {
+      handle.release();
+    }
+  }
+
+  @Override
   public void refresh() {
     MemorySegment program = handle.acquire("refresh");
     try {

@@ -7,6 +7,7 @@ import dev.gatun.ffi.gatun_h;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// The backend that a recording is given: its instructions go to a stream of its own, which keeps
 /// them. It dies with the recording; all but instructions is answered by the backend that records.
@@ -19,10 +20,17 @@ final class Recording extends Instructions {
   }
 
   /// The program of what `instructions` issues. If it throws, the recording is dropped.
-  static Program of(FfmBackend backend, MemorySegment device, Consumer<Backend> instructions) {
+  static Program of(
+      FfmBackend backend,
+      MemorySegment device,
+      @Nullable Frames frames,
+      Consumer<Backend> instructions) {
     RecordingStream stream = RecordingStream.open(device);
     MemorySegment address = stream.acquire("record");
     try {
+      if (frames != null) {
+        FfmMemory.setFrames(address, frames);
+      }
       instructions.accept(new Recording(backend, stream));
       // Closed first: on a stream that no longer records, a late instruction would run at once.
       stream.close();
@@ -59,13 +67,18 @@ final class Recording extends Instructions {
   }
 
   @Override
+  public boolean copiesStaging() {
+    return backend.copiesStaging();
+  }
+
+  @Override
   public MemoryUse memoryUse() {
     return backend.memoryUse();
   }
 
   /// @throws IllegalStateException always: recordings do not nest
   @Override
-  public Program record(Consumer<Backend> instructions) {
+  public Program record(@Nullable Frames frames, Consumer<Backend> instructions) {
     throw new IllegalStateException("[record] a recording cannot be started inside a recording");
   }
 

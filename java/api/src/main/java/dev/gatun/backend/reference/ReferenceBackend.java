@@ -56,7 +56,7 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
-  public Program record(Consumer<Backend> instructions) {
+  public Program record(@Nullable Frames frames, Consumer<Backend> instructions) {
     checkOpen("record");
     if (recorded != null) {
       throw new IllegalStateException("[record] a recording cannot be made inside a recording");
@@ -68,7 +68,7 @@ public final class ReferenceBackend implements Backend {
     } finally {
       recorder.endRecording(kept);
     }
-    return new ReferenceProgram(kept);
+    return new ReferenceProgram(kept, frames == null ? null : ReferenceFrames.of(frames, kept));
   }
 
   /// Under the list's lock, so that no other thread adds to a recording that has ended.
