@@ -8,8 +8,10 @@ import static dev.gatun.diagnosis.Cases.clouds;
 import static dev.gatun.diagnosis.Cases.device;
 import static dev.gatun.diagnosis.Cases.examine;
 import static dev.gatun.diagnosis.Cases.mlp;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -27,6 +29,7 @@ import dev.gatun.data.Text;
 import dev.gatun.random.RandomStream;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -102,6 +105,14 @@ class DoctorTest {
             "",
             () -> examine(mlp(), labelled(i -> i % 10 == 0 ? 1 : 0), t -> t)),
         fault("batches sorted by label", "", () -> examine(mlp(), labelled(i -> i / 80), t -> t)),
+        fault(
+            "targets not finite",
+            "",
+            () ->
+                examine(
+                    Net.input(FEATURES).dense(1),
+                    Cases.sums(Double.POSITIVE_INFINITY),
+                    t -> t.loss(Loss.meanSquaredError()))),
         fault(
             "targets not standardised",
             "",
@@ -293,7 +304,7 @@ class DoctorTest {
       assertTrue(origin != null && origin.step() <= 3, String.valueOf(origin));
     }
     try (Trainer trainer = Trainer.of(mlp()).on(device())) {
-      assertEquals(null, Doctor.of(trainer, clouds()).findOrigin(0.05));
+      assertNull(Doctor.of(trainer, clouds()).findOrigin(0.05));
     }
   }
 
@@ -329,6 +340,27 @@ class DoctorTest {
       assertEquals(80, overfit.examples());
       assertTrue(overfit.succeeded() && overfit.accuracy() > 0.9, overfit.toString());
       assertEquals(30, doctor.steps(30).trial(0.05).losses().size());
+    }
+  }
+
+  /// Of a trainer that has trained, the model as it is now is looked at too; it is not changed.
+  @Test
+  void aTrainedModel_isLookedAt() {
+    try (Trainer trainer = Trainer.of(mlp()).on(device()).optimizer(sgd(0.05).momentum(0.9))) {
+      Minibatch batch = clouds().getFirst();
+      float[] inputs = Objects.requireNonNull(batch.inputs());
+      int[] labels = Objects.requireNonNull(batch.labels());
+      assertNull(Doctor.of(trainer, clouds()).examine().examination().present());
+      for (int i = 0; i < 20; i++) {
+        trainer.step(inputs, labels, 0.05);
+      }
+      float[] weights = trainer.model().read("dense0.weight");
+      Diagnosis diagnosis = Doctor.of(trainer, clouds()).examine();
+      assertEquals(List.of(), diagnosis.findings(), diagnosis.report());
+      Inspection present = Objects.requireNonNull(diagnosis.examination().present());
+      Inspection initial = Objects.requireNonNull(diagnosis.examination().initial());
+      assertTrue(present.loss() < 0.5 * initial.loss(), diagnosis.report());
+      assertArrayEquals(weights, trainer.model().read("dense0.weight"));
     }
   }
 

@@ -16,6 +16,7 @@ import dev.gatun.Shape;
 import dev.gatun.Trainer;
 import dev.gatun.suite.Backends;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -109,8 +110,8 @@ class ReadingsTest {
             .on(backend.device())
             .loss(Loss.meanSquaredError())
             .optimizer(Optimizer.sgd(0.01))) {
-      Inspection end = Doctor.of(trainer, BATCHES).steps(4).trial(0.01).end();
-      assertTrue(end != null);
+      Inspection end =
+          Objects.requireNonNull(Doctor.of(trainer, BATCHES).steps(4).trial(0.01).end());
       for (ParameterReading parameter : end.parameters()) {
         double expected = 0.01 * parameter.gradientNorm() / parameter.norm();
         assertEquals(expected, parameter.updateRatio(), 1e-3 * expected, parameter.name());
@@ -138,18 +139,15 @@ class ReadingsTest {
   @Test
   void inspecting_changesNothing() {
     Net net = Net.input(2).dense(4).batchNorm().relu().dropout(0.5).dense(2);
-    List<Minibatch> batches =
-        List.of(Minibatch.of(new float[] {1, 2, 3, 1, 0, 2, 4, 4}, new int[] {0, 1, 1, 0}));
+    float[] inputs = {1, 2, 3, 1, 0, 2, 4, 4};
+    int[] labels = {0, 1, 1, 0};
+    List<Minibatch> batches = List.of(Minibatch.of(inputs, labels));
     try (Trainer trainer = Trainer.of(net).on(Backends.CPU.device());
         Trainer other = Trainer.of(net).on(Backends.CPU.device())) {
       Diagnosis diagnosis = Doctor.of(trainer, batches).steps(8).examine();
       assertFalse(diagnosis.report().isEmpty());
       Doctor.of(trainer, batches).inspect();
       for (int i = 0; i < 5; i++) {
-        Minibatch batch = batches.getFirst();
-        float[] inputs = batch.inputs();
-        int[] labels = batch.labels();
-        assertTrue(inputs != null && labels != null);
         assertEquals(other.step(inputs, labels, 0.1), trainer.step(inputs, labels, 0.1));
       }
     }

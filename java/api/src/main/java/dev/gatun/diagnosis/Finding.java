@@ -21,7 +21,7 @@ public record Finding(
   @Override
   public String toString() {
     String at = where.isEmpty() ? "" : " at " + where;
-    return "%s: %s%s%n  seen:  %s%n  means: %s%n  try:   %s"
+    return "%s: %s%s\n  seen:  %s\n  means: %s\n  try:   %s"
         .formatted(severity, problem, at, seen, meaning, advice);
   }
 }
