@@ -14,7 +14,7 @@ import dev.gatun.diagnosis.Origin.Part;
 import dev.gatun.diagnosis.Overfit;
 import dev.gatun.diagnosis.ParameterReading;
 import dev.gatun.diagnosis.RateCurve;
-import dev.gatun.diagnosis.Trial;
+import dev.gatun.diagnosis.TrialRun;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -111,7 +111,7 @@ public final class Doctor {
     }
     double rate = trainer.learningRate();
     Inspection initial = inspectInitial();
-    Trial own = trial(rate);
+    TrialRun own = trial(rate);
     return Diagnosis.of(
         new Examination(
             data,
@@ -153,7 +153,7 @@ public final class Doctor {
   }
 
   /// A short run at a rate, over and over the same batches.
-  public Trial trial(double rate) {
+  public TrialRun trial(double rate) {
     List<Double> losses = new ArrayList<>();
     double equalLoss;
     Inspection end = null;
@@ -168,7 +168,7 @@ public final class Doctor {
         }
       }
     }
-    return new Trial(rate, equalLoss, losses, end);
+    return new TrialRun(rate, equalLoss, losses, end);
   }
 
   /// Learns five batches of 16 examples at most by heart: at the trainer's rate, or if it cannot,
@@ -228,7 +228,7 @@ public final class Doctor {
   /// Where a run at this rate first has a number that is not finite; null if it has none in as many
   /// steps as a trial. Runs it, and again up to that step, which is laid open.
   public @Nullable Origin findOrigin(double rate) {
-    Trial trial = trial(rate);
+    TrialRun trial = trial(rate);
     if (trial.isFinite()) {
       return null;
     }

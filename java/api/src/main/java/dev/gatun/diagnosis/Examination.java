@@ -20,9 +20,9 @@ import org.jspecify.annotations.Nullable;
 public record Examination(
     @Nullable DataReading data,
     @Nullable Inspection initial,
-    @Nullable Trial own,
-    @Nullable Trial slower,
-    @Nullable Trial faster,
+    @Nullable TrialRun own,
+    @Nullable TrialRun slower,
+    @Nullable TrialRun faster,
     @Nullable Origin origin,
     @Nullable RateCurve rates,
     @Nullable Overfit overfit,

@@ -19,7 +19,7 @@ final class LearningRateRule implements Rule {
 
   @Override
   public List<Finding> apply(Examination examination) {
-    Trial own = examination.own();
+    TrialRun own = examination.own();
     if (own == null || own.startLoss() == 0) {
       return List.of();
     }
@@ -76,13 +76,13 @@ final class LearningRateRule implements Rule {
     return List.of();
   }
 
-  private static double progress(@Nullable Trial trial) {
+  private static double progress(@Nullable TrialRun trial) {
     return trial == null ? Double.NEGATIVE_INFINITY : trial.progress();
   }
 
   private static String runs(Examination examination) {
     List<String> runs = new ArrayList<>();
-    for (Trial trial :
+    for (TrialRun trial :
         Arrays.asList(examination.own(), examination.slower(), examination.faster())) {
       if (trial != null) {
         runs.add(trial.toString());

@@ -34,7 +34,7 @@ final class UpdateRatioRule implements Rule {
                 Words.number(weights.getFirst().updateRatio()),
                 weights.getLast().name(),
                 Words.number(weights.getLast().updateRatio()));
-    Trial own = examination.own();
+    TrialRun own = examination.own();
     boolean learned = own != null && own.progress() > LEARNED;
     if (median.updateRatio() > MOST) {
       return List.of(

@@ -10,15 +10,16 @@ import org.jspecify.annotations.Nullable;
 /// @param losses before each step; the last may be infinite or NaN, and ends the run
 /// @param end what the last step's batch gives, with the step's updates; null if the run did not
 ///   come to its end
-public record Trial(double rate, double equalLoss, List<Double> losses, @Nullable Inspection end) {
+public record TrialRun(
+    double rate, double equalLoss, List<Double> losses, @Nullable Inspection end) {
   private static final int LAST_PART = 4;
 
   /// Copies the losses.
-  public Trial {
+  public TrialRun {
     losses = List.copyOf(losses);
   }
 
-  /// Whether a loss was infinite or NaN.
+  /// Whether no loss was infinite or NaN.
   public boolean isFinite() {
     return losses.stream().allMatch(Double::isFinite);
   }
