@@ -189,6 +189,35 @@ TEST_F(CudaFrames, AreWrongWhenAWaitIsForgotten) {
   EXPECT_NE(by_calls(*forgetful, 11, 3), one_by_one(*cuda, 11));
 }
 
+// The device's stream zeroes memory, and copies beside it must not be earlier.
+TEST_F(CudaFrames, ComeAfterTheirMemoryIsZeroed) {
+  const auto early = open_emulated("GATUN_EMULATED_COPIES", "early");
+  gt_buffer current, all;
+  void* data;
+  ASSERT_OK(gt_buffer_create(&current, early->device(), 64, GT_MEMORY_DEVICE));
+  ASSERT_OK(gt_buffer_create(&all, early->device(), 64, GT_MEMORY_STAGING));
+  ASSERT_OK(gt_buffer_map(&data, all));
+  gt_tensor x, y;
+  ASSERT_OK(gt_tensor_create(&x, current, 0, GT_F32, 0, nullptr));
+  ASSERT_OK(gt_tensor_create(&y, current, 32, GT_F32, 0, nullptr));
+  ASSERT_OK(gt_stream_begin_recording(early->stream()));
+  ASSERT_OK(gt_stream_set_frames(early->stream(), current, all));
+  ASSERT_OK(gt_affine(early->stream(), y, x, 2, 1));
+  gt_program program;
+  ASSERT_OK(gt_stream_end_recording(&program, early->stream()));
+  auto* const floats = static_cast<float*>(data);
+  floats[0] = 3;
+  ASSERT_OK(gt_program_feed(program, 0, 1));
+  ASSERT_OK(gt_program_start(program, 0, 1));
+  ASSERT_OK(gt_program_wait(program));
+  EXPECT_EQ(floats[8], 7);
+  gt_program_destroy(program);
+  gt_tensor_destroy(x);
+  gt_tensor_destroy(y);
+  gt_buffer_destroy(current);
+  gt_buffer_destroy(all);
+}
+
 TEST_F(CudaFrames, TellTheFailureWhenWaitedFor) {
   if (is_gpu(*cuda)) GTEST_SKIP() << "no GPU is broken for a test";
   const auto failing = open_emulated("GATUN_EMULATED_FAILURE", "2");  // the first ends a recording
