@@ -401,7 +401,7 @@ public final class Trainer implements AutoCloseable {
   /// The share of right answers in the last step's batch, of `rows` that count.
   double accuracy(long rows) {
     TrainingStep compiled = state().step();
-    return compiled == null ? Double.NaN : (double) compiled.correct() / rows;
+    return compiled == null ? Double.NaN : (double) compiled.frame(0, 0).correct() / rows;
   }
 
   /// Lays a step of the present model open.
