@@ -133,7 +133,14 @@ class FitTest {
         new Watcher() {
           @Override
           public void start(Start start) {
-            events.add("start " + start);
+            events.add(
+                "start of %d steps, %d an epoch, batches of %d, %d steps before"
+                    .formatted(
+                        start.totalSteps(),
+                        start.stepsPerEpoch(),
+                        start.batchSize(),
+                        start.stepsDone() + start.stepsBefore()));
+            assertEquals(170, start.model().net().parameterCount());
           }
 
           @Override
@@ -157,7 +164,7 @@ class FitTest {
       History history = trainer.fit(data.batch(20), data.batch(45), Span.steps(3));
       assertEquals(
           List.of(
-              "start Start[parameters=170, batchSize=20, stepsPerEpoch=2, totalSteps=3]",
+              "start of 3 steps, 2 an epoch, batches of 20, 0 steps before",
               "step 1 of epoch 1",
               "step 2 of epoch 1",
               "epoch 1",

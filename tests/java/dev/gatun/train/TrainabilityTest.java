@@ -191,7 +191,9 @@ class TrainabilityTest {
   /// its gradient is a factor s smaller: a run with a rate of s² for these weights is the same run.
   /// Not to the last bit, for epsilon is 10^-5 of a variance of s² and more: with s = 1/4 its share
   /// is 10^-4 in each of ten layers, so 10^-3 in the first loss, and ten times that ten steps on.
-  /// Whatever the scale, and at one rate for all, half of the loss of guessing is soon undercut.
+  /// Whatever the scale, and at one rate for all, half of the loss of guessing is soon undercut. A
+  /// later loss says nothing: a quarter of the scale is 16 times the rate, at which layer norm's
+  /// run bounces between 0.3 and 2 once it is down there, otherwise for every rounding.
   @Test
   void norms_forgiveTheScaleOfWeights() {
     for (UnaryOperator<Net> norm : List.<UnaryOperator<Net>>of(Net::batchNorm, Net::layerNorm)) {
@@ -200,8 +202,8 @@ class TrainabilityTest {
         double[] same = losses(norm, scale, scale * scale, 11);
         assertEquals(plain[0], same[0], 1e-3 * plain[0], "scale " + scale);
         assertEquals(plain[10], same[10], 1e-2 * plain[10], "scale " + scale);
-        double last = losses(norm, scale, 1, 150)[149];
-        assertTrue(last < Math.log(CLASSES) / 2, "scale " + scale + ": loss " + last);
+        double least = Arrays.stream(losses(norm, scale, 1, 100)).min().orElseThrow();
+        assertTrue(least < Math.log(CLASSES) / 2, "scale " + scale + ": loss " + least);
       }
       assertTrue(plain[149] < Math.log(CLASSES) / 2);
     }
