@@ -48,19 +48,19 @@ public final class Doctor {
   /// The share of a trial that a warm-up takes.
   private static final double WARMUP = 0.25;
 
-  private final Trainer trainer;
+  private final Training training;
   private final List<Minibatch> batches;
   private final int steps;
   private final int seen; // examples that are looked at together
 
-  private Doctor(Trainer trainer, List<Minibatch> batches, int steps) {
+  private Doctor(Training training, List<Minibatch> batches, int steps) {
     if (batches.isEmpty()) {
       throw new IllegalArgumentException("[doctor] expected at least one batch, found none");
     }
-    this.trainer = trainer;
+    this.training = training;
     this.batches = batches;
     this.steps = steps;
-    long elements = trainer.net().inputShape().count();
+    long elements = net().inputShape().count();
     int examples = batches.getFirst().examples(elements);
     for (Minibatch batch : batches) {
       int found = batch.examples(elements);
@@ -70,28 +70,28 @@ public final class Doctor {
                 .formatted(examples, found));
       }
     }
-    seen = Probe.most(trainer.net(), examples);
+    seen = Probe.most(net(), examples);
   }
 
   /// For a trainer of pictures; takes the first ten batches that it would train on.
   ///
   /// @throws ShapeException if the pictures do not fit the network
   public static Doctor of(Trainer trainer, Batches train) {
-    return of(trainer, trainer.minibatches(train, BATCHES));
+    return of(trainer, trainer.training().minibatches(train, BATCHES));
   }
 
   /// For a trainer of texts; takes the first ten batches.
   ///
   /// @throws ShapeException if the text does not fit the network
   public static Doctor of(Trainer trainer, TextBatches train) {
-    return of(trainer, trainer.minibatches(train, BATCHES));
+    return of(trainer, trainer.training().minibatches(train, BATCHES));
   }
 
   /// For a trainer in a loop of your own; a handful of batches is enough.
   ///
   /// @throws ShapeException if they are not of one size, or not inputs of the network
   public static Doctor of(Trainer trainer, List<Minibatch> batches) {
-    return new Doctor(trainer, List.copyOf(batches), STEPS);
+    return new Doctor(trainer.training(), List.copyOf(batches), STEPS);
   }
 
   /// The same with this many steps in each trial; 60 by default.
@@ -99,7 +99,7 @@ public final class Doctor {
     if (newSteps < 4) {
       throw new IllegalArgumentException("[doctor] expected at least 4 steps, found " + newSteps);
     }
-    return new Doctor(trainer, batches, newSteps);
+    return new Doctor(training, batches, newSteps);
   }
 
   /// Does everything below and judges it by the built-in rules.
@@ -109,7 +109,7 @@ public final class Doctor {
     if (first.has("labels outside the classes") || first.has("inputs not finite")) {
       return first; // no step can be made
     }
-    double rate = trainer.learningRate();
+    double rate = learningRate();
     Inspection initial = inspectInitial();
     TrialRun own = trial(rate);
     return Diagnosis.of(
@@ -122,26 +122,26 @@ public final class Doctor {
             own.isFinite() ? null : findOrigin(rate),
             findLearningRate(),
             overfitSmall(),
-            trainer.hasTrained() ? inspect() : null,
+            training.hasTrained() ? inspect() : null,
             null));
   }
 
   /// What the batches hold.
   public DataReading readData() {
-    Shape outputs = trainer.net().outputShape();
+    Shape outputs = net().outputShape();
     long classes = outputs.rank() < 1 ? 1 : outputs.dim(-1);
-    return DataReading.of(batches, trainer.net().inputShape(), classes);
+    return DataReading.of(batches, net().inputShape(), classes);
   }
 
   /// Lays the first batch open in the trainer's present model, which it makes if there is none.
   /// Where a batch has too many numbers, its first examples.
   public Inspection inspect() {
-    return Rehearsal.inspect(trainer, batches.getFirst(), seen);
+    return Rehearsal.inspect(training, batches.getFirst(), seen);
   }
 
   /// The same in a model with the initial weights.
   public Inspection inspectInitial() {
-    try (Rehearsal rehearsal = new Rehearsal(trainer, batches)) {
+    try (Rehearsal rehearsal = new Rehearsal(training, batches)) {
       return rehearsal.inspect(seen);
     }
   }
@@ -157,7 +157,7 @@ public final class Doctor {
     List<Double> losses = new ArrayList<>();
     double equalLoss;
     Inspection end = null;
-    try (Rehearsal rehearsal = new Rehearsal(trainer, batches)) {
+    try (Rehearsal rehearsal = new Rehearsal(training, batches)) {
       equalLoss = rehearsal.inspect(seen).equalLoss();
       while (losses.size() < steps && (losses.isEmpty() || Double.isFinite(losses.getLast()))) {
         if (losses.size() == steps - 1) {
@@ -174,18 +174,18 @@ public final class Doctor {
   /// Learns five batches of 16 examples at most by heart: at the trainer's rate, or if it cannot,
   /// at a tenth of it, for batches are smaller than the trainer's.
   public Overfit overfitSmall() {
-    Overfit own = overfitSmall(trainer.learningRate());
-    Overfit slower = own.succeeded() ? own : overfitSmall(trainer.learningRate() / 10);
+    Overfit own = overfitSmall(learningRate());
+    Overfit slower = own.succeeded() ? own : overfitSmall(learningRate() / 10);
     return slower.succeeded() || slower.endLoss() < own.endLoss() ? slower : own;
   }
 
   private Overfit overfitSmall(double rate) {
-    int all = batches.getFirst().examples(trainer.net().inputShape().count());
+    int all = batches.getFirst().examples(net().inputShape().count());
     int each = Math.min(all, OVERFIT_EXAMPLES);
     List<Minibatch> few =
         batches.stream().limit(OVERFIT_BATCHES).map(batch -> batch.first(each, all)).toList();
     double first = Double.NaN;
-    try (Rehearsal rehearsal = new Rehearsal(trainer, few)) {
+    try (Rehearsal rehearsal = new Rehearsal(training, few)) {
       for (int pass = 1; ; pass++) {
         double loss = 0;
         double accuracy = 0;
@@ -209,7 +209,7 @@ public final class Doctor {
     List<Double> losses = new ArrayList<>();
     double equalLoss;
     double least = Double.POSITIVE_INFINITY;
-    try (Rehearsal rehearsal = new Rehearsal(trainer, batches)) {
+    try (Rehearsal rehearsal = new Rehearsal(training, batches)) {
       equalLoss = rehearsal.inspect(seen).equalLoss();
       for (int i = 0; i < RATES; i++) {
         double rate = LEAST_RATE * Math.pow(GREATEST_RATE / LEAST_RATE, (double) i / (RATES - 1));
@@ -242,7 +242,7 @@ public final class Doctor {
   }
 
   private Inspection replay(double rate, int done) {
-    try (Rehearsal rehearsal = new Rehearsal(trainer, batches)) {
+    try (Rehearsal rehearsal = new Rehearsal(training, batches)) {
       for (int i = 0; i < done; i++) {
         rehearsal.step(warmed(rate, i));
       }
@@ -288,8 +288,18 @@ public final class Doctor {
   /// The rate of a step, from 0. Where the trainer's schedule begins low, it rises over the first
   /// quarter of a trial.
   private double warmed(double rate, int step) {
-    boolean warms = trainer.schedule().factor(new Schedule.Moment(0, 100, 1000)) < 0.5;
+    Schedule schedule = training.settings().schedule;
+    boolean warms = schedule.factor(new Schedule.Moment(0, 100, 1000)) < 0.5;
     double length = WARMUP * steps;
     return warms && step < length ? rate * (step + 1) / length : rate;
+  }
+
+  private Net net() {
+    return training.settings().net;
+  }
+
+  /// Before the schedule.
+  private double learningRate() {
+    return training.settings().groups.learningRate();
   }
 }

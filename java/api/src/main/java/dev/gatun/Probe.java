@@ -50,31 +50,22 @@ final class Probe implements AutoCloseable {
   private final IntBuffer correct;
   private final FloatBuffer equalLoss;
 
-  /// What is computed, and in what.
-  ///
-  /// @param loss of the outputs
-  /// @param targets what outputs are compared with
-  /// @param groups which parameters have a gradient
-  /// @param precision of activations and products
-  /// @param seed of dropout
-  record Work(
-      Loss loss, Score.Targets targets, ParameterGroups groups, Precision precision, long seed) {}
-
   /// A layer's output, and where that and the gradient by it are copied to.
   private record Seen(Kind kind, int depth, Shape shape, int output, int gradient) {}
 
   /// @param batch examples; [#most] says how many can be looked at
-  Probe(Model model, int batch, Work work) {
+  /// @param targets what outputs are compared with
+  Probe(Model model, int batch, Score.Targets targets, TrainerSettings settings) {
     this.model = model;
     this.batch = batch;
-    Graph graph = new Graph(work.precision());
+    Graph graph = new Graph(settings.precision);
     Value x = graph.leaf("inputs", model.net().inputs(batch));
-    NetTrace trace = new NetTrace(graph, Mode.TRAINING, work.seed());
+    NetTrace trace = new NetTrace(graph, Mode.TRAINING, settings.seed);
     Value outputs = trace.run(model.net(), x);
-    Value t = graph.leaf("targets", work.targets().type(outputs));
-    Score score = Score.of(graph, work.loss(), outputs, t);
+    Value t = graph.leaf("targets", targets.type(outputs));
+    Score score = Score.of(graph, settings.loss, outputs, t);
     Value nothing = graph.apply(new Full(outputs.type(), 0), List.of()).getFirst();
-    Value equal = graph.value(work.loss().apply(nothing, t));
+    Value equal = graph.value(settings.loss.apply(nothing, t));
 
     int inputEntry = staging.place(x);
     int targetEntry = staging.place(t);
@@ -86,7 +77,7 @@ final class Probe implements AutoCloseable {
     Map<String, Value> seen = seen(trace, x);
     List<NetTrace.Parameter> trained =
         trace.parameters().stream()
-            .filter(spec -> !work.groups().of(spec.name(), spec.shape()).frozen())
+            .filter(spec -> !settings.groups.of(spec.name(), spec.shape()).frozen())
             .toList();
     List<Value> variables = new ArrayList<>(seen.values());
     trained.forEach(spec -> variables.add(spec.leaf()));

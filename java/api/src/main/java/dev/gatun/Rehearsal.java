@@ -7,20 +7,18 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 
-/// A few steps of a copy of a trainer, over and over the same batches. As a run depends on its seed
-/// alone, a second rehearsal of the same steps is the same to the bit.
+/// A few steps of a trainer from its beginning, over and over the same batches. As a run depends on
+/// its seed alone, a second rehearsal of the same steps is the same to the bit.
 final class Rehearsal implements AutoCloseable {
-  private final Trainer trainer;
+  private final Training training;
   private final List<Minibatch> batches;
   private int steps;
   private double loss = Double.NaN;
 
   /// @param batches of one size, in their order
-  Rehearsal(Trainer original, List<Minibatch> batches) {
-    trainer = original.copy();
+  Rehearsal(Training original, List<Minibatch> batches) {
+    training = original.rehearsal();
     this.batches = batches;
   }
 
@@ -32,11 +30,11 @@ final class Rehearsal implements AutoCloseable {
   /// Makes a step, and returns the loss before it.
   double step(double rate) {
     if (steps % batches.size() == 0) {
-      trainer.resetStates();
+      training.resetStates();
     }
     Minibatch batch = next();
     steps++;
-    loss = step(batch, rate);
+    loss = training.step(batch, rate);
     return loss;
   }
 
@@ -45,39 +43,24 @@ final class Rehearsal implements AutoCloseable {
     return loss;
   }
 
-  private double step(Minibatch batch, double rate) {
-    float[] inputs = batch.inputs();
-    int[] labels = batch.labels();
-    if (inputs != null) {
-      return labels != null
-          ? trainer.step(inputs, labels, rate)
-          : trainer.step(inputs, present(batch.values()), rate);
-    }
-    int[] tokens = present(batch.tokens());
-    return labels != null
-        ? trainer.step(tokens, labels, rate)
-        : trainer.step(tokens, present(batch.values()), rate);
-  }
-
   /// The share of right answers in the batch of the last step; NaN if targets are values.
   double accuracy() {
     int[] labels = batches.get((steps - 1) % batches.size()).labels();
     return labels == null
         ? Double.NaN
-        : trainer.accuracy(Arrays.stream(labels).filter(label -> label >= 0).count());
+        : (double) training.correct() / Arrays.stream(labels).filter(label -> label >= 0).count();
   }
 
   /// Looks at the first `examples` of the next step's batch.
   Inspection inspect(int examples) {
-    return inspect(trainer, next(), examples);
+    return inspect(training, next(), examples);
   }
 
-  /// Looks at the first `examples` of a batch through a trainer's present model.
-  static Inspection inspect(Trainer trainer, Minibatch batch, int examples) {
-    int all = batch.examples(trainer.net().inputShape().count());
+  /// Looks at the first `examples` of a batch through a training's present model.
+  static Inspection inspect(Training training, Minibatch batch, int examples) {
+    int all = batch.examples(training.settings().net.inputShape().count());
     int some = Math.min(all, examples);
-    Score.Targets targets = batch.labels() == null ? Score.Targets.VALUES : Score.Targets.LABELS;
-    try (Probe probe = trainer.probe(some, targets)) {
+    try (Probe probe = training.probe(some, Score.Targets.of(batch))) {
       return probe.inspect(batch.first(some, all));
     }
   }
@@ -86,7 +69,7 @@ final class Rehearsal implements AutoCloseable {
   Inspection inspectAndStep(int examples, double rate) {
     Inspection inspection = inspect(examples);
     Map<String, float[]> before = new LinkedHashMap<>();
-    Model model = trainer.model();
+    Model model = training.model();
     model.parameterNames().forEach(name -> before.put(name, model.read(name)));
     step(rate);
     List<ParameterReading> moved =
@@ -104,7 +87,7 @@ final class Rehearsal implements AutoCloseable {
 
   private double ratio(Map<String, float[]> before, ParameterReading reading) {
     float[] old = before.getOrDefault(reading.name(), new float[0]);
-    float[] now = trainer.model().read(reading.name());
+    float[] now = training.model().read(reading.name());
     double squares = 0;
     for (int i = 0; i < old.length; i++) {
       double moved = (double) now[i] - old[i];
@@ -113,12 +96,8 @@ final class Rehearsal implements AutoCloseable {
     return Math.sqrt(squares) / reading.norm();
   }
 
-  private static <T> T present(@Nullable T array) {
-    return Objects.requireNonNull(array, "a batch has inputs or tokens, labels or values");
-  }
-
   @Override
   public void close() {
-    trainer.close();
+    training.close();
   }
 }

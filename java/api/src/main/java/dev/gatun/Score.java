@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.diagnosis.Minibatch;
 import dev.gatun.graph.Graph;
 import dev.gatun.graph.Node;
 import dev.gatun.graph.TensorType;
@@ -21,6 +22,11 @@ record Score(Value loss, Value correct) {
     LABELS,
     /// A number for each output.
     VALUES;
+
+    /// Those of a batch.
+    static Targets of(Minibatch batch) {
+      return batch.labels() == null ? VALUES : LABELS;
+    }
 
     /// The targets' type for outputs `[N, ..., C]`.
     TensorType type(Value outputs) {

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.diagnosis.Minibatch;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
@@ -38,6 +39,20 @@ final class StepFrame {
     correct = staging.buffer(entries.correct(), frame).asIntBuffer();
     gradientNorm = staging.buffer(entries.norm(), frame).asFloatBuffer();
     gradientNorm.put(0, Float.NaN);
+  }
+
+  /// Sets inputs and targets of whatever kind.
+  void set(Minibatch batch) {
+    if (batch.inputs() != null) {
+      setInputs(batch.inputs());
+    } else if (batch.tokens() != null) {
+      setInputs(batch.tokens());
+    }
+    if (batch.labels() != null) {
+      setTargets(batch.labels());
+    } else if (batch.values() != null) {
+      setTargets(batch.values());
+    }
   }
 
   void setInputs(float[] batch) {

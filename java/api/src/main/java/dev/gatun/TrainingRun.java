@@ -4,6 +4,7 @@ import dev.gatun.Checkpoint.Feeding;
 import dev.gatun.Checkpoint.Held;
 import dev.gatun.Checkpoint.Place;
 import dev.gatun.Checkpoint.Sums;
+import dev.gatun.TrainerSettings.Saving;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -22,7 +23,7 @@ final class TrainingRun {
   /// The beginning of the run and the last two.
   private static final int GOOD_MOMENTS = 3;
 
-  private final Rules rules;
+  private final TrainerSettings settings;
   private final TrainingState state;
   private final TrainingStep compiled;
   private final Feed feed;
@@ -49,24 +50,6 @@ final class TrainingRun {
   private @Nullable Checkpoint candidate; // good if the next loss is finite
   private long saved = -1; // steps that had been done when the file was written
 
-  /// What the trainer was told.
-  ///
-  /// @param learningRate before the schedule
-  /// @param accumulation batches in a step
-  /// @param stopping when to stop, null if not before the end
-  /// @param recovery what to do when the loss is not finite, null to end
-  /// @param saving when to write checkpoints, null for never
-  /// @param open fails if the trainer is closed
-  record Rules(
-      double learningRate,
-      Schedule schedule,
-      int accumulation,
-      @Nullable EarlyStopping stopping,
-      @Nullable Recovery recovery,
-      @Nullable Saving saving,
-      List<Watcher> watchers,
-      Runnable open) {}
-
   /// The present step's batches so far.
   private static final class Present {
     private int batches;
@@ -90,15 +73,12 @@ final class TrainingRun {
   /// @param message what there is to say of it
   private record Trouble(long step, String message) {}
 
-  /// Checkpoints in a file.
-  record Saving(Path file, Span every) {}
-
   /// @param compiled the state's step
   /// @param batches in an epoch
   /// @param test evaluates, null without a test set
   /// @param resumed the place to go on from, null to begin
   TrainingRun(
-      Rules rules,
+      TrainerSettings settings,
       TrainingState state,
       TrainingStep compiled,
       Feed feed,
@@ -106,13 +86,13 @@ final class TrainingRun {
       @Nullable Supplier<Evaluation> test,
       Span length,
       @Nullable Checkpoint resumed) {
-    this.rules = rules;
+    this.settings = settings;
     this.state = state;
     this.compiled = compiled;
     this.feed = feed;
     this.test = test;
     supply = new Supply(feed, compiled, this::mark);
-    feeding = new Feeding(batches / rules.accumulation(), feed.size(), rules.accumulation());
+    feeding = new Feeding(batches / settings.accumulation, feed.size(), settings.accumulation);
     totalSteps = length.toSteps(feeding.stepsPerEpoch());
     Place place = resumed == null ? null : resumed.position().run();
     if (resumed == null || place == null) {
@@ -141,8 +121,8 @@ final class TrainingRun {
 
   /// Runs to the end.
   History go(Watcher.Start begin) {
-    rules.watchers().forEach(watcher -> watcher.start(begin));
-    if (rules.recovery() != null) {
+    settings.watchers.forEach(watcher -> watcher.start(begin));
+    if (settings.recovery != null) {
       good.push(capture());
     }
     judge();
@@ -154,14 +134,14 @@ final class TrainingRun {
         goBack(trouble);
       }
     }
-    if (rules.saving() != null && saved != steps) {
-      save(rules.saving().file());
+    if (settings.saving != null && saved != steps) {
+      save(settings.saving.file());
     }
-    EarlyStopping stopping = rules.stopping();
+    EarlyStopping stopping = settings.stopping;
     if (stopping != null && stopping.restoresBest() && !best.isEmpty()) {
       state.restore(best);
     }
-    rules.watchers().forEach(watcher -> watcher.end(history));
+    settings.watchers.forEach(watcher -> watcher.end(history));
     return history;
   }
 
@@ -216,14 +196,14 @@ final class TrainingRun {
   ///
   /// @param end of the steps in this epoch
   private @Nullable Trouble step(long end) {
-    rules.open().run(); // a watcher may close the trainer
+    state.requireOpen(); // a watcher may close the trainer
     List<Watcher.Step> reports = new ArrayList<>(compiled.most());
     Trouble trouble;
     do {
       trouble = call(end, reports);
     } while (trouble == null && present.batches > 0);
     for (Watcher.Step report : reports) {
-      for (Watcher watcher : rules.watchers()) {
+      for (Watcher watcher : settings.watchers) {
         watcher.step(report);
       }
     }
@@ -276,8 +256,8 @@ final class TrainingRun {
 
   /// Whether something is due when so many steps are done.
   private boolean endsCall(long done) {
-    Recovery recovery = rules.recovery();
-    Saving saving = rules.saving();
+    Recovery recovery = settings.recovery;
+    Saving saving = settings.saving;
     return (recovery != null && isDue(recovery.every(), done))
         || (saving != null && isDue(saving.every(), done))
         || state.averagesAt(moment(done));
@@ -286,7 +266,8 @@ final class TrainingRun {
   /// What a batch of the run is addressed by, and its learning rate.
   private void mark(StepFrame frame, long ahead) {
     long number = steps + inEpoch + (present.batches + ahead) / feeding.accumulation();
-    double rate = rules.learningRate() * lowered * rules.schedule().factor(moment(number));
+    double rate =
+        settings.groups.learningRate() * lowered * settings.schedule.factor(moment(number));
     frame.set(rate, state.batches() + ahead);
   }
 
@@ -354,18 +335,18 @@ final class TrainingRun {
     inEpoch = 0;
     sums = new Sums(0, 0, 0);
     judge();
-    EarlyStopping stopping = rules.stopping();
+    EarlyStopping stopping = settings.stopping;
     if (stopping != null
         && stopping.restoresBest()
         && stopping.best(history.epochs()) == history.epochs().size() - 1) {
       best = state.weights();
     }
-    rules.watchers().forEach(watcher -> watcher.epoch(epoch));
+    settings.watchers.forEach(watcher -> watcher.epoch(epoch));
     return null;
   }
 
   private void judge() {
-    EarlyStopping stopping = rules.stopping();
+    EarlyStopping stopping = settings.stopping;
     if (stopping != null) {
       stopped = stopping.stops(history.epochs());
       history.judge(stopping, stopped);
@@ -389,7 +370,7 @@ final class TrainingRun {
 
   /// Keeps a checkpoint where one is due.
   private void keep() {
-    Recovery recovery = rules.recovery();
+    Recovery recovery = settings.recovery;
     if (recovery != null && isDue(recovery.every(), steps + inEpoch)) {
       Checkpoint now = capture();
       candidate = now.isFinite() ? now : candidate;
@@ -397,7 +378,7 @@ final class TrainingRun {
         settle(); // the test's loss was finite
       }
     }
-    Saving saving = rules.saving();
+    Saving saving = settings.saving;
     if (saving != null && isDue(saving.every(), steps + inEpoch)) {
       save(saving.file());
     }
@@ -421,7 +402,7 @@ final class TrainingRun {
   }
 
   private void goBack(Trouble trouble) {
-    Recovery recovery = rules.recovery();
+    Recovery recovery = settings.recovery;
     if (wentBack && good.size() > 1) {
       good.pop(); // finite, but past help
     }
@@ -443,7 +424,7 @@ final class TrainingRun {
     judge();
     History.RollBack rollBack = new History.RollBack(trouble.step(), steps + inEpoch, rate);
     history.add(rollBack);
-    rules.watchers().forEach(watcher -> watcher.rolledBack(rollBack));
+    settings.watchers.forEach(watcher -> watcher.rolledBack(rollBack));
   }
 
   /// @param found the last step that was done when this was seen

@@ -13,14 +13,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// What training goes on from: tensors on the device, and how far it is. A [Checkpoint] is a copy.
 final class TrainingState {
   private final Model model;
   private final long seed;
-  private final @Nullable Supplier<AveragedModel> averaging;
+  private final @Nullable Averaging averaging;
+  private final Holdings holdings;
   private @Nullable TrainingStep step;
   private @Nullable AveragedModel averaged;
   private long batches;
@@ -28,11 +28,17 @@ final class TrainingState {
   private @Nullable Checkpoint waiting; // for the step to be compiled
   private @Nullable Path waitingFile;
 
-  /// @param averaging makes the averaged model when it is needed, null if weights are not averaged
-  TrainingState(Model model, long seed, @Nullable Supplier<AveragedModel> averaging) {
+  /// @param holdings take over the averaged model, which is made when it is needed
+  TrainingState(Model model, TrainerSettings settings, Holdings holdings) {
     this.model = model;
-    this.seed = seed;
-    this.averaging = averaging;
+    this.holdings = holdings;
+    seed = settings.seed;
+    averaging = settings.averaging;
+  }
+
+  /// Fails if it was closed.
+  void requireOpen() {
+    holdings.requireOpen();
   }
 
   Model model() {
@@ -80,10 +86,10 @@ final class TrainingState {
     }
   }
 
-  private AveragedModel average(Supplier<AveragedModel> maker) {
+  private AveragedModel average(Averaging rule) {
     AveragedModel present = averaged;
     if (present == null) {
-      present = maker.get();
+      present = holdings.add(new AveragedModel(rule, model, seed));
       averaged = present;
     }
     return present;

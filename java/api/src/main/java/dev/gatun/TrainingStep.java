@@ -43,20 +43,6 @@ final class TrainingStep implements AutoCloseable {
   private final boolean framed; // else it runs on staging memory itself
   private final @Nullable UpdateScalars updateScalars;
 
-  /// How gradients become steps.
-  ///
-  /// @param groups the rule of each parameter
-  /// @param clipping of gradients
-  /// @param accumulation batches whose mean gradient makes a step
-  /// @param carriesStates whether layers carry states from batch to batch
-  /// @param pruning weights that stay 0, null if there are none
-  record Rule(
-      ParameterGroups groups,
-      Clipping clipping,
-      int accumulation,
-      boolean carriesStates,
-      @Nullable Pruning pruning) {}
-
   /// What the update takes and gives where it is a program of its own.
   private record UpdateScalars(FloatBuffer rate, ByteBuffer step, FloatBuffer norm) {}
 
@@ -65,32 +51,26 @@ final class TrainingStep implements AutoCloseable {
 
   /// @param resident where inputs are gathered from; null if they are set
   /// @param targets what outputs are compared with
-  /// @param precision of activations and products
-  /// @param most batches in a call
   TrainingStep(
       Model model,
       int batch,
       @Nullable ResidentPictures resident,
-      Loss lossFunction,
       Score.Targets targets,
-      Rule rule,
-      Precision precision,
-      int most,
-      long seed) {
+      TrainerSettings settings) {
     this.model = model;
-    this.most = most;
-    Graph graph = new Graph(precision);
+    most = settings.stepsPerCall;
+    Graph graph = new Graph(settings.precision);
     ResidentPictures.Batch gathered = resident == null ? null : resident.trace(graph, batch);
     Value x =
         gathered == null ? graph.leaf("inputs", model.net().inputs(batch)) : gathered.pictures();
     Value rate = graph.leaf("learningRate", new TensorType(DType.F32, Shape.scalar()));
-    NetTrace trace = new NetTrace(graph, Mode.TRAINING, seed);
-    if (rule.carriesStates()) {
+    NetTrace trace = new NetTrace(graph, Mode.TRAINING, settings.seed);
+    if (settings.carriesStates) {
       trace.carryStates();
     }
     Value outputs = trace.run(model.net(), x);
     Value t = graph.leaf("targets", targets.type(outputs));
-    Score score = Score.of(graph, lossFunction, outputs, t);
+    Score score = Score.of(graph, settings.loss, outputs, t);
 
     Staging staging = holdings.add(new Staging());
     StepFrame.Entries entries =
@@ -129,14 +109,14 @@ final class TrainingStep implements AutoCloseable {
       Map<NetTrace.State, Value> updates = updates(graph, trace);
       Slab parameters = model.parameters();
       Slab gradients = holdings.add(new Slab(backend, "gradients", parameters.shapes()));
-      differentiate(trace, score.loss(), rule.groups(), gradients, results);
+      differentiate(trace, score.loss(), settings.groups, gradients, results);
       shadow(graph, trace, leaves, results);
       graph.computeIn(Precision.F32); // what follows is the optimizer's
-      if (rule.accumulation() == 1) {
+      if (settings.accumulation == 1) {
         ParameterUpdate tail =
-            new ParameterUpdate(graph, parameters, gradients, rule.groups(), leaves, results);
+            new ParameterUpdate(graph, parameters, gradients, settings.groups, leaves, results);
         Slot norm = staging.slot(entries.norm());
-        optimize(tail, rule, rate, trace.step(), parameters, norm, results);
+        optimize(tail, settings, rate, trace.step(), parameters, norm, results);
         update = null;
         updateScalars = null;
         sums = null;
@@ -149,7 +129,7 @@ final class TrainingStep implements AutoCloseable {
             new UpdateEntries(
                 scalars.place(rate), scalars.place(trace.step()), scalars.place(rate));
         scalars.allocate(backend);
-        update = holdings.add(update(parameters, kept, rule, scalars, places));
+        update = holdings.add(update(parameters, kept, settings, scalars, places));
         updateScalars =
             new UpdateScalars(
                 scalars.floats(places.rate()),
@@ -317,7 +297,7 @@ final class TrainingStep implements AutoCloseable {
 
   private void optimize(
       ParameterUpdate tail,
-      Rule rule,
+      TrainerSettings settings,
       Value rate,
       Value step,
       Slab parameters,
@@ -325,17 +305,17 @@ final class TrainingStep implements AutoCloseable {
       List<Placement> results) {
     tail.penalise();
     Slab mask = null;
-    Pruning pruning = rule.pruning();
+    Pruning pruning = settings.pruning;
     if (pruning != null) {
       mask = holdings.add(new Slab(parameters.backend(), "pruning mask", parameters.shapes()));
       pruning.write(mask);
       tail.maskGradients(mask); // or they would count in the norm
     }
-    Value norm = tail.clip(rule.clipping());
+    Value norm = tail.clip(settings.clipping);
     if (norm != null) {
       results.add(new Placement(norm, normPlace));
     }
-    for (int i = 0; i < ParameterUpdate.stateSlots(parameters, rule.groups()); i++) {
+    for (int i = 0; i < ParameterUpdate.stateSlots(parameters, settings.groups); i++) {
       optimizerStates.add(
           holdings.add(
               new Slab(parameters.backend(), "states of the optimizer", parameters.shapes())));
@@ -359,7 +339,11 @@ final class TrainingStep implements AutoCloseable {
 
   /// The program that steps by the mean of the sums and begins them anew.
   private Executable update(
-      Slab parameters, Slab sums, Rule rule, Staging staging, UpdateEntries entries) {
+      Slab parameters,
+      Slab sums,
+      TrainerSettings settings,
+      Staging staging,
+      UpdateEntries entries) {
     Graph graph = new Graph();
     Value rate = graph.leaf("learningRate", new TensorType(DType.F32, Shape.scalar()));
     Value step = graph.leaf("step", new TensorType(DType.I64, Shape.scalar()));
@@ -370,10 +354,10 @@ final class TrainingStep implements AutoCloseable {
     TensorType flat = new TensorType(DType.F32, sums.flat());
     Value sum = graph.leaf("sums", flat);
     leaves.add(new Placement(sum, sums.slot()));
-    results.add(new Placement(graph.value(sum.times(1.0 / rule.accumulation())), sums.slot()));
+    results.add(new Placement(graph.value(sum.times(1.0 / settings.accumulation)), sums.slot()));
     ParameterUpdate tail =
-        new ParameterUpdate(graph, parameters, sums, rule.groups(), leaves, results);
-    optimize(tail, rule, rate, step, parameters, staging.slot(entries.norm()), results);
+        new ParameterUpdate(graph, parameters, sums, settings.groups, leaves, results);
+    optimize(tail, settings, rate, step, parameters, staging.slot(entries.norm()), results);
     Value zeros = graph.apply(new Full(flat, 0), List.of()).getFirst();
     results.add(new Placement(zeros, sums.slot()));
     return Executable.compile(parameters.backend(), graph, leaves, results);

@@ -1,0 +1,122 @@
+package dev.gatun;
+
+import dev.gatun.data.Batches;
+import dev.gatun.data.ImageShape;
+import dev.gatun.data.TextBatches;
+import dev.gatun.diagnosis.Minibatch;
+
+/// What a network asks of data that it is trained or judged on.
+final class Requirements {
+  private Requirements() {}
+
+  /// Pictures of the network's size, and an output for each of their classes.
+  ///
+  /// @param caller whom a message is from
+  /// @param image as it comes to the network, changed and preprocessed
+  static void pictures(String caller, Net net, Batches batches, ImageShape image) {
+    Shape shape = Shape.of(image.height(), image.width(), image.channels());
+    if (!shape.equals(net.inputShape())) {
+      throw new ShapeException(
+          "[%s] the network expects inputs %s, the pictures of %s are %s"
+              .formatted(caller, net.inputShape(), batches.dataset().name(), shape));
+    }
+    long classes = net.outputShape().rank() == 1 ? net.outputShape().dim(0) : -1;
+    if (classes >= 0 && classes < batches.dataset().classes()) {
+      throw new ShapeException(
+          "[%s] the network tells %d classes apart, %s has %d"
+              .formatted(caller, classes, batches.dataset().name(), batches.dataset().classes()));
+    }
+  }
+
+  /// An output for each class and no others, for pictures that are mixed.
+  static void mixed(Net net, Batches batches) {
+    if (!net.outputShape().equals(Shape.of(batches.dataset().classes()))) {
+      throw new ShapeException(
+          "[fit] mixed pictures need a network with as many outputs as there are classes, found %s"
+                  .formatted(net.outputShape())
+              + " and "
+              + batches.dataset().classes());
+    }
+  }
+
+  /// Sequences of the network's length, and outputs for each character at each step.
+  ///
+  /// @param caller whom a message is from
+  static void text(String caller, Net net, TextBatches text) {
+    net.requireInputs(caller, DType.I32);
+    Shape shape = Shape.of(text.steps());
+    Shape outputs = net.outputShape();
+    if (!shape.equals(net.inputShape()) || outputs.rank() != 2 || outputs.dim(0) != text.steps()) {
+      throw new ShapeException(
+          "[%s] the text has sequences %s with a target for each step, the network makes %s of %s"
+              .formatted(caller, shape, outputs, net.inputShape()));
+    }
+    if (outputs.dim(1) < text.classes()) {
+      throw new ShapeException(
+          "[%s] the network tells %d characters apart, the text has %d"
+              .formatted(caller, outputs.dim(1), text.classes()));
+    }
+  }
+
+  /// Inputs and targets of at least one example, and labels below the number of classes. Returns
+  /// the number of examples.
+  static int step(Net net, Minibatch batch) {
+    float[] inputs = batch.inputs();
+    int[] tokens = batch.tokens();
+    net.requireInputs("step", inputs == null ? DType.I32 : DType.F32);
+    int found = inputs != null ? inputs.length : tokens == null ? 0 : tokens.length;
+    Shape outputs = net.outputShape();
+    int[] labels = batch.labels();
+    if (labels == null) {
+      float[] values = batch.values();
+      return examples(net, found, values == null ? 0 : values.length, "targets", outputs.count());
+    }
+    int examples = examples(net, found, labels.length, "labels", rows(outputs));
+    labels(outputs, labels);
+    return examples;
+  }
+
+  /// A finite learning rate.
+  static void rate(double learningRate) {
+    if (!Double.isFinite(learningRate)) {
+      throw new IllegalArgumentException(
+          "[step] expected a finite learning rate, found " + learningRate);
+    }
+  }
+
+  /// @param each targets an input has
+  private static int examples(Net net, int inputs, int targets, String what, long each) {
+    if (targets == 0) {
+      throw new ShapeException("[step] expected at least one input, found none");
+    }
+    if (targets % each != 0) {
+      throw new ShapeException(
+          "[step] expected %d %s an input for outputs %s, found %d in all"
+              .formatted(each, what, net.outputShape(), targets));
+    }
+    int batch = (int) (targets / each);
+    long elements = batch * net.inputShape().count();
+    if (inputs != elements) {
+      throw new ShapeException(
+          "[step] expected %d inputs %s (%d elements), found %d elements"
+              .formatted(batch, net.inputShape(), elements, inputs));
+    }
+    return batch;
+  }
+
+  /// The rows of outputs that an input has: 1, save for networks that answer for every place.
+  private static long rows(Shape outputs) {
+    return outputs.rank() < 1 ? 1 : outputs.count() / Math.max(1, outputs.dim(-1));
+  }
+
+  private static void labels(Shape outputs, int[] labels) {
+    long classes = outputs.rank() < 1 ? Long.MAX_VALUE : outputs.dim(-1);
+    for (int i = 0; i < labels.length; i++) {
+      if (labels[i] >= classes) {
+        throw new IllegalArgumentException(
+            "[step] expected labels below %d, found %d for input %d"
+                .formatted(classes, labels[i], i));
+      }
+    }
+  }
+}
