@@ -135,6 +135,42 @@ class TrainCommandTest {
     assertTrue(limited.err().contains("Going back 1 times did not help"), limited.err());
   }
 
+  /// Both take memory, and neither changes the run.
+  @Test
+  void residentPictures_andStepsPerCall_giveTheSameLosses() throws IOException {
+    Object data = Digits.write(folder);
+    Path file = folder.resolve("report.json");
+    assertEquals(0, mlp(data, "--epochs", 2, "--report", file).code());
+    JsonObject plain = read(file);
+    for (Object[] options :
+        new Object[][] {
+          {"--resident"}, {"--steps-per-call", 4}, {"--steps-per-call", 4, "--resident"}
+        }) {
+      List<Object> more = new ArrayList<>(List.of("--epochs", 2, "--report", file));
+      more.addAll(List.of(options));
+      Cli run = mlp(data, more.toArray());
+      assertEquals(0, run.code(), run.err());
+      JsonObject found = read(file);
+      assertEquals(plain.get("losses"), found.get("losses"));
+      assertEquals(accuracies(plain), accuracies(found));
+      String bytes = "devicePeakMemoryBytes";
+      assertTrue(integer(found, bytes) > integer(plain, bytes), Arrays.toString(options));
+    }
+  }
+
+  @Test
+  void stepsPerCall_thatFindNoMemory_areExplained() throws IOException {
+    Cli run = mlp(Digits.write(folder), "--steps-per-call", Integer.MAX_VALUE);
+    assertEquals(1, run.code());
+    assertTrue(
+        run.err()
+            .matches(
+                "gatun: \\[stepsPerCall\\] calls of that many steps need 2147483647 places for"
+                    + " batches of 5\\d{3} bytes, and \\d{6} at most can be had; ask for fewer"
+                    + " steps\\R"),
+        run.err());
+  }
+
   /// Two epochs, and a third that goes on from their checkpoint: the report has all three.
   @Test
   void aRun_goesOnFromItsCheckpoint() throws IOException {

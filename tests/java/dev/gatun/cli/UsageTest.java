@@ -49,6 +49,8 @@ class UsageTest {
             "--threads=N",
             "--seed=N",
             "--steps=N",
+            "--steps-per-call=N",
+            "--resident",
             "--patience=N",
             "--weight-decay=X",
             "--checkpoint=FILE",
@@ -119,6 +121,7 @@ class UsageTest {
           mlp --data /nowhere  | --data expects a folder, and /nowhere is none
           chargru              | chargru learns from a text: --data expects a file
           chargru --data /none | chargru learns from a text: --data expects a file, and /none is none
+          mlp --steps-per-call 0 | --steps-per-call expects a number of at least 1, found 0
           mlp --patience 0     | --patience expects a number of at least 1, found 0
           mlp --recover 0      | --recover expects a number of at least 1, found 0
           mlp --resume /none   | --resume expects a file, and /none is none
@@ -172,6 +175,24 @@ class UsageTest {
         "64 streams of 64 characters and the held-out tenth need a longer text than 10000"
             + " characters",
         Cli.run("train", "chargru", "--backend", "reference", "--data", data));
+  }
+
+  @Test
+  void aText_thatIsToBeResident_isRefused() throws IOException {
+    Path data = folder.resolve("text.txt");
+    Files.writeString(data, "a".repeat(20_000));
+    refused(
+        "--resident keeps pictures in the device's memory; chargru learns from a text",
+        Cli.run(
+            "train",
+            "chargru",
+            "--backend",
+            "reference",
+            "--data",
+            data,
+            "--resident",
+            "--batch",
+            8));
   }
 
   @Test

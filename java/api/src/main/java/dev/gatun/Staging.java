@@ -48,8 +48,16 @@ final class Staging implements AutoCloseable {
   }
 
   /// The same with so many frames.
-  void allocate(Backend backend, int count) {
+  ///
+  /// @throws OutOfDeviceMemoryException if the host could not see all of them
+  void allocate(Backend backend, long count) {
     bytes = align(bytes, ALIGNMENT);
+    if (count > Integer.MAX_VALUE / bytes) {
+      throw new OutOfDeviceMemoryException(
+          ("[stepsPerCall] calls of that many steps need %d places for batches of %d bytes, and"
+                  + " %d at most can be had; ask for fewer steps")
+              .formatted(count, bytes, Integer.MAX_VALUE / bytes));
+    }
     Memory all = backend.allocate(count * bytes, Memory.Kind.STAGING, "batches and scalars");
     memory = all;
     frames =

@@ -86,9 +86,9 @@ final class TrainingStep implements AutoCloseable {
     try {
       Backend backend = model.device().backend();
       int halves = backend.copiesStaging() ? 2 : 1;
-      framed = most * halves > 1;
+      framed = most > 1 || halves > 1;
       if (framed) {
-        staging.allocate(backend, most * halves);
+        staging.allocate(backend, (long) most * halves);
       } else {
         staging.allocate(backend);
       }

@@ -105,6 +105,12 @@ record CharacterTask(String name, Text.Split text, Net net, int batch, long seed
   }
 
   @Override
+  public void keepResident(Trainer trainer) {
+    throw new UsageException(
+        "--resident keeps pictures in the device's memory; %s learns from a text".formatted(MODEL));
+  }
+
+  @Override
   public Goal goal() {
     return Goal.LOSS;
   }

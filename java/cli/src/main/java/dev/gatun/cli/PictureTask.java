@@ -120,8 +120,13 @@ record PictureTask(
     Dataset train = split.train();
     long bytes = (long) train.size() * train.image().elements();
     if (device.name().equals("cuda") && bytes <= MOST_RESIDENT_BYTES) {
-      trainer.resident();
+      keepResident(trainer);
     }
+  }
+
+  @Override
+  public void keepResident(Trainer trainer) {
+    trainer.resident();
   }
 
   @Override

@@ -53,6 +53,11 @@ interface Task {
   /// Gives the trainer, which works on `device`, the task's habits.
   void configure(Trainer trainer, Device device, double rate, double weightDecay);
 
+  /// Lets the trainer keep what it learns from in the device's memory.
+  ///
+  /// @throws UsageException if that cannot be done
+  void keepResident(Trainer trainer);
+
   /// What choices go by.
   Goal goal();
 
