@@ -316,6 +316,14 @@ class TrainCommandTest {
       sum += losses.get(i).getAsDouble();
     }
     assertEquals(number(epochs.get(0).getAsJsonObject(), "trainLoss"), sum / 6, 1e-6);
+    JsonArray rates = report.getAsJsonArray("learningRates");
+    assertEquals(12, rates.size());
+    assertEquals(0.02, rates.get(0).getAsDouble(), 0.0021, "warm-up of a step, then a cosine");
+    for (int i = 0; i < 2; i++) {
+      double last = rates.get(6 * i + 5).getAsDouble();
+      assertEquals(last, number(epochs.get(i).getAsJsonObject(), "learningRate"));
+    }
+    assertTrue(rates.get(11).getAsDouble() < rates.get(5).getAsDouble());
     assertTrue(report.getAsJsonArray("rollBacks").isEmpty());
     JsonObject step = report.getAsJsonObject("step");
     assertTrue(number(step, "medianMillis") > 0);

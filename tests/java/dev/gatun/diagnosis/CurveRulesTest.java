@@ -3,6 +3,7 @@ package dev.gatun.diagnosis;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
@@ -40,13 +41,13 @@ class CurveRulesTest {
                 epoch -> {
                   double train = loss.applyAsDouble(epoch);
                   double test = train * gap.applyAsDouble(epoch);
-                  return new Curves.Epoch(
+                  return new History.Epoch(
                       epoch + 1,
                       train,
                       Math.exp(-train),
-                      test,
-                      Math.exp(-test),
-                      rate.applyAsDouble(epoch));
+                      rate.applyAsDouble(epoch),
+                      new Evaluation(test, Math.exp(-test), 1, 0),
+                      0);
                 })
             .toList());
   }
@@ -123,33 +124,38 @@ class CurveRulesTest {
   /// Without a test set, and with few epochs, there is nothing to say.
   @Test
   void shortCurves_sayNothing() {
-    Curves.Epoch epoch = new Curves.Epoch(1, 2, 0.1, Double.NaN, Double.NaN, Double.NaN);
+    History.Epoch epoch = new History.Epoch(1, 2, 0.1, 0.1, null, 0);
     assertEquals(List.of(), Diagnosis.of(new Curves(List.of())).findings());
     assertEquals(List.of(), Diagnosis.of(new Curves(List.of(epoch, epoch, epoch))).findings());
   }
 
-  /// What a watcher has drawn is the history, with rates.
+  /// Without a test set nothing is said of one.
   @Test
-  void aWatcher_drawsTheRun() {
+  void untestedRuns_neitherOverfitNorUnderfit() {
+    List<History.Epoch> epochs =
+        IntStream.range(0, EPOCHS)
+            .mapToObj(epoch -> new History.Epoch(epoch + 1, 2, 0.9, cosine(epoch), null, 0))
+            .toList();
+    assertEquals(List.of(), Diagnosis.of(new Curves(epochs)).findings());
+  }
+
+  /// The rules read the rates of a run that took place.
+  @Test
+  void aHistory_hasItsRates() {
     Text.Split text = Text.of("abcd".repeat(300)).split(0.3);
-    CurveWatcher watcher = new CurveWatcher();
     try (Trainer trainer =
         Trainer.of(Net.tokens(8).embedding(4, 4).dense(4))
             .on(Cases.device())
             .optimizer(Optimizer.adam(0.05))
-            .schedule(Schedule.stepDecay(0.1).at(Span.epochs(2)))
-            .watch(watcher)) {
-      History history =
-          trainer.fit(text.train().batches(4, 8), text.heldOut().batches(4, 8), Span.epochs(4));
-      Curves drawn = watcher.curves();
-      Curves read = Curves.of(history);
-      assertEquals(4, drawn.epochs().size());
+            .schedule(Schedule.stepDecay(0.1).at(Span.epochs(2)))) {
+      Curves curves =
+          Curves.of(
+              trainer.fit(
+                  text.train().batches(4, 8), text.heldOut().batches(4, 8), Span.epochs(4)));
+      assertEquals(4, curves.size());
       for (int i = 0; i < 4; i++) {
-        Curves.Epoch epoch = drawn.epochs().get(i);
-        assertEquals(i < 2 ? 0.05 : 0.005, epoch.rate(), 1e-9);
-        assertEquals(read.epochs().get(i).trainLoss(), epoch.trainLoss());
-        assertEquals(read.epochs().get(i).testLoss(), epoch.testLoss());
-        assertTrue(Double.isNaN(read.epochs().get(i).rate()));
+        assertEquals(i < 2 ? 0.05 : 0.005, curves.rate(i), 1e-12);
+        assertTrue(curves.testLoss(i) > 0);
       }
     }
   }

@@ -89,6 +89,7 @@ class CheckpointTest {
 
   private static void same(History expected, History found, Trainer whole, Trainer resumed) {
     assertArrayEquals(expected.losses(), found.losses());
+    assertArrayEquals(expected.learningRates(), found.learningRates());
     assertArrayEquals(expected.gradientNorms(), found.gradientNorms());
     assertEquals(withoutTimes(expected), withoutTimes(found));
     assertEquals(expected.stoppedEarly(), found.stoppedEarly());
@@ -111,6 +112,7 @@ class CheckpointTest {
                     e.number(),
                     e.trainLoss(),
                     e.trainAccuracy(),
+                    e.learningRate(),
                     e.test() == null
                         ? "untested"
                         : List.of(e.test().loss(), e.test().accuracy(), e.test().images())))

@@ -42,7 +42,7 @@ class EarlyStoppingTest {
     List<History.Epoch> epochs = new ArrayList<>();
     for (double loss : losses) {
       Evaluation test = new Evaluation(loss, Math.exp(-loss), 1, 0);
-      epochs.add(new History.Epoch(epochs.size() + 1, 9, 0.1, test, 0));
+      epochs.add(new History.Epoch(epochs.size() + 1, 9, 0.1, 0.1, test, 0));
     }
     return epochs;
   }
@@ -93,14 +93,14 @@ class EarlyStoppingTest {
   void measures_areChosen() {
     List<History.Epoch> epochs =
         List.of(
-            new History.Epoch(1, 1, 0.5, new Evaluation(1, 0.7, 1, 0), 0),
-            new History.Epoch(2, 2, 0.4, new Evaluation(0.5, 0.6, 1, 0), 0),
-            new History.Epoch(3, 3, 0.6, new Evaluation(0.8, 0.65, 1, 0), 0));
+            new History.Epoch(1, 1, 0.5, 0.1, new Evaluation(1, 0.7, 1, 0), 0),
+            new History.Epoch(2, 2, 0.4, 0.1, new Evaluation(0.5, 0.6, 1, 0), 0),
+            new History.Epoch(3, 3, 0.6, 0.1, new Evaluation(0.8, 0.65, 1, 0), 0));
     assertEquals(1, EarlyStopping.never().best(epochs));
     assertEquals(0, EarlyStopping.never().byAccuracy().best(epochs));
     List<History.Epoch> untested =
         epochs.stream()
-            .map(e -> new History.Epoch(e.number(), e.trainLoss(), e.trainAccuracy(), null, 0))
+            .map(e -> new History.Epoch(e.number(), e.trainLoss(), e.trainAccuracy(), 0.1, null, 0))
             .toList();
     assertEquals(0, EarlyStopping.never().best(untested));
     assertEquals(2, EarlyStopping.never().byAccuracy().best(untested));

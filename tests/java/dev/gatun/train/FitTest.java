@@ -15,6 +15,7 @@ import dev.gatun.Initializer;
 import dev.gatun.Layers.Dense;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
+import dev.gatun.Schedule;
 import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.Watcher;
@@ -160,7 +161,11 @@ class FitTest {
             events.add("end after " + history.steps());
           }
         };
-    try (Trainer trainer = Trainer.of(SMALL).on(Backends.REFERENCE.device()).watch(recorder)) {
+    try (Trainer trainer =
+        Trainer.of(SMALL)
+            .on(Backends.REFERENCE.device())
+            .schedule(Schedule.cosine())
+            .watch(recorder)) {
       History history = trainer.fit(data.batch(20), data.batch(45), Span.steps(3));
       assertEquals(
           List.of(
@@ -177,11 +182,14 @@ class FitTest {
       assertEquals(3, losses.length);
       for (int i = 0; i < 3; i++) {
         assertEquals(losses[i], steps.get(i).loss());
+        assertEquals(steps.get(i).learningRate(), history.learningRates()[i]);
       }
       History.Epoch first = epochs.getFirst();
       assertEquals(((double) losses[0] + losses[1]) / 2, first.trainLoss(), 1e-12);
       assertEquals(
           (steps.get(0).accuracy() + steps.get(1).accuracy()) / 2, first.trainAccuracy(), 1e-12);
+      assertEquals(0.1 * 0.75, first.learningRate(), 1e-12); // of step 1 of 3, from 0
+      assertEquals(0.1 * 0.25, epochs.getLast().learningRate(), 1e-12);
       assertEquals(history.test(), epochs.getLast().test());
       assertTrue(history.stepMillis(0) <= history.stepMillis(0.5));
       assertTrue(history.stepMillis(0.5) <= history.stepMillis(1));

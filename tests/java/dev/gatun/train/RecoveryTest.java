@@ -119,7 +119,12 @@ class RecoveryTest {
       History history = poisoned.fit(TRAIN.batch(10), TEST.batch(20), epochs(2));
       assertEquals(List.of(new History.RollBack(12, 6, 0.1)), history.rollBacks());
       assertEquals(12, history.steps());
-      assertEquals(2, history.epochs().size());
+      for (int step = 0; step < 12; step++) {
+        assertEquals(step < 6 ? 0.1 : 0.1 * 0.1, history.learningRates()[step], "step " + step);
+      }
+      assertEquals(
+          List.of(0.1, 0.1 * 0.1),
+          history.epochs().stream().map(History.Epoch::learningRate).toList());
     }
   }
 

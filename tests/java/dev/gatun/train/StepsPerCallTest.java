@@ -79,6 +79,7 @@ class StepsPerCallTest {
 
   private static void expectSame(Trainer expected, History wanted, Trainer found, History got) {
     assertArrayEquals(wanted.losses(), got.losses());
+    assertArrayEquals(wanted.learningRates(), got.learningRates());
     assertArrayEquals(wanted.gradientNorms(), got.gradientNorms());
     assertEquals(wanted.epochs().size(), got.epochs().size());
     for (int i = 0; i < wanted.epochs().size(); i++) {

@@ -134,6 +134,8 @@ class TrainingFiguresTest {
       for (int i = 0; i < 9; i++) {
         assertEquals(history.losses()[i], losses[i]);
       }
+      assertArrayEquals(
+          history.learningRates(), curve(figure, "Learning rate by step", "learning rate").y());
       for (History.Epoch epoch : history.epochs()) {
         int i = epoch.number() - 1;
         Evaluation test = Objects.requireNonNull(epoch.test());

@@ -25,7 +25,7 @@ import java.util.stream.DoubleStream;
 final class CheckpointFile {
   private static final String HISTORY = "__history__.";
   private static final String BEST = "__best__.";
-  private static final int EPOCH_COLUMNS = 9;
+  private static final int EPOCH_COLUMNS = 10;
   private static final int ROLL_BACK_COLUMNS = 3;
 
   private CheckpointFile() {}
@@ -57,6 +57,7 @@ final class CheckpointFile {
       add(sources, BEST, run.best());
       History history = run.history();
       sources.add(source("losses", history.losses()));
+      sources.add(source("learningRates", history.learningRates()));
       sources.add(source("gradientNorms", history.gradientNorms()));
       sources.add(source("seconds", history.seconds()));
       sources.add(source("epochs", epochs(history, run.epochs())));
@@ -103,12 +104,7 @@ final class CheckpointFile {
   private static Place place(SafeTensors file, Map<String, Held> best) {
     long steps = number(file, "run.steps", Long::valueOf);
     long inEpoch = number(file, "run.inEpoch", Long::valueOf);
-    History history =
-        history(
-            file,
-            file.floats(HISTORY + "losses"),
-            file.floats(HISTORY + "gradientNorms"),
-            file.floats(HISTORY + "seconds"));
+    History history = history(file);
     if (history.steps() != steps + inEpoch) {
       throw file.bad(
           "the losses of %d steps expected, found %d".formatted(steps + inEpoch, history.steps()));
@@ -155,12 +151,13 @@ final class CheckpointFile {
       rows[at] = epoch.number();
       rows[at + 1] = epoch.trainLoss();
       rows[at + 2] = epoch.trainAccuracy();
-      rows[at + 3] = epoch.seconds();
-      rows[at + 4] = history.images(i);
-      rows[at + 5] = test == null ? 0 : test.loss();
-      rows[at + 6] = test == null ? 0 : test.accuracy();
-      rows[at + 7] = test == null ? -1 : test.images(); // without a test
-      rows[at + 8] = test == null ? 0 : test.seconds();
+      rows[at + 3] = epoch.learningRate();
+      rows[at + 4] = epoch.seconds();
+      rows[at + 5] = history.images(i);
+      rows[at + 6] = test == null ? 0 : test.loss();
+      rows[at + 7] = test == null ? 0 : test.accuracy();
+      rows[at + 8] = test == null ? -1 : test.images(); // without a test
+      rows[at + 9] = test == null ? 0 : test.seconds();
     }
     return rows;
   }
@@ -172,24 +169,29 @@ final class CheckpointFile {
         .toArray();
   }
 
-  private static History history(
-      SafeTensors file, float[] losses, float[] gradientNorms, float[] seconds) {
-    if (gradientNorms.length != losses.length || seconds.length != losses.length) {
-      throw file.bad("losses, gradientNorms and seconds of one length expected");
+  private static History history(SafeTensors file) {
+    float[] losses = file.floats(HISTORY + "losses");
+    double[] rates = file.doubles(HISTORY + "learningRates");
+    float[] norms = file.floats(HISTORY + "gradientNorms");
+    float[] seconds = file.floats(HISTORY + "seconds");
+    int steps = losses.length;
+    if (rates.length != steps || norms.length != steps || seconds.length != steps) {
+      throw file.bad("losses, learningRates, gradientNorms and seconds of one length expected");
     }
-    History history = new History(losses.length);
-    for (int i = 0; i < losses.length; i++) {
-      history.add(losses[i], gradientNorms[i], seconds[i]);
+    History history = new History(steps);
+    for (int i = 0; i < steps; i++) {
+      history.add(losses[i], rates[i], norms[i], seconds[i]);
     }
     double[] rows = rows(file, "epochs", EPOCH_COLUMNS);
     for (int at = 0; at < rows.length; at += EPOCH_COLUMNS) {
       Evaluation test =
-          rows[at + 7] < 0
+          rows[at + 8] < 0
               ? null
-              : new Evaluation(rows[at + 5], rows[at + 6], (long) rows[at + 7], rows[at + 8]);
+              : new Evaluation(rows[at + 6], rows[at + 7], (long) rows[at + 8], rows[at + 9]);
       history.add(
-          new History.Epoch((int) rows[at], rows[at + 1], rows[at + 2], test, rows[at + 3]),
-          (long) rows[at + 4]);
+          new History.Epoch(
+              (int) rows[at], rows[at + 1], rows[at + 2], rows[at + 3], test, rows[at + 4]),
+          (long) rows[at + 5]);
     }
     double[] backs = rows(file, "rollBacks", ROLL_BACK_COLUMNS);
     for (int at = 0; at < backs.length; at += ROLL_BACK_COLUMNS) {

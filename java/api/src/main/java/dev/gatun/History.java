@@ -11,6 +11,7 @@ public final class History {
   private final List<Long> epochImages = new ArrayList<>();
   private final List<RollBack> rollBacks = new ArrayList<>();
   private float[] losses;
+  private double[] learningRates;
   private float[] seconds;
   private float[] gradientNorms;
   private int steps;
@@ -19,6 +20,7 @@ public final class History {
 
   History(int expectedSteps) {
     losses = new float[Math.max(1, expectedSteps)];
+    learningRates = new double[losses.length];
     seconds = new float[losses.length];
     gradientNorms = new float[losses.length];
   }
@@ -28,12 +30,14 @@ public final class History {
   /// @param number from 1
   /// @param trainLoss the mean of the batch losses while training went on
   /// @param trainAccuracy the share of right answers while training went on
+  /// @param learningRate of its last step
   /// @param test what the test set gave at the end of the epoch, null without one
   /// @param seconds of training, without the test
   public record Epoch(
       int number,
       double trainLoss,
       double trainAccuracy,
+      double learningRate,
       @Nullable Evaluation test,
       double seconds) {}
 
@@ -53,6 +57,11 @@ public final class History {
   /// The loss of every step.
   public float[] losses() {
     return Arrays.copyOf(losses, steps);
+  }
+
+  /// The learning rate of every step.
+  public double[] learningRates() {
+    return Arrays.copyOf(learningRates, steps);
   }
 
   /// The norm of every step's gradient over all parameters, before clipping; NaN where [Clipping]
@@ -114,13 +123,15 @@ public final class History {
         .toList();
   }
 
-  void add(double loss, double gradientNorm, double stepSeconds) {
+  void add(double loss, double learningRate, double gradientNorm, double stepSeconds) {
     if (steps == losses.length) {
       losses = Arrays.copyOf(losses, 2 * steps);
+      learningRates = Arrays.copyOf(learningRates, 2 * steps);
       seconds = Arrays.copyOf(seconds, 2 * steps);
       gradientNorms = Arrays.copyOf(gradientNorms, 2 * steps);
     }
     losses[steps] = (float) loss;
+    learningRates[steps] = learningRate;
     seconds[steps] = (float) stepSeconds;
     gradientNorms[steps] = (float) gradientNorm;
     steps++;
@@ -156,6 +167,11 @@ public final class History {
   /// The loss of the last step.
   float lastLoss() {
     return losses[steps - 1];
+  }
+
+  /// The learning rate of the last step.
+  double lastLearningRate() {
+    return learningRates[steps - 1];
   }
 
   /// The duration of every step.

@@ -297,7 +297,7 @@ final class TrainingRun {
     settle();
     state.average(moment(number));
     double norm = compiled.gradientNorm(frame);
-    history.add(present.loss, norm, present.seconds);
+    history.add(present.loss, lastRate, norm, present.seconds);
     inEpoch++;
     sums =
         new Sums(
@@ -328,6 +328,7 @@ final class TrainingRun {
             state.epochs(),
             sums.loss() / inEpoch,
             (double) sums.correct() / sums.images(),
+            history.lastLearningRate(),
             evaluation,
             seconds);
     history.add(epoch, sums.images());

@@ -1,5 +1,7 @@
 package dev.gatun.diagnosis;
 
+import dev.gatun.Evaluation;
+import dev.gatun.History;
 import java.util.List;
 
 /// What the curves of a whole run tell.
@@ -170,17 +172,18 @@ final class CurveRules {
 
     @Override
     List<Finding> read(Curves curves) {
-      Curves.Epoch last = curves.epochs().getLast();
-      if (!curves.epochs().stream().allMatch(Curves.Epoch::isTested)) {
+      History.Epoch last = curves.epochs().getLast();
+      Evaluation test = last.test();
+      int best = 0;
+      for (int k = 1; k < curves.size(); k++) {
+        best = curves.testLoss(k) < curves.testLoss(best) ? k : best;
+      }
+      double least = curves.testLoss(best);
+      if (test == null || Double.isNaN(least)) {
         return List.of();
       }
-      Curves.Epoch best = last;
-      for (Curves.Epoch epoch : curves.epochs()) {
-        best = epoch.testLoss() < best.testLoss() ? epoch : best;
-      }
-      boolean rising =
-          last.testLoss() > RISE * best.testLoss() && last.trainLoss() < best.trainLoss();
-      if (!rising && last.trainAccuracy() - last.testAccuracy() <= GAP) {
+      boolean rising = test.loss() > RISE * least && last.trainLoss() < curves.loss(best);
+      if (!rising && last.trainAccuracy() - test.accuracy() <= GAP) {
         return List.of();
       }
       return List.of(
@@ -191,10 +194,10 @@ final class CurveRules {
                       + " %s")
                   .formatted(
                       Words.percent(last.trainAccuracy()),
-                      Words.percent(last.testAccuracy()),
-                      Words.number(last.testLoss()),
-                      best.number(),
-                      Words.number(best.testLoss())),
+                      Words.percent(test.accuracy()),
+                      Words.number(test.loss()),
+                      curves.epochs().get(best).number(),
+                      Words.number(least)),
               "the network learns examples by heart that tell nothing of others",
               "more data or augmentation, weight decay, dropout, label smoothing, or"
                   + " stopEarly(EarlyStopping.patience(5).restoreBest())"));
@@ -213,9 +216,10 @@ final class CurveRules {
 
     @Override
     List<Finding> read(Curves curves) {
-      Curves.Epoch last = curves.epochs().getLast();
-      if (!last.isTested()
-          || last.testLoss() > GAP * last.trainLoss()
+      History.Epoch last = curves.epochs().getLast();
+      Evaluation test = last.test();
+      if (test == null
+          || test.loss() > GAP * last.trainLoss()
           || last.trainLoss() < LEFT * curves.loss(0)
           || curves.lateFall() > FLAT) {
         return List.of();
@@ -227,7 +231,7 @@ final class CurveRules {
               "training loss %s and test loss %s, %s of the first epoch's, and no longer falling"
                   .formatted(
                       Words.number(last.trainLoss()),
-                      Words.number(last.testLoss()),
+                      Words.number(test.loss()),
                       Words.percent(last.trainLoss() / curves.loss(0))),
               "the network is too small for the task, or held back",
               "more units or layers, less weight decay, dropout and augmentation, or a higher"

@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /// @param machine where it ran
 /// @param epochs a row for each epoch
 /// @param losses of every step
+/// @param learningRates of every step
 /// @param rollBacks returns to where all was well, after which the run went on at a lower rate
 /// @param step how long the steps took
 /// @param imagesPerSecond in training, waiting for data included; of a text characters
@@ -41,6 +42,7 @@ record Report(
     Machine machine,
     List<Epoch> epochs,
     float[] losses,
+    double[] learningRates,
     List<RollBack> rollBacks,
     Step step,
     double imagesPerSecond,
@@ -50,6 +52,7 @@ record Report(
   record Epoch(
       double trainLoss,
       double trainAccuracy,
+      double learningRate,
       @Nullable Double testLoss,
       @Nullable Double testAccuracy,
       double seconds) {
@@ -58,6 +61,7 @@ record Report(
       return new Epoch(
           epoch.trainLoss(),
           epoch.trainAccuracy(),
+          epoch.learningRate(),
           test == null ? null : test.loss(),
           test == null ? null : test.accuracy(),
           epoch.seconds());
@@ -86,6 +90,7 @@ record Report(
         Machine.of(device),
         history.epochs().stream().map(Epoch::of).toList(),
         history.losses(),
+        history.learningRates(),
         history.rollBacks().stream().map(RollBack::of).toList(),
         new Step(history.stepMillis(0.5), history.stepMillis(0.95)),
         history.imagesPerSecond(),

@@ -148,7 +148,8 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--plot",
       paramLabel = "FILE",
-      description = "Draw losses and accuracies, as SVG or PNG by the name's ending.")
+      description =
+          "Draw losses, accuracies and learning rates, as SVG or PNG by the name's ending.")
   private @Nullable Path plot;
 
   @Override

@@ -5,9 +5,9 @@ import dev.gatun.History;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 
-/// The curves of a training run: the loss of every batch with its moving average, and loss and
-/// accuracy by epoch, in training and in the test. A gap between both is overfitting, none between
-/// two that are bad underfitting.
+/// The curves of a training run: the loss of every batch with its moving average, the learning rate
+/// of every step, and loss and accuracy by epoch, in training and in the test. A gap between both
+/// is overfitting, none between two that are bad underfitting.
 public final class RunFigure {
   private RunFigure() {}
 
@@ -25,6 +25,11 @@ public final class RunFigure {
             Axis.linear("step"),
             Axis.linear("loss"),
             List.of(batches.as(Curve.Style.CLOUD), batches.averaged("moving average"))),
+        new Panel(
+            "Learning rate by step",
+            Axis.linear("step"),
+            Axis.linear("learning rate"),
+            List.of(Curve.counted("learning rate", history.learningRates()))),
         new Panel(
             "Loss",
             Axis.linear("epoch"),
