@@ -3,26 +3,37 @@ package dev.gatun.diagnosis;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// What the curves of a whole run tell.
 final class CurveRules {
   private CurveRules() {}
 
-  /// A rule about curves of a least number of epochs.
+  /// A warning that curves of a least number of epochs give a reason for.
   abstract static class CurveRule implements Rule {
     private final int leastEpochs;
+    private final String problem;
+    private final String meaning;
+    private final String advice;
 
-    CurveRule(int leastEpochs) {
+    CurveRule(int leastEpochs, String problem, String meaning, String advice) {
       this.leastEpochs = leastEpochs;
+      this.problem = problem;
+      this.meaning = meaning;
+      this.advice = advice;
     }
 
     @Override
     public List<Finding> apply(Examination examination) {
       Curves curves = examination.curves();
-      return curves == null || curves.size() < leastEpochs ? List.of() : read(curves);
+      String seen = curves == null || curves.size() < leastEpochs ? null : read(curves);
+      return seen == null
+          ? List.of()
+          : List.of(Finding.warning(problem, "", seen, meaning, advice));
     }
 
-    abstract List<Finding> read(Curves curves);
+    /// What is to be seen of the problem, null if it is not there.
+    abstract @Nullable String read(Curves curves);
   }
 
   /// The loss stays where it is for a while before it falls.
@@ -33,11 +44,16 @@ final class CurveRules {
     private static final double SHARE = 0.2;
 
     FlatStart() {
-      super(8);
+      super(
+          8,
+          "flat at first",
+          "the initial weights lie where the loss has next to no slope",
+          "an initialiser that suits the activation (kaimingNormal for ReLU, glorotNormal for"
+              + " tanh), norms, or a check of the initial loss");
     }
 
     @Override
-    List<Finding> read(Curves curves) {
+    @Nullable String read(Curves curves) {
       double first = curves.loss(0);
       int flat = 1;
       while (flat < curves.size() && Math.abs(curves.loss(flat) - first) < FLAT * first) {
@@ -45,17 +61,10 @@ final class CurveRules {
       }
       double last = curves.loss(curves.size() - 1);
       if (flat < Math.max(LEAST_FLAT, SHARE * curves.size()) || last > (1 - FALLEN) * first) {
-        return List.of();
+        return null;
       }
-      return List.of(
-          Finding.warning(
-              "flat at first",
-              "",
-              "the training loss stays near %s for %d of %d epochs and then falls to %s"
-                  .formatted(Words.number(first), flat, curves.size(), Words.number(last)),
-              "the initial weights lie where the loss has next to no slope",
-              "an initialiser that suits the activation (kaimingNormal for ReLU, glorotNormal for"
-                  + " tanh), norms, or a check of the initial loss"));
+      return "the training loss stays near %s for %d of %d epochs and then falls to %s"
+          .formatted(Words.number(first), flat, curves.size(), Words.number(last));
     }
   }
 
@@ -65,29 +74,26 @@ final class CurveRules {
     private static final double LEFT = 0.1;
 
     Plateau() {
-      super(8);
+      super(
+          8,
+          "plateau",
+          "steps of this size go round a minimum instead of into it",
+          "a schedule that lowers the rate here: stepDecay(0.1), cosine(), or"
+              + " reduceOnPlateau");
     }
 
     @Override
-    List<Finding> read(Curves curves) {
+    @Nullable String read(Curves curves) {
       int last = curves.size() - 1;
       int begin = curves.size() - 2 * (curves.size() / 4);
       boolean steady = curves.rate(last) == curves.greatestRate(); // false for NaN
       if (!steady
           || Math.abs(curves.lateFall()) > FLAT
           || curves.loss(last) < LEFT * curves.loss(0)) {
-        return List.of();
+        return null;
       }
-      return List.of(
-          Finding.warning(
-              "plateau",
-              "",
-              "since epoch %d the training loss stays near %s, at a learning rate of %s"
-                  .formatted(
-                      begin + 1, Words.number(curves.loss(last)), Words.number(curves.rate(last))),
-              "steps of this size go round a minimum instead of into it",
-              "a schedule that lowers the rate here: stepDecay(0.1), cosine(), or"
-                  + " reduceOnPlateau"));
+      return "since epoch %d the training loss stays near %s, at a learning rate of %s"
+          .formatted(begin + 1, Words.number(curves.loss(last)), Words.number(curves.rate(last)));
     }
   }
 
@@ -99,34 +105,32 @@ final class CurveRules {
     private static final int WINDOW = 2;
 
     EarlyDecay() {
-      super(6);
+      super(
+          6,
+          "decayed too early",
+          "the higher rate had not done its work",
+          "lower the rate later, when the loss has come to a plateau");
     }
 
     @Override
-    List<Finding> read(Curves curves) {
+    @Nullable String read(Curves curves) {
       for (int k = WINDOW + 1; k + WINDOW < curves.size(); k++) {
         double before = 1 - curves.loss(k - 1) / curves.loss(k - 1 - WINDOW);
         double after = 1 - curves.loss(k + WINDOW) / curves.loss(k);
         boolean dropped = curves.rate(k) <= DROP * curves.rate(k - 1);
         if (dropped && before > FALLING && after < FLAT) {
-          return List.of(
-              Finding.warning(
-                  "decayed too early",
-                  "",
-                  ("the rate fell from %s to %s after epoch %d, when the training loss was falling"
-                          + " by %s in %d epochs; then it fell by %s")
-                      .formatted(
-                          Words.number(curves.rate(k - 1)),
-                          Words.number(curves.rate(k)),
-                          k,
-                          Words.percent(before),
-                          WINDOW,
-                          Words.percent(Math.max(0, after))),
-                  "the higher rate had not done its work",
-                  "lower the rate later, when the loss has come to a plateau"));
+          return ("the rate fell from %s to %s after epoch %d, when the training loss was falling"
+                  + " by %s in %d epochs; then it fell by %s")
+              .formatted(
+                  Words.number(curves.rate(k - 1)),
+                  Words.number(curves.rate(k)),
+                  k,
+                  Words.percent(before),
+                  WINDOW,
+                  Words.percent(Math.max(0, after)));
         }
       }
-      return List.of();
+      return null;
     }
   }
 
@@ -137,27 +141,25 @@ final class CurveRules {
     private static final double LEFT = 0.1;
 
     Oscillation() {
-      super(6);
+      super(
+          6,
+          "loss rises and falls",
+          "steps jump from one side of the valley to the other",
+          "a third of the learning rate, larger batches, or clipNorm(1)");
     }
 
     @Override
-    List<Finding> read(Curves curves) {
+    @Nullable String read(Curves curves) {
       int rises = 0;
       for (int k = 1; k < curves.size(); k++) {
         boolean matters = curves.loss(k) > LEFT * curves.loss(0);
         rises += matters && curves.loss(k) > RISE * curves.loss(k - 1) ? 1 : 0;
       }
       if (rises < SHARE * (curves.size() - 1)) {
-        return List.of();
+        return null;
       }
-      return List.of(
-          Finding.warning(
-              "loss rises and falls",
-              "",
-              "the training loss rose by more than a tenth after %d of %d epochs"
-                  .formatted(rises, curves.size() - 1),
-              "steps jump from one side of the valley to the other",
-              "a third of the learning rate, larger batches, or clipNorm(1)"));
+      return "the training loss rose by more than a tenth after %d of %d epochs"
+          .formatted(rises, curves.size() - 1);
     }
   }
 
@@ -167,11 +169,16 @@ final class CurveRules {
     private static final double RISE = 1.2;
 
     Overfitting() {
-      super(3);
+      super(
+          3,
+          "overfitting",
+          "the network learns examples by heart that tell nothing of others",
+          "more data or augmentation, weight decay, dropout, label smoothing, or"
+              + " stopEarly(EarlyStopping.patience(5).restoreBest())");
     }
 
     @Override
-    List<Finding> read(Curves curves) {
+    @Nullable String read(Curves curves) {
       History.Epoch last = curves.epochs().getLast();
       Evaluation test = last.test();
       int best = 0;
@@ -180,27 +187,20 @@ final class CurveRules {
       }
       double least = curves.testLoss(best);
       if (test == null || Double.isNaN(least)) {
-        return List.of();
+        return null;
       }
       boolean rising = test.loss() > RISE * least && last.trainLoss() < curves.loss(best);
       if (!rising && last.trainAccuracy() - test.accuracy() <= GAP) {
-        return List.of();
+        return null;
       }
-      return List.of(
-          Finding.warning(
-              "overfitting",
-              "",
-              ("accuracy %s in training and %s on the test set; test loss %s, at epoch %d it was"
-                      + " %s")
-                  .formatted(
-                      Words.percent(last.trainAccuracy()),
-                      Words.percent(test.accuracy()),
-                      Words.number(test.loss()),
-                      curves.epochs().get(best).number(),
-                      Words.number(least)),
-              "the network learns examples by heart that tell nothing of others",
-              "more data or augmentation, weight decay, dropout, label smoothing, or"
-                  + " stopEarly(EarlyStopping.patience(5).restoreBest())"));
+      return ("accuracy %s in training and %s on the test set; test loss %s, at epoch %d it was"
+              + " %s")
+          .formatted(
+              Words.percent(last.trainAccuracy()),
+              Words.percent(test.accuracy()),
+              Words.number(test.loss()),
+              curves.epochs().get(best).number(),
+              Words.number(least));
     }
   }
 
@@ -211,31 +211,29 @@ final class CurveRules {
     private static final double GAP = 1.05;
 
     Underfitting() {
-      super(8);
+      super(
+          8,
+          "underfitting",
+          "the network is too small for the task, or held back",
+          "more units or layers, less weight decay, dropout and augmentation, or a higher"
+              + " learning rate");
     }
 
     @Override
-    List<Finding> read(Curves curves) {
+    @Nullable String read(Curves curves) {
       History.Epoch last = curves.epochs().getLast();
       Evaluation test = last.test();
       if (test == null
           || test.loss() > GAP * last.trainLoss()
           || last.trainLoss() < LEFT * curves.loss(0)
           || curves.lateFall() > FLAT) {
-        return List.of();
+        return null;
       }
-      return List.of(
-          Finding.warning(
-              "underfitting",
-              "",
-              "training loss %s and test loss %s, %s of the first epoch's, and no longer falling"
-                  .formatted(
-                      Words.number(last.trainLoss()),
-                      Words.number(test.loss()),
-                      Words.percent(last.trainLoss() / curves.loss(0))),
-              "the network is too small for the task, or held back",
-              "more units or layers, less weight decay, dropout and augmentation, or a higher"
-                  + " learning rate"));
+      return "training loss %s and test loss %s, %s of the first epoch's, and no longer falling"
+          .formatted(
+              Words.number(last.trainLoss()),
+              Words.number(test.loss()),
+              Words.percent(last.trainLoss() / curves.loss(0)));
     }
   }
 }
