@@ -7,11 +7,11 @@ import java.nio.file.Path;
 
 /// Where the real data sets are: `-Dgatun.data`, the environment variable `GATUN_DATA`, or
 /// `../shared/data` beside the project.
-final class TestData {
+public final class TestData {
   private TestData() {}
 
   /// The folder `name` of the real data; the test is skipped where that is missing.
-  static Path folder(String name) {
+  public static Path folder(String name) {
     Path root = root();
     Path folder = root.resolve(name);
     assumeTrue(Files.isDirectory(folder), "no real data in " + folder + " (set GATUN_DATA)");

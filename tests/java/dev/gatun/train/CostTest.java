@@ -13,7 +13,6 @@ import dev.gatun.Trainer;
 import dev.gatun.Watcher;
 import dev.gatun.data.Augmentation;
 import dev.gatun.data.ImageShape;
-import dev.gatun.ffi.NativeLibrary;
 import dev.gatun.ffi.probe.ChildJvm;
 import dev.gatun.suite.Backends;
 import java.lang.management.ManagementFactory;
@@ -102,11 +101,8 @@ class CostTest {
     Backends.requireNative();
     String output =
         new ChildJvm()
-            .bindingsOnClassPath()
-            .with(
-                "--enable-native-access=ALL-UNNAMED",
-                "-Dgatun.downcalls=count",
-                "-Dgatun.library=" + NativeLibrary.file())
+            .withLibrary()
+            .with("-Dgatun.downcalls=count")
             .run(TrainerProbe.class, "downcalls");
     assertEquals(
         List.of("step {gt_program_run=50}", "fit {gt_program_run=50}"), output.lines().toList());

@@ -42,6 +42,16 @@ class LbfgsTest {
         return 0.5 * (p[0] * p[0] + 20 * p[1] * p[1]);
       };
 
+  /// The mean loss of a model on normal inputs with random labels.
+  static FullBatch randomBatch(Model model, int examples, int classes) {
+    int elements = Math.toIntExact(model.net().inputShape().count());
+    return FullBatch.of(
+        model,
+        Loss.softmaxCrossEntropy(),
+        Pictures.normal(examples * elements, 1),
+        Pictures.labels(examples, classes, 2));
+  }
+
   @Test
   void rosenbrock_takesFewerThanSixtySteps() {
     double[] start = {-1.2, 1};
@@ -161,12 +171,7 @@ class LbfgsTest {
   void fullBatch_isTheMeanLossOfTheModel() {
     Net net = Net.input(4).dense(3).batchNorm().tanh().dense(2);
     try (Model model = Model.of(net, Backends.REFERENCE.device(), 1);
-        FullBatch objective =
-            FullBatch.of(
-                model,
-                Loss.softmaxCrossEntropy(),
-                Pictures.normal(10 * 4, 1),
-                Pictures.labels(10, 2, 2))) {
+        FullBatch objective = randomBatch(model, 10, 2)) {
       double[] point = objective.parameters();
       double[] gradient = new double[point.length];
       objective.valueAndGradient(point, gradient);

@@ -1,7 +1,6 @@
 package dev.gatun.train;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.gatun.History;
 import dev.gatun.Layers.Conv;
@@ -14,9 +13,8 @@ import dev.gatun.data.Dataset;
 import dev.gatun.data.Datasets;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Split;
+import dev.gatun.data.TestData;
 import dev.gatun.suite.Backends;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -58,7 +56,7 @@ class LearningTest {
   /// One pass over 20,000 digits gives 0.936; without the hidden layer it is 0.886.
   @Test
   void anMlp_learnsDigits() {
-    Split mnist = Datasets.open(folder("mnist"));
+    Split mnist = Datasets.open(TestData.folder("mnist"));
     Net net = Net.input(28, 28, 1).flatten().dense(128).relu().dense(10);
     double accuracy =
         accuracy(Backends.CPU, net, 0.05, mnist.train().take(20_000), mnist.test().take(2_000), 1);
@@ -75,17 +73,5 @@ class LearningTest {
       History history = trainer.fit(train.batch(50), test.batch(100), Span.epochs(epochs));
       return Objects.requireNonNull(history.test()).accuracy();
     }
-  }
-
-  /// As the tests of the readers find it: `-Dgatun.data`, `GATUN_DATA`, or beside the project.
-  private static Path folder(String name) {
-    String given = System.getProperty("gatun.data", System.getenv("GATUN_DATA"));
-    Path root =
-        given == null || given.isEmpty()
-            ? Path.of(System.getProperty("gatun.root", "..")).resolve("../shared/data")
-            : Path.of(given);
-    Path folder = root.resolve(name);
-    assumeTrue(Files.isDirectory(folder), "no real data in " + folder + " (set GATUN_DATA)");
-    return folder;
   }
 }

@@ -17,7 +17,6 @@ import dev.gatun.Watcher;
 import dev.gatun.data.Batches;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Standardizer;
-import dev.gatun.ffi.NativeLibrary;
 import dev.gatun.ffi.probe.ChildJvm;
 import dev.gatun.suite.Backends;
 import java.nio.file.Files;
@@ -247,15 +246,13 @@ class LifetimeTest {
     assumeTrue(Files.exists(Path.of("/proc/self/status")), "no /proc");
     String output =
         new ChildJvm()
-            .bindingsOnClassPath()
+            .withLibrary()
             .with(
-                "--enable-native-access=ALL-UNNAMED",
                 "-Xms64m",
                 "-Xmx64m",
                 "-XX:+AlwaysPreTouch",
                 "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-Dgatun.library=" + NativeLibrary.file())
+                "-XX:TieredStopAtLevel=1")
             .run(TrainerProbe.class, arguments);
     if (arguments[0].equals("forgotten")) {
       assertTrue(

@@ -1,7 +1,6 @@
 package dev.gatun.train;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.gatun.History;
 import dev.gatun.Net;
@@ -13,9 +12,8 @@ import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.data.Datasets;
 import dev.gatun.data.Split;
+import dev.gatun.data.TestData;
 import dev.gatun.suite.Backends;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -53,7 +51,7 @@ class OptimizersLearnTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("optimizers")
   void digits_areRead(String name, ParameterGroups groups) {
-    Split mnist = Datasets.open(folder("mnist"));
+    Split mnist = Datasets.open(TestData.folder("mnist"));
     try (Trainer trainer =
         Trainer.of(Net.input(28, 28, 1).flatten().dense(128).relu().dense(10))
             .on(Backends.CPU.device())
@@ -65,17 +63,5 @@ class OptimizersLearnTest {
       double accuracy = Objects.requireNonNull(history.test()).accuracy();
       assertTrue(accuracy >= 0.96, "test accuracy " + accuracy);
     }
-  }
-
-  /// As the tests of the readers find it: `-Dgatun.data`, `GATUN_DATA`, or beside the project.
-  private static Path folder(String name) {
-    String given = System.getProperty("gatun.data", System.getenv("GATUN_DATA"));
-    Path root =
-        given == null || given.isEmpty()
-            ? Path.of(System.getProperty("gatun.root", "..")).resolve("../shared/data")
-            : Path.of(given);
-    Path folder = root.resolve(name);
-    assumeTrue(Files.isDirectory(folder), "no real data in " + folder + " (set GATUN_DATA)");
-    return folder;
   }
 }

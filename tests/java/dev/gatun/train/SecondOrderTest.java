@@ -178,12 +178,7 @@ class SecondOrderTest {
   @EnumSource(Backends.class)
   void newton_fitsARegression(Backends backend) {
     try (Model model = Model.of(Net.input(5).dense(3), backend.device(), 1);
-        FullBatch objective =
-            FullBatch.of(
-                model,
-                Loss.softmaxCrossEntropy(),
-                Pictures.normal(200 * 5, 1),
-                Pictures.labels(200, 3, 2))) {
+        FullBatch objective = LbfgsTest.randomBatch(model, 200, 3)) {
       double[] start = objective.parameters();
       Minimum newton = Newton.of().tolerance(1e-4).minimize(objective, start);
       Minimum descent =
@@ -238,12 +233,7 @@ class SecondOrderTest {
     for (Net net : List.of(plain, normed)) {
       boolean exact = net == plain;
       try (Model model = Model.of(net, backend.device(), 1);
-          FullBatch objective =
-              FullBatch.of(
-                  model,
-                  Loss.softmaxCrossEntropy(),
-                  Pictures.normal(60 * 4, 1),
-                  Pictures.labels(60, 3, 2))) {
+          FullBatch objective = LbfgsTest.randomBatch(model, 60, 3)) {
         double[] point = objective.parameters();
         Hessian hessian = Hessian.of(objective, point);
         int n = point.length;
@@ -280,12 +270,7 @@ class SecondOrderTest {
   void theIndex_fallsWithTheLoss() {
     Net net = Net.input(4).dense(8).tanh().dense(3);
     try (Model model = Model.of(net, Backends.CPU.device(), 3);
-        FullBatch objective =
-            FullBatch.of(
-                model,
-                Loss.softmaxCrossEntropy(),
-                Pictures.normal(100 * 4, 1),
-                Pictures.labels(100, 3, 2))) {
+        FullBatch objective = LbfgsTest.randomBatch(model, 100, 3)) {
       double[] start = objective.parameters();
       Minimum way = Lbfgs.of().iterations(5).minimize(objective, start);
       Minimum end = Lbfgs.of().iterations(400).tolerance(1e-4).minimize(objective, start);

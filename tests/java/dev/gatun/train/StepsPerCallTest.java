@@ -23,7 +23,6 @@ import dev.gatun.data.Augmentation;
 import dev.gatun.data.Dataset;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Text;
-import dev.gatun.ffi.NativeLibrary;
 import dev.gatun.ffi.probe.ChildJvm;
 import dev.gatun.suite.Backends;
 import java.nio.file.Path;
@@ -276,11 +275,8 @@ class StepsPerCallTest {
     Backends.requireNative();
     String output =
         new ChildJvm()
-            .bindingsOnClassPath()
-            .with(
-                "--enable-native-access=ALL-UNNAMED",
-                "-Dgatun.downcalls=count",
-                "-Dgatun.library=" + NativeLibrary.file())
+            .withLibrary()
+            .with("-Dgatun.downcalls=count")
             .run(TrainerProbe.class, "calls");
     assertEquals(
         List.of("fit {gt_program_feed=5, gt_program_start=5, gt_program_wait=5}"),

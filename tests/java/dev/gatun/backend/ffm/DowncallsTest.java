@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.gatun.ffi.Downcalls;
-import dev.gatun.ffi.NativeLibrary;
 import dev.gatun.ffi.gatun_h;
 import dev.gatun.ffi.probe.ChildJvm;
 import java.lang.reflect.Method;
@@ -26,13 +25,7 @@ class DowncallsTest {
   @Test
   void everyInstruction_isOneDowncallOfItsName() throws Exception {
     String output =
-        new ChildJvm()
-            .bindingsOnClassPath()
-            .with(
-                "--enable-native-access=ALL-UNNAMED",
-                "-Dgatun.downcalls=count",
-                "-Dgatun.library=" + NativeLibrary.file())
-            .run(DowncallProbe.class);
+        new ChildJvm().withLibrary().with("-Dgatun.downcalls=count").run(DowncallProbe.class);
     Set<String> called = new TreeSet<>();
     for (String line : output.lines().toList()) {
       List<String> words = new ArrayList<>(List.of(line.split(" ", -1)));

@@ -3,7 +3,6 @@ package dev.gatun.backend.ffm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.gatun.ffi.NativeLibrary;
 import dev.gatun.ffi.probe.ChildJvm;
 import org.junit.jupiter.api.Test;
 
@@ -38,12 +37,6 @@ class LeaksTest {
   }
 
   private static String run(String leaks) throws Exception {
-    return new ChildJvm()
-        .bindingsOnClassPath()
-        .with(
-            "--enable-native-access=ALL-UNNAMED",
-            "-Dgatun.leaks=" + leaks,
-            "-Dgatun.library=" + NativeLibrary.file())
-        .run(LeakProbe.class);
+    return new ChildJvm().withLibrary().with("-Dgatun.leaks=" + leaks).run(LeakProbe.class);
   }
 }

@@ -45,6 +45,12 @@ public final class ChildJvm {
     return this;
   }
 
+  /// Adds Gatun's bindings to the class path, and lets them call this process's native library.
+  public ChildJvm withLibrary() {
+    return bindingsOnClassPath()
+        .with("--enable-native-access=ALL-UNNAMED", "-Dgatun.library=" + NativeLibrary.file());
+  }
+
   /// Adds options of the JVM.
   public ChildJvm with(String... more) {
     options.addAll(List.of(more));
