@@ -171,6 +171,35 @@ class ClippingTest {
     }
   }
 
+  /// Nor do its penalties, at the first step and later, when they would have added up. The weights
+  /// of a begin at 0 and so have none.
+  @Test
+  void penaltiesOfFrozenParameters_doNotCountForTheNorm() {
+    for (int accumulation : new int[] {1, 2}) {
+      try (Trainer trainer =
+          Trainer.of(Net.input(6).layer("linear", LINEAR))
+              .on(Backends.REFERENCE.device())
+              .optimizer(
+                  ParameterGroups.of(Optimizer.sgd(1))
+                      .l1(0.5, ParameterSelector.under("linear0.b"))
+                      .l2(0.25, ParameterSelector.under("linear0.b"))
+                      .frozen(ParameterSelector.under("linear0.b")))
+              .clip(Clipping.byNorm(1))
+              .accumulate(accumulation)
+              .loss((outputs, labels) -> outputs.mean())) {
+        trainer.model().write("linear0.b", new float[] {5, 12});
+        for (int step = 1; step <= 3; step++) {
+          for (int k = 0; k < accumulation; k++) {
+            trainer.step(GRADIENT, new int[1], 1);
+          }
+          float[] a = trainer.model().read("linear0.a");
+          assertEquals(-3 * step / Math.sqrt(25.25), a[0], 1e-6, "step " + step);
+        }
+        assertArrayEquals(new float[] {5, 12}, trainer.model().read("linear0.b"));
+      }
+    }
+  }
+
   @Test
   void badLimits_areRefused() {
     refused("[byTensorNorm] expected a norm above 0, found 0.0", () -> Clipping.byTensorNorm(0));

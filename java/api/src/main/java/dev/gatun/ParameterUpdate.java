@@ -76,11 +76,12 @@ final class ParameterUpdate {
     results.add(new Placement(graph.value(all.times(kept)), target.slot()));
   }
 
-  /// The penalties' gradients, added to the loss's.
+  /// The penalties' gradients, added to the loss's. What is frozen has no gradient to add to: its
+  /// place in the slab is never written, and would sum them up from step to step.
   void penalise() {
     for (Run run : runs(group -> false)) {
       Group group = run.group();
-      if (group.l1() != 0 || group.l2() != 0) {
+      if (!group.frozen() && (group.l1() != 0 || group.l2() != 0)) {
         Tensor weights = leaf("weights", parameters, run);
         Tensor sum = leaf("slopes", gradients, run);
         if (group.l1() != 0) {
