@@ -159,11 +159,12 @@ class CheckpointTest {
                 .accumulate(2)
                 .clipNorm(1)
                 .average(Averaging.exponential(0.9))
-                .schedule(Schedule.reduceOnPlateau(0.5).patience(0))
+                .schedule(Schedule.reduceOnPlateau(0.5).patience(0).threshold(0.3))
                 .stopEarly(EarlyStopping.patience(3).restoreBest())
                 .seed(7)
                 .loaderThreads(2);
     goesOn(trainers, CheckpointTest::tested, epochs(9), steps(1), 7);
+    goesOn(trainers, CheckpointTest::tested, epochs(9), steps(1), 15); // within the fifth epoch
     goesOn(trainers, CheckpointTest::tested, epochs(9), epochs(2), 16);
   }
 
@@ -267,6 +268,24 @@ class CheckpointTest {
         assertEquals(values(first.model()), values(model));
       }
       same(expected, tested(second, epochs(3)), whole, second);
+    }
+  }
+
+  /// A run that has nothing left to do reports what was done, with its durations.
+  @Test
+  void aFinishedRun_reportsItself() {
+    Path file = folder.resolve("reported");
+    try (Trainer first = adam().clipNorm(1).checkpoint(file, epochs(100));
+        Trainer second = adam().clipNorm(1).resume(file)) {
+      History expected = tested(first, epochs(2));
+      History found = tested(second, epochs(2));
+      assertEquals(expected.epochs(), found.epochs());
+      assertArrayEquals(expected.losses(), found.losses());
+      assertArrayEquals(expected.gradientNorms(), found.gradientNorms());
+      assertEquals(expected.imagesPerSecond(), found.imagesPerSecond());
+      for (double share : new double[] {0, 0.5, 1}) {
+        assertEquals(expected.stepMillis(share), found.stepMillis(share));
+      }
     }
   }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Averaging;
@@ -20,10 +21,12 @@ import dev.gatun.Watcher;
 import dev.gatun.data.Dataset;
 import dev.gatun.data.ImageShape;
 import dev.gatun.suite.Backends;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -160,11 +163,19 @@ class EarlyStoppingTest {
     }
   }
 
-  /// What is judged is the average, so the average comes back too.
+  /// What is judged is the average, so the average comes back too, and what inference has prepared
+  /// of its weights is prepared anew.
   @Test
   void averages_comeBack() {
+    averageComesBack(NET);
+    averageComesBack(Net.input(4, 4, 1).flatten().dense(64).batchNorm().relu().dense(10));
+  }
+
+  private static void averageComesBack(Net net) {
     try (Trainer trainer =
-        trainer(Backends.REFERENCE)
+        Trainer.of(net)
+            .on(Backends.REFERENCE.device())
+            .optimizer(Optimizer.sgd(0.05).momentum(0.9))
             .average(Averaging.exponential(0.7))
             .stopEarly(EarlyStopping.patience(3).restoreBest())) {
       History history = trainer.fit(TRAIN.batch(10), TEST.batch(200), Span.epochs(200));
@@ -172,6 +183,36 @@ class EarlyStoppingTest {
       assertTrue(best.number() < history.epochs().size());
       assertEquals(
           Objects.requireNonNull(best.test()).loss(), trainer.evaluate(TEST.batch(200)).loss());
+    }
+  }
+
+  /// A run that is cut after its best epoch, and goes on, still has the best epoch's weights.
+  @Test
+  void aResumedRun_keepsTheBestFromBefore(@TempDir Path folder) {
+    Path file = folder.resolve("run");
+    EarlyStopping rule = EarlyStopping.patience(4).restoreBest();
+    try (Trainer whole = trainer(Backends.REFERENCE).stopEarly(rule);
+        Trainer cut = trainer(Backends.REFERENCE).stopEarly(rule).checkpoint(file, Span.epochs(1));
+        Trainer resumed = trainer(Backends.REFERENCE).stopEarly(rule).resume(file)) {
+      History expected = whole.fit(TRAIN.batch(10), TEST.batch(200), Span.epochs(200));
+      int best = Objects.requireNonNull(expected.best()).number();
+      cut.watch(
+          new Watcher() {
+            @Override
+            public void epoch(History.Epoch epoch) {
+              if (epoch.number() == best + 3) {
+                throw new IllegalStateException("cut");
+              }
+            }
+          });
+      assertThrows(
+          IllegalStateException.class,
+          () -> cut.fit(TRAIN.batch(10), TEST.batch(200), Span.epochs(200)));
+      History found = resumed.fit(TRAIN.batch(10), TEST.batch(200), Span.epochs(200));
+      assertEquals(expected.epochs().size(), found.epochs().size());
+      for (String name : whole.model().parameterNames()) {
+        assertArrayEquals(whole.model().read(name), resumed.model().read(name), name);
+      }
     }
   }
 
