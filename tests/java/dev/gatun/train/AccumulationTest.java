@@ -12,9 +12,13 @@ import dev.gatun.Optimizer;
 import dev.gatun.ParameterGroups;
 import dev.gatun.ParameterSelector;
 import dev.gatun.Trainer;
+import dev.gatun.Watcher;
+import dev.gatun.data.Batches;
 import dev.gatun.data.ImageShape;
 import dev.gatun.suite.Backends;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -73,6 +77,44 @@ class AccumulationTest {
       History history = trainer.fit(data.batch(10), epochs(3)); // 4 batches, 2 steps in an epoch
       assertEquals(6, history.steps());
       assertEquals(3, history.epochs().size());
+    }
+  }
+
+  /// What a run reports of a step is the mean of its batches: that of one larger batch.
+  @Test
+  void fit_reportsTheMeansOfItsBatches() {
+    var data = Pictures.noisy(60, new ImageShape(2, 2, 1), 1, 1);
+    List<Watcher.Step> wholeSteps = new ArrayList<>();
+    List<Watcher.Step> parts = new ArrayList<>();
+    History expected = reported(data.batch(20), 1, wholeSteps);
+    History found = reported(data.batch(10), 2, parts);
+    assertArrayEquals(expected.losses(), found.losses(), 1e-5f);
+    assertEquals(6, parts.size());
+    for (int i = 0; i < 6; i++) {
+      assertEquals(wholeSteps.get(i).loss(), parts.get(i).loss(), 1e-5);
+      assertEquals(wholeSteps.get(i).accuracy(), parts.get(i).accuracy());
+    }
+    for (int i = 0; i < 2; i++) {
+      assertEquals(expected.epochs().get(i).trainLoss(), found.epochs().get(i).trainLoss(), 1e-5);
+      assertEquals(expected.epochs().get(i).trainAccuracy(), found.epochs().get(i).trainAccuracy());
+    }
+  }
+
+  private static History reported(Batches batches, int accumulation, List<Watcher.Step> steps) {
+    Watcher recorder =
+        new Watcher() {
+          @Override
+          public void step(Step step) {
+            steps.add(step);
+          }
+        };
+    try (Trainer trainer =
+        Trainer.of(Net.input(2, 2, 1).flatten().dense(Pictures.CLASSES))
+            .on(Backends.REFERENCE.device())
+            .optimizer(Optimizer.adam(0.05))
+            .accumulate(accumulation)
+            .watch(recorder)) {
+      return trainer.fit(batches, epochs(2));
     }
   }
 
