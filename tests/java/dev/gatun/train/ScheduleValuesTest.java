@@ -169,6 +169,16 @@ class ScheduleValuesTest {
     assertEquals(0.5, strict.factor(new Moment(0, 1, 10, List.of(1.0, 1.0))));
   }
 
+  /// A threshold is a share of the best loss, however small that is.
+  @Test
+  void reduceOnPlateau_threshold_isRelative() {
+    Schedule schedule = Schedule.reduceOnPlateau(0.5).patience(0).threshold(0.01);
+    assertEquals(1, schedule.factor(new Moment(0, 1, 10, List.of(1e-3, 0.98e-3))));
+    assertEquals(0.5, schedule.factor(new Moment(0, 1, 10, List.of(1e-3, 0.995e-3))));
+    assertEquals(1, schedule.factor(new Moment(0, 1, 10, List.of(100.0, 98.0))));
+    assertEquals(0.5, schedule.factor(new Moment(0, 1, 10, List.of(100.0, 99.5))));
+  }
+
   /// Behind a warm-up it sees only the epochs after it.
   @Test
   void reduceOnPlateau_afterAWarmup_forgetsWhatWasBefore() {
