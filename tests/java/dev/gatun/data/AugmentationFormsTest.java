@@ -83,6 +83,24 @@ class AugmentationFormsTest {
     assertTrue(found);
   }
 
+  /// Sides from low to high, both included: 5 gives windows of the picture, 6 none.
+  @Test
+  void scaledCrop_drawsBothEndsOfItsRange() {
+    byte[] source = SampleData.bytes(SMALL.elements(), 1);
+    byte[] target = new byte[5 * 5 * 3];
+    RandomStream random = new RandomStream(1, 0);
+    int windows = 0;
+    for (int i = 0; i < 100; i++) {
+      Augmentation.scaledCrop(5, 6, 5).apply(source, SMALL, target, random);
+      boolean found = false;
+      for (int left = 0; left <= 2; left++) {
+        found |= Arrays.equals(source, left * 3, left * 3 + 15, target, 0, 15);
+      }
+      windows += found ? 1 : 0;
+    }
+    assertEquals(50, windows, 20);
+  }
+
   @Test
   void randomResizedCrop_hasItsAreas() {
     ImageShape shape = new ImageShape(100, 200, 2);

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.random.RandomStream;
+import java.util.HashSet;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -113,6 +115,31 @@ class MixingTest {
         loader.release(batch);
       }
     }
+  }
+
+  /// Each batch of each epoch is mixed by numbers of its own.
+  @Test
+  void theLoader_mixesEachBatchAnew() {
+    Dataset dataset = SampleData.dataset(8, SHAPE);
+    Set<Float> shares = new HashSet<>();
+    try (Loader loader =
+        new Loader(
+            dataset.batch(2),
+            Standardizer.scale(2),
+            Augmentation.Pipeline.none(),
+            Mixing.mixup(1),
+            1,
+            1)) {
+      for (int epoch = 0; epoch < 3; epoch++) {
+        loader.start(epoch);
+        for (int b = 0; b < 4; b++) {
+          Batch batch = java.util.Objects.requireNonNull(loader.next());
+          shares.add(batch.images()[0] - batch.images()[SHAPE.elements()]);
+          loader.release(batch);
+        }
+      }
+    }
+    assertEquals(12, shares.size());
   }
 
   @Test

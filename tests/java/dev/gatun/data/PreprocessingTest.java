@@ -161,6 +161,22 @@ class PreprocessingTest {
     }
   }
 
+  /// λ / (λ + ε) is left of a component's variance, and the inverse undoes just that.
+  @Test
+  void epsilon_isAddedToTheVariances() {
+    float[] rows = mixed(500, 4);
+    Samples samples = Samples.of(rows, 4);
+    Projection whitening = Projection.whitening(samples, 4, 0.5);
+    double[][] covariance = covariance(whitening.apply(rows), 4);
+    for (int i = 0; i < 4; i++) {
+      double eigenvalue = whitening.eigenvalues()[i];
+      assertEquals(eigenvalue / (eigenvalue + 0.5), covariance[i][i], 1e-5);
+    }
+    for (Projection projection : new Projection[] {whitening, Projection.zca(samples, 0.5)}) {
+      assertArrayEquals(rows, projection.inverse(projection.apply(rows)), 1e-4f);
+    }
+  }
+
   /// Of all whitening matrices, ZCA's is symmetric.
   @Test
   void zca_isSymmetric_andKeepsDigitsInShape() {
