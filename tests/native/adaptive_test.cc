@@ -91,6 +91,35 @@ TEST(Adaptive, LeavesWhatHasNoGradient) {
   }
 }
 
+// A gradient that is NaN shows in its parameter and in the states that it enters, and in no other.
+TEST(Adaptive, KeepsNaN) {
+  for_each_simd_level([](const char*) {
+    for (const AdaptiveRule& rule : kRules) {
+      SCOPED_TRACE(name_of(rule));
+      const int64_t n = 21;
+      Array<float> p({n}, 1), m({n}, 0.5f), v({n}, 0.5f), w({n}, 2), g({n}, 0.1f), rate({}, 0.1f);
+      Array<int64_t> step({}, int64_t{3});
+      for (const int64_t i : {2, 20}) g[i] = std::numeric_limits<float>::quiet_NaN();
+      const Tensor states[] = {m.tensor(), v.tensor(), w.tensor()}, parameter = p.tensor(),
+                   gradient = g.tensor();
+      const Tensor *of_m = rule.has_m() ? &states[0] : nullptr,
+                   *of_v = rule.has_v() ? &states[1] : nullptr,
+                   *of_w = rule.has_greatest() ? &states[2] : nullptr;
+      SerialLauncher launcher;
+      kernels::adaptive_step(
+          launcher, {&parameter, of_m, of_v, of_w, &parameter, of_m, of_v, of_w, &gradient},
+          rate.tensor(), step.tensor(), rule);
+      for (int64_t i = 0; i < n; ++i) {
+        const bool ruined = i == 2 || i == 20;
+        EXPECT_EQ(std::isnan(p[i]), ruined) << i;
+        EXPECT_EQ(std::isnan(m[i]), ruined && rule.has_m()) << i;
+        EXPECT_EQ(std::isnan(v[i]), ruined && rule.has_v()) << i;
+        EXPECT_EQ(std::isnan(w[i]), ruined && rule.has_greatest()) << i;
+      }
+    }
+  });
+}
+
 // Ten steps of each published formula on one parameter, in f64. NAdam's product of momenta is
 // multiplied step by step here.
 TEST(Adaptive, StepsFollowTheirFormulas) {

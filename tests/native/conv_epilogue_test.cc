@@ -121,6 +121,19 @@ TEST(ConvEpilogue, AgreesWithPlainLoopsAndDoesNotDependOnWorkers) {
   }
 }
 
+// Max would make a zero of it.
+TEST(ConvEpilogue, ReluKeepsNaN) {
+  for_each_simd_level([](const char*) {
+    const Dims dims{1, 1, 3, 7};
+    Array<float> y = random_array<float>(dims, 1), addend = random_array<float>(dims, 2);
+    addend[3] = y[20] = NAN;
+    const Tensor added = addend.tensor();
+    SerialLauncher launcher;
+    kernels::run_epilogue(launcher, y.tensor(), {.addend = &added, .activation = Activation::RELU});
+    for (int64_t i = 0; i < y.count(); ++i) EXPECT_EQ(std::isnan(y[i]), i == 3 || i == 20) << i;
+  });
+}
+
 // Every path of the convolution finishes its result in the same way.
 TEST(ConvEpilogue, FollowsEveryConvolution) {
   struct Shape {

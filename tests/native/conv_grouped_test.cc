@@ -158,6 +158,23 @@ TEST(GroupedConv, RoundsOnceInBf16) {
   }
 }
 
+// Through one pixel's NaN: where a window sees it the result is NaN, and ReLU lets it pass.
+TEST(GroupedConv, ReluKeepsNaN) {
+  for (const Case& c : {Case{1, 3, 7, 8, 8, 3, 3, {1, 1, 1, 1, 1, 1, 2}, 1, 1},
+                        Case{1, 3, 7, 21, 21, 3, 3, {1, 1, 1, 1, 1, 1, 21}, 1, 1}}) {
+    SCOPED_TRACE(testing::Message() << c);
+    Inputs inputs(c);
+    for (int64_t i = 0; i < c.C; ++i) inputs.x[i] = NAN;
+    for_each_simd_level([&](const char*) {
+      const auto r = run<float>(c, inputs, true, 1);
+      for (int64_t i = 0; i < r.y.count(); ++i) {
+        const int64_t row = i / c.K / c.W, column = i / c.K % c.W;
+        EXPECT_EQ(std::isnan(r.y[i]), row < 2 && column < 2) << i;
+      }
+    });
+  }
+}
+
 TEST(GroupedConv, GradientsAreTheTransposesOfTheForwardPass) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(testing::Message() << c);

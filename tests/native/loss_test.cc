@@ -9,9 +9,11 @@ namespace {
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// Rows x columns: one class, class counts around the vector sizes, several tasks, long rows, none.
-const std::vector<Dims> kShapes = {{1, 1},     {3, 2},    {128, 10}, {5, 16}, {7, 17}, {2000, 7},
-                                   {300, 100}, {9, 1000}, {2, 9001}, {0, 10}, {3, 0},  {1500, 31}};
+// Rows x columns: one class, one row (of a weight below 1), class counts around the vector sizes,
+// several tasks, long rows, none.
+const std::vector<Dims> kShapes = {{1, 1},  {1, 5},    {3, 2},     {128, 10}, {5, 16},
+                                   {7, 17}, {2000, 7}, {300, 100}, {9, 1000}, {2, 9001},
+                                   {0, 10}, {3, 0},    {1500, 31}};
 
 // Labels over all classes, some ignored.
 Array<int32_t> random_labels(int64_t rows, int64_t columns) {
@@ -178,6 +180,10 @@ TEST(Loss, NaNAndInfinity) {
                                      {labels.tensor(), nullptr, 0});
       EXPECT_TRUE(std::isnan(loss[0]));
       EXPECT_EQ(correct[0], 2);
+      labels[0] = 0;  // the greatest number, but there is a NaN beside it
+      kernels::softmax_cross_entropy(launcher, loss.tensor(), correct.tensor(), x.tensor(),
+                                     {labels.tensor(), nullptr, 0});
+      EXPECT_EQ(correct[0], 2);
 
       // -inf is a probability of zero.
       x = Array<float>({1, columns}, -kInfinity);
@@ -186,6 +192,42 @@ TEST(Loss, NaNAndInfinity) {
       kernels::softmax(launcher, one.tensor(), x.tensor());
       EXPECT_EQ(one[0], 1);
       EXPECT_EQ(one[columns - 1], 0);
+    }
+  });
+}
+
+// A class that cannot be, and that a row does not want, costs nothing: 0 times infinity counts as
+// 0.
+TEST(Loss, ImpossibleClassesCostNothingWhereTheyAreNotWanted) {
+  for_each_simd_level([](const char*) {
+    for (const int64_t columns : {3, 37}) {
+      SCOPED_TRACE(columns);
+      SerialLauncher launcher;
+      Array<float> logits({2, columns}, 0.5f), wanted({2, columns}), weights({columns}, 1);
+      Array<float> loss({}), dlogits({2, columns}), dloss({}, 1);
+      Array<int32_t> correct({}), labels({2}, {1, static_cast<int32_t>(columns) - 1});
+      const Tensor by_class = weights.tensor();
+      logits[0] = logits[2 * columns - 1] = -kInfinity;
+      wanted[1] = wanted[columns] = 1;
+      const auto compute = [&](const kernels::Wanted& targets) {
+        kernels::softmax_cross_entropy(launcher, loss.tensor(), correct.tensor(), logits.tensor(),
+                                       targets);
+        Array<float> both({});
+        kernels::softmax_cross_entropy_training(launcher, both.tensor(), correct.tensor(),
+                                                dlogits.tensor(), logits.tensor(), targets,
+                                                dloss.tensor());
+        expect_same_bits(both, loss);
+      };
+      const double all = std::log(static_cast<double>(columns) - 1);
+      compute({wanted.tensor(), nullptr, 0});
+      EXPECT_NEAR(loss[0], all, 1e-6);
+      weights[columns - 1] = 0;  // the second row's label
+      compute({labels.tensor(), &by_class, 0});
+      EXPECT_NEAR(loss[0], all, 1e-6);
+      for (int64_t c = 0; c < columns; ++c) {
+        EXPECT_FALSE(std::isnan(dlogits[c]));
+        EXPECT_EQ(dlogits[columns + c], 0);
+      }
     }
   });
 }

@@ -14,13 +14,13 @@ struct Shape {
 
 // Tiny, empty, ends inside vectors and tiles, more than one pass of depth and block of columns,
 // rows that collide in L1, depth in parts, rows beside those of one task; on every path.
-const Shape kShapes[] = {{0, 3, 2},      {3, 0, 2},       {3, 4, 0},       {1, 1, 1},
-                         {2, 3, 5},      {5, 16, 3},      {14, 32, 7},     {15, 33, 8},
-                         {29, 31, 64},   {17, 10, 256},   {32, 10, 84},    {6, 128, 65},
-                         {171, 48, 70},  {33, 200, 800},  {1, 300, 400},   {40, 7, 900},
-                         {200, 1, 33},   {64, 96, 512},   {260, 20, 520},  {29, 1100, 512},
-                         {140, 9, 1100}, {9, 21, 4100},   {3, 64, 5000},   {97, 65, 1030},
-                         {49, 70, 32},   {211, 540, 300}, {97, 1290, 260}, {50, 1290, 1030}};
+const Shape kShapes[] = {
+    {0, 3, 2},       {3, 0, 2},       {3, 4, 0},        {1, 1, 1},      {2, 3, 5},
+    {5, 16, 3},      {14, 32, 7},     {15, 33, 8},      {29, 31, 64},   {17, 10, 256},
+    {32, 10, 84},    {6, 128, 65},    {171, 48, 70},    {33, 200, 800}, {1, 300, 400},
+    {40, 7, 900},    {200, 1, 33},    {64, 96, 512},    {260, 20, 520}, {29, 1100, 512},
+    {140, 9, 1100},  {9, 21, 4100},   {3, 64, 5000},    {97, 65, 1030}, {49, 70, 32},
+    {211, 540, 300}, {97, 1290, 260}, {50, 1290, 1030}, {70, 65, 2100}};
 const MatmulLayout kLayouts[] = {{false, false}, {true, false}, {false, true}, {true, true}};
 
 struct Operands {
@@ -120,17 +120,25 @@ TEST(Matmul, AgreesWithPlainLoopsOnBf16) {
   }
 }
 
+// On every path: direct, depth in parts, dots and packed.
 TEST(Matmul, ReluKeepsNan) {
-  for_each_simd_level([](const char*) {
-    const Shape s{3, 20, 4};
-    Operands o(s, {});
-    o.a[4] = NAN;
-    const auto y = product(s, o, {}, true, Activation::RELU, 1);
-    for (int64_t j = 0; j < s.N; ++j) {
-      EXPECT_TRUE(std::isnan(y[s.N + j]));
-      EXPECT_GE(y[j], 0);
-    }
-  });
+  struct Case {
+    Shape s;
+    MatmulLayout layout;
+  };
+  for (const auto& [s, layout] : {Case{{3, 20, 4}, {}}, Case{{3, 20, 4100}, {}},
+                                  Case{{3, 21, 40}, {false, true}}, Case{{97, 65, 260}, {}}}) {
+    SCOPED_TRACE(testing::Message() << s.M << "x" << s.N << "x" << s.K);
+    Operands o(s, layout);
+    o.a[s.K] = NAN;
+    for_each_simd_level([&](const char*) {
+      const auto y = product(s, o, layout, true, Activation::RELU, 1);
+      for (int64_t j = 0; j < s.N; ++j) {
+        EXPECT_TRUE(std::isnan(y[s.N + j]));
+        EXPECT_GE(y[j], 0);
+      }
+    });
+  }
 }
 
 TEST(Matmul, RunsInDoubleAndOnThreads) {
