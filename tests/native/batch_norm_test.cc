@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/machine.h"
 #include "kernels/batch_norm_naive.h"
 #include "support.h"
 
@@ -159,6 +160,26 @@ TEST(BatchNorm, LargeTensorAgreesWithNaive) {
   expect_close(fast.dgamma, naive.dgamma, 1e-6, 1e-4);
   expect_close(fast.dx, naive.dx, 1e-5, 1e-5);
   expect_same_bits(fast.dresidual, naive.dresidual);
+}
+
+// Results that are stored past the caches, where rows begin at whole lines, and as large ones.
+TEST(BatchNorm, TensorsBeyondTheCachesAgreeWithNaive) {
+  for (const int64_t channels : {64, 65}) {
+    SCOPED_TRACE(channels);
+    const Dims dims{last_level_cache() / 8 / channels + 100, channels};
+    Case<float> fast(dims), naive(dims);
+    SerialLauncher launcher(2);
+    fast.train(launcher, false, Activation::RELU);
+    naive.train_naive(false, Activation::RELU);
+    expect_close(fast.y, naive.y, 1e-5, 5e-6);
+    fast.y = naive.y, fast.mean = naive.mean, fast.inv_std = naive.inv_std;
+    fast.backward(launcher, false, Activation::RELU);
+    naive.backward_naive(false, Activation::RELU);
+    expect_close(fast.dx, naive.dx, 1e-5, 1e-5);
+    fast.infer(launcher, true, Activation::NONE);
+    naive.infer_naive(true, Activation::NONE);
+    expect_close(fast.y, naive.y, 1e-6, 2e-6);
+  }
 }
 
 TEST(BatchNorm, InferenceAgreesWithNaive) {

@@ -1,5 +1,6 @@
 #include "kernels/layer_norm.h"
 
+#include "core/machine.h"
 #include "kernels/layer_norm_naive.h"
 #include "support.h"
 
@@ -91,6 +92,32 @@ TEST(LayerNorm, MeanFarFromZeroKeepsTheVariance) {
     expect_close(inv_std, inverse, 2e-6, 0);
     expect_close(y, expected, 1e-5, 5e-6);
   });
+}
+
+// Results that are stored past the caches, where rows begin at whole lines, and as large ones.
+TEST(LayerNorm, LargeTensorsAgreeWithNaive) {
+  for (const int64_t columns : {33, 48}) {
+    SCOPED_TRACE(columns);
+    const int64_t rows = last_level_cache() / 8 / columns + 100;
+    const Dims dims{rows, columns}, row{rows, 1};
+    Array<float> x = random_array<float>(dims, 1), dy = random_array<float>(dims, 2), y(dims),
+                 dx(dims), expected(dims);
+    Array<float> mean(row), inv_std(row), center(row), inverse(row), gamma({columns}, 2);
+    const Tensor means = mean.tensor(), scale = gamma.tensor();
+    SerialLauncher launcher(2);
+    kernels::layer_norm(launcher, y.tensor(), &means, inv_std.tensor(), x.tensor(), &scale, nullptr,
+                        kEpsilon);
+    kernels::naive::layer_norm<float>(expected.data(), center.data(), inverse.data(), x.data(),
+                                      gamma.data(), nullptr, rows, columns, kEpsilon);
+    expect_close(y, expected, 1e-5, 1e-5);
+    kernels::layer_norm_backward(launcher, dx.tensor(), nullptr, nullptr, dy.tensor(), x.tensor(),
+                                 &means, inv_std.tensor(), &scale);
+    std::vector<double> by_gamma(columns), by_beta(columns);
+    kernels::naive::layer_norm_backward<float>(expected.data(), by_gamma.data(), by_beta.data(),
+                                               dy.data(), x.data(), center.data(), inverse.data(),
+                                               gamma.data(), rows, columns);
+    expect_close(dx, expected, 1e-5, 1e-4);
+  }
 }
 
 // ---- Through the C ABI
