@@ -64,6 +64,30 @@ TEST_F(CudaOptimizer, StepsByAdamAndSgd) {
   }
 }
 
+// Gaps of a slab, and parameters that no gradient reaches; an epsilon that vanishes in f32 makes no
+// 0 / 0 of them.
+TEST_F(CudaOptimizer, LeavesWhatHasNoGradient) {
+  const Operand step{DType::I64, Array<double>({}, 3.0)};
+  for (const DType dtype : {DType::F32, DType::F64}) {
+    const Operand zeros = empty(dtype, {40}), rate = scalar(dtype, 0.1);
+    expect_like_cpu(*cuda, cpu, {zeros, zeros, zeros},
+                    {operand(dtype, {40}), zeros, zeros, zeros, rate, step}, 0,
+                    [](gt_stream s, const Handles& to, const Handles& in) {
+                      return gt_adam_step(s, to[0], to[1], to[2], in[0], in[1], in[2], in[3], in[4],
+                                          in[5], 0.9, 0.999, 1e-60, 0, 0);
+                    });
+    for (const int32_t rule : {GT_ADAPTIVE_NADAM, GT_ADAPTIVE_RMSPROP}) {
+      expect_like_cpu(*cuda, cpu, {zeros, zeros, zeros},
+                      {operand(dtype, {40}), zeros, zeros, zeros, rate, step}, 0,
+                      [&](gt_stream s, const Handles& to, const Handles& in) {
+                        return gt_adaptive_step(s, to[0], to[1], to[2], nullptr, in[0], in[1],
+                                                in[2], nullptr, in[3], in[4], in[5], rule, 0.9,
+                                                0.99, 1e-60, 0, 0);
+                      });
+    }
+  }
+}
+
 TEST_F(CudaOptimizer, TakesNormsAndClips) {
   for (const DType dtype : {DType::F32, DType::F64}) {
     for (const int64_t count : {1, 1000, 40'003}) {

@@ -1,4 +1,6 @@
 // The optimizer's passes over slabs. Learning rate and step are read on the device.
+#include <limits>
+
 #include "cuda/kernels/block.h"
 #include "cuda/kernels/functions.h"
 #include "cuda/kernels/kernels.h"
@@ -144,6 +146,13 @@ Global<const Factors> find_factors(Queue& queue, const Rule& rule, const Tensor&
   return factors;
 }
 
+// One that vanishes in T would make 0 / 0 of what has no gradient.
+template <typename T>
+__device__ T lasting_epsilon(double epsilon) {
+  constexpr T least = std::numeric_limits<T>::min();
+  return epsilon < least ? least : static_cast<T>(epsilon);
+}
+
 template <typename T>
 struct Adam {
   Global<T> new_parameter, new_m, new_v;
@@ -157,7 +166,7 @@ struct Adam {
     const T l2 = static_cast<T>(by.l2), keep = static_cast<T>(by.keep);
     const T beta1 = static_cast<T>(by.beta1), beta2 = static_cast<T>(by.beta2);
     const T share1 = static_cast<T>(1 - by.beta1), share2 = static_cast<T>(1 - by.beta2);
-    const T epsilon = static_cast<T>(by.epsilon);
+    const T epsilon = lasting_epsilon<T>(by.epsilon);
     Pack<T, N> p = parameter.template load<N>(i), first = m.template load<N>(i);
     Pack<T, N> second = v.template load<N>(i);
     const Pack<T, N> g = gradient.template load<N>(i);
@@ -196,7 +205,7 @@ struct Adaptive {
     const AdaptiveFactors by = factors[0];
     const T beta1 = static_cast<T>(by.beta1), beta2 = static_cast<T>(by.beta2);
     const T share1 = static_cast<T>(1 - by.beta1), rest2 = static_cast<T>(1 - by.beta2);
-    const T share2 = static_cast<T>(by.share2), epsilon = static_cast<T>(by.epsilon);
+    const T share2 = static_cast<T>(by.share2), epsilon = lasting_epsilon<T>(by.epsilon);
     const T l2 = static_cast<T>(by.l2), keep = static_cast<T>(by.keep);
     const T rate = static_cast<T>(by.rate), root_bias = static_cast<T>(by.root_bias);
     const T rate_m = static_cast<T>(by.rate_m), rate_d = static_cast<T>(by.rate_d);
