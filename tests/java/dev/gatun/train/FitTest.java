@@ -190,6 +190,7 @@ class FitTest {
           (steps.get(0).accuracy() + steps.get(1).accuracy()) / 2, first.trainAccuracy(), 1e-12);
       assertEquals(0.1 * 0.75, first.learningRate(), 1e-12); // of step 1 of 3, from 0
       assertEquals(0.1 * 0.25, epochs.getLast().learningRate(), 1e-12);
+      assertEquals(losses[2], epochs.getLast().trainLoss(), 1e-12, "of the one step that it has");
       assertEquals(history.test(), epochs.getLast().test());
       assertTrue(history.stepMillis(0) <= history.stepMillis(0.5));
       assertTrue(history.stepMillis(0.5) <= history.stepMillis(1));
@@ -294,13 +295,12 @@ class FitTest {
           message(DivergedException.class, () -> trainer.fit(data.batch(10), Span.epochs(1)));
       assertTrue(
           message.matches(
-              "the loss became (NaN|Infinity) at step 2 with learning rate 1\\.00e\\+30;"
-                  + " the training loss before was \\d\\.\\d+\\."
-                  + " The first tensor that is not finite is dense0\\.weight\\."
-                  + " Usual causes: a learning rate that is too high \\(try a tenth, or a"
-                  + " warm-up\\), no clipping \\(try clipNorm\\(1\\)\\), or inputs that are not"
-                  + " standardised\\. Doctor\\.of\\(trainer, batches\\)\\.examine\\(\\) finds where it"
-                  + " begins"),
+              "the loss became (NaN|Infinity) at step 2 with learning rate 1\\.00e\\+30; the"
+                  + " training loss before was \\d\\.\\d+\\. The first tensor that is not finite is"
+                  + " dense0\\.weight\\. Usual causes: a learning rate that is too high \\(try a"
+                  + " tenth, or a warm-up\\), no clipping \\(try clipNorm\\(1\\)\\), or inputs that"
+                  + " are not standardised\\. Doctor\\.of\\(trainer, batches\\)\\.examine\\(\\)"
+                  + " finds where it begins"),
           message);
     }
   }
