@@ -55,6 +55,21 @@ TEST_F(MovementTest, RoundsToBf16) {
   }
 }
 
+// Whatever bits they have: rounding must not carry into the exponent, nor leave an infinity.
+TEST_F(MovementTest, KeepsNaNsInBf16) {
+  const std::vector<uint32_t> bits = {0x7fffffff, 0xffffffff, 0x7f800001, 0xff800001, 0x7fc00000};
+  Array<float> from({37});
+  for (int64_t i = 0; i < 37; ++i) from[i] = std::bit_cast<float>(bits[i % bits.size()]);
+  TestTensor<float> x(device, from);
+  TestTensor<Bf16> y(device, Dims{37});
+  ASSERT_OK(gt_copy(device.stream(), y, x));
+  const Array<Bf16> found = y.read();
+  for (int64_t i = 0; i < 37; ++i) {
+    EXPECT_TRUE(std::isnan(to_float(found[i]))) << i;
+    EXPECT_EQ(found[i].bits >> 15, bits[i % bits.size()] >> 31) << i;
+  }
+}
+
 TEST_F(MovementTest, SaturatesToIntegers) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   const std::vector<double> from = {0.9, -0.9, 1e300,      -1e300,       kInf,          -kInf,

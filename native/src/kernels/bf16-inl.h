@@ -30,7 +30,8 @@ HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> round_bf16(D d, hn::Vec<D> v) {
   const auto odd = hn::And(hn::ShiftRight<16>(x), hn::Set(bits, 1));
   const auto rounded = hn::Add(x, hn::Add(odd, hn::Set(bits, 0x7fff)));
   const auto quiet = hn::Or(x, hn::Set(bits, 0x400000));
-  const auto is_nan = hn::RebindMask(bits, hn::Ne(v, v));
+  // Not Ne: that is false for NaN above SSE4.
+  const auto is_nan = hn::RebindMask(bits, hn::IsNaN(v));
   (void)d;
   return hn::ShiftRight<16>(hn::IfThenElse(is_nan, quiet, rounded));
 }
