@@ -24,10 +24,12 @@ struct Frame {
   int64_t step;
   float loss;
   float untouched;
+  float greatest;
+  float untouched_too;
 };
 
-// A training step in small: it gathers a batch, drops some of it, adds it to parameters and sums
-// these up.
+// A training step in small: it gathers a batch, drops some of it, adds it to parameters, sums
+// these up and finds the greatest.
 class Step {
  public:
   Step(const TestDevice& device, gt_buffer operands)
@@ -38,12 +40,14 @@ class Step {
     const gt_tensor rate = view(operands, offsetof(Frame, rate), GT_F32, {});
     const gt_tensor step = view(operands, offsetof(Frame, step), GT_I64, {});
     const gt_tensor loss = view(operands, offsetof(Frame, loss), GT_F32, {1, 1});
+    const gt_tensor greatest = view(operands, offsetof(Frame, greatest), GT_F32, {1, 1});
     gt_stream stream = device.stream();
     EXPECT_OK(gt_gather_rows(stream, batch_, table_, rows));
     EXPECT_OK(gt_dropout(stream, batch_, batch_, step, 0.3, 11, 1));
     EXPECT_OK(gt_binary(stream, batch_, batch_, rate, GT_BINARY_MULTIPLY));
     EXPECT_OK(gt_binary(stream, parameters_, parameters_, batch_, GT_BINARY_ADD));
     EXPECT_OK(gt_reduce(stream, loss, parameters_, GT_REDUCE_SUM, 3));
+    EXPECT_OK(gt_reduce(stream, greatest, parameters_, GT_REDUCE_MAX, 3));
     EXPECT_OK(gt_stream_end_recording(&program, stream));
   }
   ~Step() {
@@ -71,12 +75,13 @@ void fill(Frame& frame, int64_t number) {
   for (int64_t i = 0; i < kBatch; ++i) frame.rows[i] = static_cast<int32_t>((number + i) % kRows);
   frame.rate = 0.1f / static_cast<float>(1 + number);
   frame.step = number;
-  frame.loss = -1;
+  frame.loss = frame.greatest = -1;
   frame.untouched = static_cast<float>(number);
+  frame.untouched_too = static_cast<float>(-number);
 }
 
 struct Result {
-  std::vector<float> losses;
+  std::vector<float> given;  // loss and greatest parameter of each step
   std::vector<float> parameters;
   bool operator==(const Result&) const = default;
 };
@@ -94,7 +99,7 @@ Result one_by_one(const TestDevice& device, int64_t steps) {
   for (int64_t i = 0; i < steps; ++i) {
     fill(frame, i);
     EXPECT_OK(gt_program_run(step.program));
-    result.losses.push_back(frame.loss);
+    result.given.insert(result.given.end(), {frame.loss, frame.greatest});
   }
   result.parameters = step.parameters().to_vector();
   gt_buffer_destroy(buffer);
@@ -151,10 +156,11 @@ Result by_calls(const TestDevice& device, int64_t steps, int64_t most) {
     EXPECT_OK(gt_program_wait(step.program));
     for (int64_t i = 0; i < count; ++i) {
       const Frame& frame = step.frames[first + i];
-      result.losses.push_back(frame.loss);
+      result.given.insert(result.given.end(), {frame.loss, frame.greatest});
       Frame expected;
       fill(expected, number + i);
       expected.loss = frame.loss;
+      expected.greatest = frame.greatest;
       EXPECT_EQ(std::memcmp(&frame, &expected, sizeof(Frame)), 0) << number + i;
     }
     number += count;
@@ -284,7 +290,7 @@ TEST(Frames, LeaveAPlainRunToTheCurrentFrame) {
   ASSERT_OK(gt_buffer_write(current, 0, &frame, sizeof(frame)));
   ASSERT_OK(gt_program_run(step.program));
   ASSERT_OK(gt_buffer_read(current, 0, &frame, sizeof(frame)));
-  EXPECT_EQ(frame.loss, expected.losses[0]);
+  EXPECT_EQ(frame.loss, expected.given[0]);
   gt_buffer_destroy(current);
   gt_buffer_destroy(all);
 }
