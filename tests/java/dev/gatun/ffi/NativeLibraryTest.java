@@ -191,7 +191,8 @@ class NativeLibraryTest {
                     "-Duser.home=" + file)),
         "unpacked to " + file + ": ",
         "unpacked to " + file.resolve("gatun-"),
-        "unpacked to " + file.resolve(".cache/gatun"));
+        "unpacked to " + file.resolve(".cache/gatun"),
+        "What to do: start Java with -Dgatun.cache=DIRECTORY");
   }
 
   @Test

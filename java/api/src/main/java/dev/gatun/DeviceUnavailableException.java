@@ -1,5 +1,7 @@
 package dev.gatun;
 
+import org.jspecify.annotations.Nullable;
+
 /// A device was asked for that this machine, process or build does not have. The message tells why,
 /// and what to do.
 public final class DeviceUnavailableException extends RuntimeException {
@@ -11,7 +13,7 @@ public final class DeviceUnavailableException extends RuntimeException {
   }
 
   /// An exception with this message and its cause.
-  public DeviceUnavailableException(String message, Throwable cause) {
+  public DeviceUnavailableException(String message, @Nullable Throwable cause) {
     super(message, cause);
   }
 }

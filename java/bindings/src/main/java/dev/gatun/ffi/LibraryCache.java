@@ -40,6 +40,15 @@ final class LibraryCache {
     this.sha256 = sha256;
   }
 
+  /// Whether there is `libraryFile` for `platform` to unpack.
+  static boolean holds(Platform platform, String libraryFile) {
+    return LibraryCache.class.getClassLoader().getResource(resource(platform, libraryFile)) != null;
+  }
+
+  private static String resource(Platform platform, String libraryFile) {
+    return "META-INF/native/" + platform.name() + "/" + libraryFile;
+  }
+
   /// Unpacks `libraryFile` for `platform` and gives the file to `open`, in one directory after the
   /// other until `open` returns something. What does not work is told to `note`.
   static <R> Optional<R> unpack(
@@ -47,7 +56,7 @@ final class LibraryCache {
       String libraryFile,
       Consumer<String> note,
       Function<Path, Optional<R>> open) {
-    String name = "META-INF/native/" + platform.name() + "/" + libraryFile;
+    String name = resource(platform, libraryFile);
     ClassLoader loader = LibraryCache.class.getClassLoader();
     URL library = loader.getResource(name);
     URL checksum = loader.getResource(name + ".sha256");

@@ -33,8 +33,8 @@ public final class NativeLibrary {
   ///
   /// @throws NativeLibraryException if that is not possible, with the same message each time
   public static void load() {
-    if (Holder.RESULT instanceof Failed(NativeLibraryException cause)) {
-      throw new NativeLibraryException(String.valueOf(cause.getMessage()), cause);
+    if (Holder.RESULT instanceof Failed(NativeLibraryException first)) {
+      throw new NativeLibraryException(String.valueOf(first.getMessage()), first.getCause());
     }
   }
 
@@ -231,14 +231,24 @@ public final class NativeLibrary {
       if (note != null) {
         text.append("\n  Note: ").append(note);
       }
-      text.append("\n  What to do: put the jar gatun-bindings with classifier ")
-          .append(platform.name())
-          .append(
-              " on the class path (on the module path,\n    with --add-modules dev.gatun.natives)")
-          .append(", or start Java with -D" + PROPERTY + "=/path/to/" + platform.libraryFile());
+      text.append("\n  What to do: ").append(advice());
       return cause == null
           ? new NativeLibraryException(text.toString())
           : new NativeLibraryException(text.toString(), cause);
+    }
+
+    private String advice() {
+      boolean explicit = System.getProperty(PROPERTY) != null;
+      if (!explicit && LibraryCache.holds(platform, platform.libraryFile())) {
+        return "start Java with -D%s=DIRECTORY, one that this user may write to and the system loads"
+                .formatted(LibraryCache.PROPERTY)
+            + "\n    libraries from, or with -D%s=/path/to/%s"
+                .formatted(PROPERTY, platform.libraryFile());
+      }
+      return "put the jar gatun-bindings with classifier %s on the class path (on the module path,"
+              .formatted(platform.name())
+          + "\n    with --add-modules dev.gatun.natives), or start Java with -D%s=/path/to/%s"
+              .formatted(PROPERTY, platform.libraryFile());
     }
   }
 }

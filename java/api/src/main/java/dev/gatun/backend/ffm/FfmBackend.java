@@ -81,8 +81,8 @@ public final class FfmBackend extends Instructions {
   private static void load() {
     try {
       NativeLibrary.load();
-    } catch (NativeLibraryException e) {
-      throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);
+    } catch (NativeLibraryException e) { // whose message is told once
+      throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e.getCause());
     }
   }
 
