@@ -11,6 +11,7 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -82,6 +83,29 @@ class ImageFolderTest {
         assertThrows(DataFormatException.class, () -> ImageFolder.split(root, SMALL, 0.25, 1));
     Messages.assertSays(e, "at least two pictures");
     assertEquals(root.resolve("c"), e.file());
+  }
+
+  /// A new file comes to a network as those of the set did.
+  @Test
+  void aPictureOfItsOwn_isThatOfTheSet() throws IOException {
+    writePicture("train/a/1.png", 0x123456);
+    writePicture("test/a/1.png", 0);
+    Dataset train = ImageFolder.open(root, 8, 8).train();
+    byte[] expected = new byte[train.image().elements()];
+    train.read(0, expected, 0);
+    byte[] found = ImageFolder.picture(root.resolve("train/a/1.png"), train.image());
+    assertArrayEquals(expected, found);
+    assertArrayEquals(new byte[] {0x12, 0x34, 0x56}, Arrays.copyOf(found, 3));
+    IllegalArgumentException grey =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> ImageFolder.picture(root.resolve("x.png"), new ImageShape(8, 8, 1)));
+    Messages.assertSays(grey, "with 3 channels expected");
+    DataFormatException missing =
+        assertThrows(
+            DataFormatException.class,
+            () -> ImageFolder.picture(root.resolve("x.png"), train.image()));
+    Messages.assertSays(missing, "x.png");
   }
 
   @Test

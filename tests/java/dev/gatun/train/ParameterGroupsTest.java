@@ -20,6 +20,7 @@ import dev.gatun.Trainer;
 import dev.gatun.suite.Backends;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -190,6 +191,27 @@ class ParameterGroupsTest {
     assertTrue(under("a").and(matrices()).selects("a.weight", matrix));
     assertFalse(under("a").and(matrices()).selects("a.bias", vector));
     assertTrue(under("a").not().selects("b", vector) && all().selects("", vector));
+  }
+
+  /// Nothing would be frozen.
+  @Test
+  void aPathThatIsNotThere_isRefused() {
+    String start =
+        "[parameterGroups] expected the path of a parameter or of a layer with some, found"
+            + " under(\"haed\"); there are [dense0.weight, dense0.bias, ";
+    for (ParameterGroups groups :
+        List.of(
+            sgd(0).frozen(under("haed")),
+            sgd(0).frozen(under("haed").not()),
+            sgd(0).rate(0.1, under("head").or(matrices().and(under("haed")))))) {
+      try (Trainer trainer = Trainer.of(NET).on(Backends.REFERENCE.device()).optimizer(groups)) {
+        String message =
+            Messages.message(
+                IllegalArgumentException.class,
+                () -> trainer.step(new float[10], new int[2], RATE));
+        assertTrue(message.startsWith(start), message);
+      }
+    }
   }
 
   @Test

@@ -154,6 +154,20 @@ public final class Model implements AutoCloseable {
     }
   }
 
+  /// Takes the selected parameters and states from a file, and the preprocessing if it has one; the
+  /// rest stays as it is, and other tensors of the file do no harm. To go on with the body of a
+  /// trained network under another head: `trainer.model().restore(file, under("head").not())`.
+  ///
+  /// @throws IllegalArgumentException if none of the model's tensors is selected
+  /// @throws dev.gatun.data.DataFormatException when the file cannot be read, is damaged, or a
+  ///   selected tensor is not in it, F32 with the same name and shape; nothing changes then
+  public synchronized void restore(Path file, ParameterSelector selector) {
+    holdings.requireOpen();
+    try (SafeTensors tensors = SafeTensors.open(file)) {
+      ModelFile.read(this, tensors, selector);
+    }
+  }
+
   /// A model of `net` on `device` with the content of a file; see [#restore].
   ///
   /// @throws dev.gatun.data.DataFormatException see [#restore]
@@ -254,6 +268,11 @@ public final class Model implements AutoCloseable {
   public synchronized void close() {
     holdings.closeByOwner();
     cleanable.clean();
+  }
+
+  @Override
+  public String toString() {
+    return holdings.toString();
   }
 
   /// Says that parameters or states have another content.

@@ -54,6 +54,25 @@ final class ModelFile {
     if (!unknown.isEmpty()) {
       throw tensors.bad("the tensors of the network expected, found also " + unknown);
     }
+    read(model, tensors, names);
+  }
+
+  /// The selected ones.
+  static void read(Model model, SafeTensors tensors, ParameterSelector selector) {
+    List<String> all = names(model);
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    all.forEach(name -> shapes.put(name, model.shape(name)));
+    Selectors.requireFound("restore", selector, shapes);
+    List<String> names =
+        all.stream().filter(name -> selector.selects(name, model.shape(name))).toList();
+    if (names.isEmpty()) {
+      throw new IllegalArgumentException(
+          "[restore] expected a selector of some of %s, found one of none".formatted(all));
+    }
+    read(model, tensors, names);
+  }
+
+  private static void read(Model model, SafeTensors tensors, List<String> names) {
     for (String name : names) {
       Shape expected = model.shape(name);
       if (!tensors.shape(name).equals(expected) || !tensors.dtype(name).equals("F32")) {

@@ -2,6 +2,7 @@ package dev.gatun;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /// Which rule each parameter follows. Everything follows one optimizer, and then exceptions are
@@ -107,6 +108,15 @@ public final class ParameterGroups {
     return amendments.isEmpty()
         ? optimizer.toString()
         : "%s, %d exceptions".formatted(optimizer, amendments.size());
+  }
+
+  /// Checks that the paths which exceptions are made for are there.
+  ///
+  /// @throws IllegalArgumentException if one is not
+  void requireFound(Map<String, Shape> parameters) {
+    for (Amendment amendment : amendments) {
+      Selectors.requireFound("parameterGroups", amendment.selector, parameters);
+    }
   }
 
   Group of(String name, Shape shape) {

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import java.util.List;
 import java.util.regex.Pattern;
 
 /// Some of the parameters of a network; see [ParameterGroups].
@@ -24,8 +25,10 @@ public interface ParameterSelector {
   }
 
   /// The parameters of a layer and of all layers in it: `under("stage1")`.
+  ///
+  /// Where it is used, a path that no parameter has is an [IllegalArgumentException].
   static ParameterSelector under(String path) {
-    return (name, shape) -> name.equals(path) || name.startsWith(path + ".");
+    return new Selectors.Under(path);
   }
 
   /// Parameters whose whole name matches a regular expression: `matching(".*\\.bias")`.
@@ -36,16 +39,18 @@ public interface ParameterSelector {
 
   /// What this selects and `other` selects too.
   default ParameterSelector and(ParameterSelector other) {
-    return (name, shape) -> selects(name, shape) && other.selects(name, shape);
+    return new Selectors.Made(
+        List.of(this, other), (name, shape) -> selects(name, shape) && other.selects(name, shape));
   }
 
   /// What this or `other` selects.
   default ParameterSelector or(ParameterSelector other) {
-    return (name, shape) -> selects(name, shape) || other.selects(name, shape);
+    return new Selectors.Made(
+        List.of(this, other), (name, shape) -> selects(name, shape) || other.selects(name, shape));
   }
 
   /// What this does not select.
   default ParameterSelector not() {
-    return (name, shape) -> !selects(name, shape);
+    return new Selectors.Made(List.of(this), (name, shape) -> !selects(name, shape));
   }
 }

@@ -284,6 +284,7 @@ final class TrainingStep implements AutoCloseable {
   /// Gradients are computed straight into a slab laid out as the parameters.
   private static void differentiate(
       NetTrace trace, Value loss, ParameterGroups groups, Slab gradients, List<Placement> results) {
+    groups.requireFound(gradients.shapes());
     List<NetTrace.Parameter> trained =
         trace.parameters().stream()
             .filter(spec -> !groups.of(spec.name(), spec.shape()).frozen())

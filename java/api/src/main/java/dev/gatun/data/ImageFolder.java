@@ -185,6 +185,24 @@ public final class ImageFolder implements Dataset {
     return last == null ? path.toString() : last.toString();
   }
 
+  /// A picture of your own as the sets of this class would have it: turned upright, scaled, cut,
+  /// decoded; for predictions on new files.
+  ///
+  /// @param image what to make of it, with 3 channels: that of the set which was trained on
+  /// @return `[height, width, 3]`, unsigned bytes; [Preprocessing#apply(byte[], float[], int)]
+  ///   makes inputs of them
+  /// @throws IllegalArgumentException when `image` has other channels
+  /// @throws DataFormatException when the file cannot be read or decoded
+  public static byte[] picture(Path file, ImageShape image) {
+    if (image.channels() != 3) {
+      throw new IllegalArgumentException(
+          "[picture] an image shape with 3 channels expected, found " + image);
+    }
+    byte[] pixels = new byte[image.elements()];
+    Picture.read(file).fit(image.height(), image.width(), pixels, 0);
+    return pixels;
+  }
+
   /// The file of image `index`.
   public Path file(int index) {
     return files.get(index);
