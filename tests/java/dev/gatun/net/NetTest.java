@@ -7,10 +7,12 @@ import dev.gatun.Initializer;
 import dev.gatun.Layer;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Layers.Dense;
+import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Norms.BatchNorm;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
+import dev.gatun.suite.Backends;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -172,6 +174,25 @@ class NetTest {
     refused(
         "not a state of this network: %input: f32 (2, 3)",
         () -> Net.input(3).layer("layer", layer));
+  }
+
+  @Test
+  @SuppressWarnings("NullAway") // as users without a checker write it
+  void aLayerThatGivesNull_isNamed() {
+    NullPointerException thrown =
+        assertThrows(
+            NullPointerException.class,
+            () -> PICTURES.stage("body", part -> part.layer("mine", (context, x) -> null)));
+    assertEquals("body.mine0: a tensor expected of the layer, found null", thrown.getMessage());
+  }
+
+  @Test
+  void aNetAndAModel_printOneLine() {
+    Net net = Net.input(28, 28, 1).flatten().dense(100).relu().dense(10);
+    assertEquals("net of (28, 28, 1) to (10), 4 layers, 79,510 parameters", net.toString());
+    try (Model model = Model.of(net, Backends.REFERENCE.device(), 1)) {
+      assertEquals("model of 79510 parameters on reference", model.toString());
+    }
   }
 
   private static void shapeError(String message, Executable building) {

@@ -37,6 +37,17 @@ class TokensTest {
     assertTrue(net.summary().contains("input       (4)"), net.summary());
   }
 
+  /// The layer that is forgotten most.
+  @Test
+  void aMissingEmbedding_isNamed() {
+    String message =
+        String.valueOf(assertThrows(ShapeException.class, () -> Net.tokens(4).gru(3)).getMessage());
+    assertEquals(
+        "gru0: [gru] expected sequences [N, T, features], found (2, 4); tokens become numbers by"
+            + " embedding(vocabulary, units)",
+        message);
+  }
+
   @ParameterizedTest
   @EnumSource(Backends.class)
   void embedding_isARowForEachToken(Backends backend) {

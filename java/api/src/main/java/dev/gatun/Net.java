@@ -18,6 +18,7 @@ import dev.gatun.Norms.BatchNorm;
 import dev.gatun.graph.TensorType;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 
@@ -471,14 +472,38 @@ public final class Net {
     return NetTrace.parameters(this).stream().mapToLong(spec -> spec.shape().count()).sum();
   }
 
+  /// One line: inputs, outputs, layers and parameters; see [#summary] for all of them.
+  @Override
+  public String toString() {
+    return String.format(
+        Locale.ROOT,
+        "net of %s to %s, %d layers, %,d parameters",
+        inputShape(),
+        outputShape(),
+        layers.parts().size(),
+        parameterCount());
+  }
+
   private Net add(String name, Layer layer) {
     requireName(name);
     if (layers.parts().stream().anyMatch(part -> part.name().equals(name))) {
       throw new IllegalArgumentException(
           "[net] there is a layer called " + inside(name) + " already");
     }
-    TensorType result = NetTrace.infer(inside(name), layer, output);
-    return new Net(path, input, layers.with(name, layer), result, convAlgorithm);
+    return new Net(path, input, layers.with(name, layer), after(name, layer), convAlgorithm);
+  }
+
+  /// What `layer` makes of the present output.
+  private TensorType after(String name, Layer layer) {
+    try {
+      return NetTrace.infer(inside(name), layer, output);
+    } catch (ShapeException e) {
+      if (output.dtype().isFloating()) {
+        throw e;
+      }
+      throw new ShapeException(
+          e.getMessage() + "; tokens become numbers by embedding(vocabulary, units)");
+    }
   }
 
   private Layer part(String name, UnaryOperator<Net> part) {

@@ -11,6 +11,7 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -246,7 +247,10 @@ final class NetTrace implements LayerContext {
     path.addLast(name);
     graph.enter(name);
     try {
-      Tensor y = layer.apply(this, x);
+      Tensor y =
+          Objects.requireNonNull(
+              layer.apply(this, x),
+              () -> String.join(".", path) + ": a tensor expected of the layer, found null");
       layers.put(String.join(".", path), graph.value(y));
       Parameter weights = parameters.get(full("weight"));
       if (weights != null && weights.shape().rank() > 1) {
