@@ -307,6 +307,21 @@ class LossesTest {
     }
   }
 
+  /// A loss of one's own that takes labels for numbers.
+  @Test
+  void aLossThatDoesNotTakeItsTargets_isToldWhatTheyAre() {
+    try (Trainer trainer =
+        Trainer.of(Net.input(3).dense(2))
+            .on(Backends.REFERENCE.device())
+            .loss((outputs, targets) -> outputs.minus(targets).square().mean())) {
+      shapeError(
+          "[loss] of outputs f32 (1, 2) and targets i32 (1): [subtract] expected a real tensor (f32,"
+              + " f64 or bf16), found i32 (1); a loss of numbers takes labels by"
+              + " targets.oneHot(classes), or targets that are numbers from the start",
+          () -> trainer.step(new float[3], new int[1], 0.1));
+    }
+  }
+
   private static double initial(Backends backend, int classes, Loss loss) {
     Net net = Net.input(6).dense(new Dense(classes).initializer(Initializer.zeros()));
     try (Trainer trainer = Trainer.of(net).on(backend.device()).loss(loss)) {

@@ -1,5 +1,6 @@
 package dev.gatun.train;
 
+import static dev.gatun.ParameterSelector.under;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -27,7 +28,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -85,6 +88,53 @@ class ModelFileTest {
       trainer.fit(train.batch(20), Span.epochs(1));
       assertEquals("standardizer", Objects.requireNonNull(trainer.model().preprocessing()).kind());
     }
+  }
+
+  /// Given, it is the model's also where steps are one's own.
+  @Test
+  void preprocessing_isKeptByOwnStepsToo() {
+    FeatureScaler scaler = FeatureScaler.of(new double[] {1, 2}, new double[] {3, 4});
+    try (Trainer trainer = Trainer.of(SMALL).on(Backends.REFERENCE.device()).preprocess(scaler)) {
+      trainer.step(new float[2], new float[1], 0.1);
+      assertEquals(scaler, trainer.model().preprocessing());
+    }
+  }
+
+  /// The body of one network under the head of another.
+  @Test
+  void restore_ofAPart_leavesTheRest() throws IOException {
+    Device device = Backends.REFERENCE.device();
+    Net old = Net.input(2).stage("body", part -> part.dense(3).batchNorm()).dense(4);
+    Net changed = Net.input(2).stage("body", part -> part.dense(3).batchNorm()).dense(5);
+    Path file = folder.resolve("old");
+    try (Model trained = Model.of(old, device, 1);
+        Model model = Model.of(changed, device, 2)) {
+      trained.write("body.batchNorm0.runningMean", new float[] {1, 2, 3});
+      trained.save(file);
+      float[] head = model.read("dense0.weight");
+      says(model, "tensor dense0.weight: F32 (5, 3) expected, found F32 (4, 3)", file);
+      model.restore(file, under("dense0").not());
+      for (String name : List.of("body.dense0.weight", "body.batchNorm0.runningMean")) {
+        assertArrayEquals(trained.read(name), model.read(name));
+      }
+      assertArrayEquals(head, model.read("dense0.weight"));
+      Messages.refused(
+          "[restore] expected the path of a parameter or of a layer with some, found"
+              + " under(\"dense1\"); there are "
+              + all(model),
+          () -> model.restore(file, under("dense1").not()));
+      Messages.refused(
+          "[restore] expected a selector of some of " + all(model) + ", found one of none",
+          () -> model.restore(file, (name, shape) -> false));
+      assertTrue(
+          Messages.message(DataFormatException.class, () -> model.restore(file, under("dense0")))
+              .contains("tensor dense0.weight: F32 (5, 3) expected"));
+      assertArrayEquals(head, model.read("dense0.weight"));
+    }
+  }
+
+  private static List<String> all(Model model) {
+    return Stream.concat(model.parameterNames().stream(), model.stateNames().stream()).toList();
   }
 
   @Test

@@ -3,11 +3,14 @@ package dev.gatun;
 import dev.gatun.data.Augmentation;
 import dev.gatun.data.Batch;
 import dev.gatun.data.Batches;
+import dev.gatun.data.ExampleBatches;
+import dev.gatun.data.Examples;
 import dev.gatun.data.Loader;
 import dev.gatun.data.Preprocessing;
 import dev.gatun.data.TextBatches;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /// Evaluates models of a trainer in inference mode: the trained one, and that of averaged weights.
 final class Evaluator {
@@ -17,8 +20,8 @@ final class Evaluator {
 
   /// What an evaluation is compiled for.
   ///
-  /// @param steps of sequences; 0 for pictures
-  private record Judge(Model model, int batch, int steps) {}
+  /// @param steps of sequences; 0 for other inputs
+  private record Judge(Model model, int batch, int steps, Score.Targets targets) {}
 
   /// @param holdings take over what is compiled
   Evaluator(TrainerSettings settings, Holdings holdings) {
@@ -30,8 +33,11 @@ final class Evaluator {
   Evaluation evaluate(Model model, Preprocessing preprocessing, Batches test) {
     InferenceStep judge =
         judges.computeIfAbsent(
-            new Judge(model, test.size(), 0),
-            key -> holdings.add(InferenceStep.judging(key.model(), key.batch(), settings.loss)));
+            new Judge(model, test.size(), 0, Score.Targets.LABELS),
+            key ->
+                holdings.add(
+                    InferenceStep.judging(
+                        key.model(), key.batch(), settings.loss, Score.Targets.LABELS)));
     long start = System.nanoTime();
     double lossSum = 0;
     long correct = 0;
@@ -57,11 +63,49 @@ final class Evaluator {
     return new Evaluation(lossSum / images, (double) correct / images, images, seconds);
   }
 
+  /// On preprocessed examples. An incomplete last batch has a program of its own.
+  Evaluation evaluate(Model model, ExampleBatches test) {
+    Examples examples = test.examples();
+    long start = System.nanoTime();
+    double lossSum = 0;
+    long correct = 0;
+    for (int first = 0; first < examples.size(); first += test.size()) {
+      int end = Math.min(first + test.size(), examples.size());
+      Examples batch = examples.subset(IntStream.range(first, end).toArray());
+      InferenceStep judge = judge(model, batch);
+      int[] labels = batch.labels();
+      float[] targets = batch.targets();
+      if (labels != null) {
+        judge.setLabels(labels);
+      } else if (targets != null) {
+        judge.setTargets(targets);
+      }
+      float[] inputs = batch.inputs();
+      judge.run(inputs, 0, inputs.length);
+      lossSum += (double) judge.loss() * batch.size();
+      correct += judge.correct();
+    }
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    return new Evaluation(
+        lossSum / examples.size(),
+        Score.accuracy(settings.net, correct, examples.size()),
+        examples.size(),
+        seconds);
+  }
+
+  private InferenceStep judge(Model model, Examples batch) {
+    return judges.computeIfAbsent(
+        new Judge(model, batch.size(), 0, Score.Targets.of(batch)),
+        key ->
+            holdings.add(
+                InferenceStep.judging(key.model(), key.batch(), settings.loss, key.targets())));
+  }
+
   /// On a text from its beginning; where states are carried they go on along its streams.
   Evaluation evaluate(Model model, TextBatches test) {
     InferenceStep judge =
         judges.computeIfAbsent(
-            new Judge(model, test.streams(), test.steps()),
+            new Judge(model, test.streams(), test.steps(), Score.Targets.LABELS),
             key ->
                 holdings.add(
                     InferenceStep.judging(

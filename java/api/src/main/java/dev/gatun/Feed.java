@@ -3,8 +3,11 @@ package dev.gatun;
 import dev.gatun.data.Batch;
 import dev.gatun.data.Batches;
 import dev.gatun.data.EpochOrder;
+import dev.gatun.data.ExampleBatches;
+import dev.gatun.data.Examples;
 import dev.gatun.data.Loader;
 import dev.gatun.data.TextBatches;
+import dev.gatun.diagnosis.Minibatch;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -160,6 +163,53 @@ interface Feed extends AutoCloseable {
       frame.setTargets(labels);
       frame.countTargets(indices.length);
       frame.setEpoch(epoch);
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  /// Examples in memory, in a new random order in every pass.
+  final class Rows implements Feed {
+    private final Examples examples;
+    private final EpochOrder order;
+    private final int[] indices;
+    private int next;
+
+    Rows(ExampleBatches batches, long seed) {
+      examples = batches.examples();
+      order = new EpochOrder(examples.size(), Batches.Order.SHUFFLED, seed);
+      indices = new int[batches.size()];
+    }
+
+    @Override
+    public Score.Targets targets() {
+      return Score.Targets.of(examples);
+    }
+
+    @Override
+    public int size() {
+      return indices.length;
+    }
+
+    @Override
+    public void start(int epoch, TrainingStep step) {
+      next = 0;
+      order.start(epoch);
+    }
+
+    @Override
+    public void skip(long batches) {
+      next = Math.toIntExact(batches * indices.length);
+    }
+
+    @Override
+    public void fill(StepFrame frame) {
+      for (int i = 0; i < indices.length; i++) {
+        indices[i] = order.item(next++);
+      }
+      frame.set(Minibatch.of(examples.subset(indices)));
+      frame.countTargets(indices.length);
     }
 
     @Override

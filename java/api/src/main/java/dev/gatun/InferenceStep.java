@@ -30,25 +30,29 @@ final class InferenceStep implements AutoCloseable {
   /// The version of the model that the folded weights belong to.
   private long prepared = -1;
 
-  private record Judgement(IntBuffer labels, FloatBuffer loss, IntBuffer correct) {}
+  /// @param targets labels or numbers
+  private record Judgement(ByteBuffer targets, FloatBuffer loss, IntBuffer correct) {}
 
   static InferenceStep predicting(Model model, int batch) {
-    return new InferenceStep(model, model.net().inputs(batch), Mode.INFERENCE, 0, null, false);
+    return new InferenceStep(
+        model, model.net().inputs(batch), Mode.INFERENCE, 0, null, Score.Targets.LABELS, false);
   }
 
   /// With dropout.
   static InferenceStep sampling(Model model, int batch, long seed) {
-    return new InferenceStep(model, model.net().inputs(batch), Mode.SAMPLING, seed, null, false);
+    return new InferenceStep(
+        model, model.net().inputs(batch), Mode.SAMPLING, seed, null, Score.Targets.LABELS, false);
   }
 
-  static InferenceStep judging(Model model, int batch, Loss loss) {
-    return new InferenceStep(model, model.net().inputs(batch), Mode.INFERENCE, 0, loss, false);
+  static InferenceStep judging(Model model, int batch, Loss loss, Score.Targets targets) {
+    TensorType inputs = model.net().inputs(batch);
+    return new InferenceStep(model, inputs, Mode.INFERENCE, 0, loss, targets, false);
   }
 
   /// Of `batch` sequences, `steps` steps at a time, which go on where those before ended.
   static InferenceStep stepping(Model model, int batch, int steps) {
     TensorType inputs = model.net().inputs(batch, steps);
-    return new InferenceStep(model, inputs, Mode.INFERENCE, 0, null, true);
+    return new InferenceStep(model, inputs, Mode.INFERENCE, 0, null, Score.Targets.LABELS, true);
   }
 
   /// The same with a loss.
@@ -56,11 +60,17 @@ final class InferenceStep implements AutoCloseable {
   /// @param carries whether they go on, or begin anew each time
   static InferenceStep judging(Model model, int batch, int steps, Loss loss, boolean carries) {
     TensorType inputs = model.net().inputs(batch, steps);
-    return new InferenceStep(model, inputs, Mode.INFERENCE, 0, loss, carries);
+    return new InferenceStep(model, inputs, Mode.INFERENCE, 0, loss, Score.Targets.LABELS, carries);
   }
 
   private InferenceStep(
-      Model model, TensorType type, Mode mode, long seed, @Nullable Loss loss, boolean carries) {
+      Model model,
+      TensorType type,
+      Mode mode,
+      long seed,
+      @Nullable Loss loss,
+      Score.Targets targets,
+      boolean carries) {
     this.model = model;
     Graph graph = new Graph();
     Value x = graph.leaf("inputs", type);
@@ -75,16 +85,16 @@ final class InferenceStep implements AutoCloseable {
     int stepEntry = staging.place(trace.step());
     List<Integer> given = new ArrayList<>(List.of(inputEntry, stepEntry));
     List<Integer> wanted = new ArrayList<>(List.of(outputEntry));
-    int labelEntry = -1;
+    int targetEntry = -1;
     int lossEntry = -1;
     int correctEntry = -1;
     if (loss != null) {
-      Value labels = graph.leaf("labels", Score.Targets.LABELS.type(y));
-      Score score = Score.of(graph, loss, y, labels);
-      labelEntry = staging.place(labels);
+      Value asked = graph.leaf("targets", targets.type(y));
+      Score score = Score.of(graph, loss, y, asked);
+      targetEntry = staging.place(asked);
       lossEntry = staging.place(score.loss());
       correctEntry = staging.place(score.correct());
-      given.add(labelEntry);
+      given.add(targetEntry);
       wanted.add(lossEntry);
       wanted.add(correctEntry);
     }
@@ -114,7 +124,7 @@ final class InferenceStep implements AutoCloseable {
         loss == null
             ? null
             : new Judgement(
-                staging.ints(labelEntry), staging.floats(lossEntry), staging.ints(correctEntry));
+                staging.buffer(targetEntry), staging.floats(lossEntry), staging.ints(correctEntry));
   }
 
   /// Runs on `length` elements of `source`; inputs after them are what an earlier run left, and do
@@ -150,7 +160,12 @@ final class InferenceStep implements AutoCloseable {
   }
 
   void setLabels(int[] labels) {
-    judgement().labels().put(0, labels);
+    judgement().targets().asIntBuffer().put(0, labels);
+  }
+
+  /// For a step that judges by numbers.
+  void setTargets(float[] values) {
+    judgement().targets().asFloatBuffer().put(0, values);
   }
 
   int outputElements() {

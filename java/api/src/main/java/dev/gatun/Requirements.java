@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import dev.gatun.data.Batches;
+import dev.gatun.data.Examples;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.TextBatches;
 import dev.gatun.diagnosis.Minibatch;
@@ -36,6 +37,32 @@ final class Requirements {
                   .formatted(net.outputShape())
               + " and "
               + batches.dataset().classes());
+    }
+  }
+
+  /// Inputs of the network's size, preprocessed, and an output for each class or for each number to
+  /// be predicted.
+  ///
+  /// @param caller whom a message is from
+  static void examples(String caller, Net net, Examples examples) {
+    net.requireInputs(caller, DType.F32);
+    Shape outputs = net.outputShape();
+    if (examples.features() != net.inputShape().count()) {
+      throw new ShapeException(
+          "[%s] the network expects inputs %s (%d numbers), the examples have %d"
+              .formatted(caller, net.inputShape(), net.inputShape().count(), examples.features()));
+    }
+    int each = examples.targetsEach();
+    if (each > 0 ? outputs.count() != each : rows(outputs) != 1) {
+      throw new ShapeException(
+          "[%s] the network has outputs %s, the examples %s"
+              .formatted(caller, outputs, each > 0 ? each + " targets each" : "one label each"));
+    }
+    // A single output may be compared with labels 0 and 1, or with labels as numbers.
+    if (each == 0 && outputs.count() > 1 && outputs.count() < examples.classes()) {
+      throw new ShapeException(
+          "[%s] the network tells %d classes apart, the examples have a label %d"
+              .formatted(caller, outputs.count(), examples.classes() - 1));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.data.Examples;
 import dev.gatun.diagnosis.Minibatch;
 import dev.gatun.graph.Graph;
 import dev.gatun.graph.Node;
@@ -28,6 +29,11 @@ record Score(Value loss, Value correct) {
       return batch.labels() == null ? VALUES : LABELS;
     }
 
+    /// Those of a set.
+    static Targets of(Examples examples) {
+      return examples.targetsEach() > 0 ? VALUES : LABELS;
+    }
+
     /// The targets' type for outputs `[N, ..., C]`.
     TensorType type(Value outputs) {
       Shape shape = outputs.shape();
@@ -46,7 +52,7 @@ record Score(Value loss, Value correct) {
   }
 
   static Score of(Graph graph, Loss loss, Value outputs, Value targets) {
-    Value value = graph.value(loss.apply(outputs, targets));
+    Value value = graph.value(compared(loss, outputs, targets));
     if (!value.shape().equals(Shape.scalar())) {
       throw new ShapeException(
           "[loss] expected a scalar, found " + value.type() + "; reduce it by mean()");
@@ -64,6 +70,27 @@ record Score(Value loss, Value correct) {
                 new SoftmaxCrossEntropy(),
                 List.of(SoftmaxCrossEntropy.rows(outputs), SoftmaxCrossEntropy.rows(targets)));
     return new Score(value, judged.get(1));
+  }
+
+  /// The share of right answers; NaN where an output is one number, which is never right or wrong.
+  static double accuracy(Net net, long correct, long all) {
+    Shape outputs = net.outputShape();
+    return outputs.rank() > 0 && outputs.dim(-1) == 1 ? Double.NaN : (double) correct / all;
+  }
+
+  private static Tensor compared(Loss loss, Value outputs, Value targets) {
+    try {
+      return loss.apply(outputs, targets);
+    } catch (ShapeException e) {
+      String hint =
+          targets.dtype().isFloating()
+              ? ""
+              : "; a loss of numbers takes labels by targets.oneHot(classes), or targets that are"
+                  + " numbers from the start";
+      throw new ShapeException(
+          "[loss] of outputs %s and targets %s: %s%s"
+              .formatted(outputs.type(), targets.type(), e.getMessage(), hint));
+    }
   }
 
   /// What a value is a reshaped form of.

@@ -2,6 +2,7 @@ package dev.gatun;
 
 import dev.gatun.data.Augmentation;
 import dev.gatun.data.Batches;
+import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.Mixing;
 import dev.gatun.data.Preprocessing;
 import dev.gatun.data.TextBatches;
@@ -11,7 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 
-/// Trains a network on pictures, a text, or batches of your own:
+/// Trains a network on pictures, examples in memory, a text, or batches of your own:
 ///
 /// ```java
 /// try (var device = Device.cpu();
@@ -86,8 +87,10 @@ public final class Trainer implements AutoCloseable {
     return this;
   }
 
-  /// Turns bytes into numbers this way. By default each channel is standardised by the training
-  /// set's mean and deviation. It becomes the model's ([Model#preprocessing]).
+  /// Turns the bytes of pictures into numbers this way, and changes the inputs of examples. By
+  /// default each channel of pictures is standardised by the training set's mean and deviation, and
+  /// examples stay as they are. It becomes the model's ([Model#preprocessing]), also where steps of
+  /// your own train it on inputs that are preprocessed already.
   public Trainer preprocess(Preprocessing preprocessing) {
     fresh().preprocessing = preprocessing;
     return this;
@@ -290,6 +293,21 @@ public final class Trainer implements AutoCloseable {
     return training.fit(train, test, length);
   }
 
+  /// Trains without a test set; see [#fit(ExampleBatches, ExampleBatches, Span)].
+  public History fit(ExampleBatches train, Span length) {
+    return training.fit(train, null, length);
+  }
+
+  /// Trains for `length` on examples in memory, the rows of a table say, evaluating on `test` after
+  /// each epoch. They come in a new random order in every epoch, and the last incomplete batch of
+  /// an epoch is left out. Inputs go through what [#preprocess] was given, or through nothing.
+  ///
+  /// @throws ShapeException if the examples do not fit the network
+  /// @throws DivergedException if the loss becomes infinite or NaN, in training or on `test`
+  public History fit(ExampleBatches train, ExampleBatches test, Span length) {
+    return training.fit(train, test, length);
+  }
+
   /// One step on a batch of your own, for training loops of your own: forward, backward and the
   /// optimizer. Returns the mean loss before the step. The batch size is that of the first step. If
   /// gradients are accumulated, every n-th call changes the parameters. For averages of weights an
@@ -337,6 +355,13 @@ public final class Trainer implements AutoCloseable {
   ///
   /// @throws IllegalStateException if nothing was trained and no preprocessing was given
   public Evaluation evaluate(Batches test) {
+    return training.evaluate(test);
+  }
+
+  /// Evaluates on all examples of `test` in inference mode, preprocessed as in training.
+  ///
+  /// @throws ShapeException if the examples do not fit the network
+  public Evaluation evaluate(ExampleBatches test) {
     return training.evaluate(test);
   }
 

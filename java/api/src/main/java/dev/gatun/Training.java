@@ -3,6 +3,8 @@ package dev.gatun;
 import dev.gatun.data.Augmentation;
 import dev.gatun.data.Batch;
 import dev.gatun.data.Batches;
+import dev.gatun.data.ExampleBatches;
+import dev.gatun.data.Examples;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Loader;
 import dev.gatun.data.Preprocessing;
@@ -124,6 +126,33 @@ final class Training implements AutoCloseable {
     Requirements.text("fit", settings.net, train);
     Supplier<Evaluation> judgement = test == null ? null : () -> evaluate(test);
     return run(new Feed.Characters(train), train.count(), judgement, length);
+  }
+
+  /// Trains on examples.
+  ///
+  /// @param test evaluated on after each epoch, null for none
+  History fit(ExampleBatches train, @Nullable ExampleBatches test, Span length) {
+    holdings.requireOpen();
+    ExampleBatches batches = fitting("fit", train);
+    ExampleBatches judged = test == null ? null : fitting("fit", test);
+    if (batches.size() > batches.examples().size()) {
+      throw new IllegalArgumentException(
+          "[fit] there are %d examples, fewer than one batch of %d, and incomplete batches are dropped"
+              .formatted(batches.examples().size(), batches.size()));
+    }
+    Supplier<Evaluation> judgement =
+        judged == null ? null : () -> evaluator.evaluate(judged(), judged);
+    try (Feed feed = new Feed.Rows(batches, settings.seed)) {
+      return run(feed, batches.examples().size() / batches.size(), judgement, length);
+    }
+  }
+
+  /// As they come to the network.
+  private ExampleBatches fitting(String caller, ExampleBatches batches) {
+    Preprocessing known = preprocessing();
+    Examples examples = known == null ? batches.examples() : batches.examples().preprocessed(known);
+    Requirements.examples(caller, settings.net, examples);
+    return new ExampleBatches(examples, batches.size());
   }
 
   private History run(Feed feed, long batches, @Nullable Supplier<Evaluation> test, Span length) {
@@ -267,6 +296,11 @@ final class Training implements AutoCloseable {
     return evaluator.evaluate(judged(), known, test);
   }
 
+  Evaluation evaluate(ExampleBatches test) {
+    ExampleBatches fitting = fitting("evaluate", test);
+    return evaluator.evaluate(judged(), fitting);
+  }
+
   Evaluation evaluate(TextBatches test) {
     Requirements.text("evaluate", settings.net, test);
     return evaluator.evaluate(judged(), test);
@@ -306,6 +340,9 @@ final class Training implements AutoCloseable {
           present.resume(settings.resumed, checkpoint);
           interrupted = checkpoint.position().run() == null ? null : checkpoint;
         }
+      }
+      if (settings.preprocessing != null) {
+        model.preprocessing(settings.preprocessing); // in steps of somebody's own too
       }
       state = present;
     }

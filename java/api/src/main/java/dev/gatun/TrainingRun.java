@@ -304,7 +304,7 @@ final class TrainingRun {
             sums.loss() + present.loss,
             sums.correct() + present.correct,
             sums.images() + present.images);
-    double accuracy = (double) present.correct / present.images;
+    double accuracy = Score.accuracy(settings.net, present.correct, present.images);
     reports.add(
         new Watcher.Step(
             number, state.epochs(), present.loss, accuracy, lastRate, norm, present.seconds));
@@ -327,7 +327,7 @@ final class TrainingRun {
         new History.Epoch(
             state.epochs(),
             sums.loss() / inEpoch,
-            (double) sums.correct() / sums.images(),
+            Score.accuracy(settings.net, sums.correct(), sums.images()),
             history.lastLearningRate(),
             evaluation,
             seconds);

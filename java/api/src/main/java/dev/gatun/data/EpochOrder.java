@@ -13,9 +13,14 @@ public final class EpochOrder {
 
   /// The order that `batches` asks for.
   public EpochOrder(Batches batches, long seed) {
-    order = batches.order();
+    this(batches.dataset().size(), batches.order(), seed);
+  }
+
+  /// The order of `size` items.
+  public EpochOrder(int size, Batches.Order order, long seed) {
+    this.order = order;
     shuffling = new RandomStream(Philox.derive(seed, PURPOSE), 0);
-    items = new int[batches.dataset().size()];
+    items = new int[size];
   }
 
   /// Goes to an epoch.

@@ -1,6 +1,7 @@
 package dev.gatun.diagnosis;
 
 import dev.gatun.ShapeException;
+import dev.gatun.data.Examples;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +42,11 @@ public final class Minibatch {
   /// Tokens with values that outputs should have.
   public static Minibatch of(int[] tokens, float[] values) {
     return new Minibatch(null, tokens, null, values);
+  }
+
+  /// All of a set as it is; for a part of it, take a [Examples#subset].
+  public static Minibatch of(Examples examples) {
+    return new Minibatch(examples.inputs(), null, examples.labels(), examples.targets());
   }
 
   /// The inputs, null if they are tokens.

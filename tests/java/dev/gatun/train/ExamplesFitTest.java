@@ -1,0 +1,195 @@
+package dev.gatun.train;
+
+import static dev.gatun.train.Messages.refused;
+import static dev.gatun.train.Messages.shapeError;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.gatun.EarlyStopping;
+import dev.gatun.Evaluation;
+import dev.gatun.History;
+import dev.gatun.Loss;
+import dev.gatun.Model;
+import dev.gatun.Net;
+import dev.gatun.Optimizer;
+import dev.gatun.Span;
+import dev.gatun.Trainer;
+import dev.gatun.Watcher;
+import dev.gatun.data.Examples;
+import dev.gatun.data.FeatureScaler;
+import dev.gatun.suite.Backends;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/// Runs of a trainer on examples in memory: labels, and numbers to be predicted.
+class ExamplesFitTest {
+  private static final Net CLASSIFIER = Net.input(2).dense(8).tanh().dense(2);
+  private static final Net REGRESSOR = Net.input(2).dense(8).tanh().dense(1);
+  private static final int SIZE = 220;
+
+  @TempDir private Path folder;
+
+  /// Two features of very different scale.
+  private static float[] inputs() {
+    float[] inputs = Pictures.normal(2 * SIZE, 1);
+    for (int i = 0; i < SIZE; i++) {
+      inputs[2 * i] = 50 + 10 * inputs[2 * i];
+      inputs[2 * i + 1] = 3000 + 900 * inputs[2 * i + 1];
+    }
+    return inputs;
+  }
+
+  private static Examples labelled() {
+    float[] inputs = inputs();
+    int[] labels = new int[SIZE];
+    for (int i = 0; i < SIZE; i++) {
+      labels[i] = 90 * inputs[2 * i] + inputs[2 * i + 1] > 7500 ? 1 : 0;
+    }
+    return Examples.of(inputs, labels);
+  }
+
+  private static Examples aimed() {
+    float[] inputs = inputs();
+    float[] targets = new float[SIZE];
+    for (int i = 0; i < SIZE; i++) {
+      targets[i] = inputs[2 * i] / 50 + inputs[2 * i + 1] / 3000;
+    }
+    return Examples.of(inputs, targets, SIZE);
+  }
+
+  private static Trainer trainer(Net net, Backends backend, Examples train) {
+    return Trainer.of(net)
+        .on(backend.device())
+        .optimizer(Optimizer.adam(0.02))
+        .preprocess(FeatureScaler.standardize(train));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void classes_areLearnt(Backends backend) throws IOException {
+    Examples.Split data = labelled().split(0.25, 1);
+    Path file = folder.resolve("model");
+    Evaluation found;
+    try (Trainer trainer = trainer(CLASSIFIER, backend, data.train())) {
+      History history =
+          trainer.fit(data.train().batch(16), data.heldOut().batch(20), Span.epochs(30));
+      found = Objects.requireNonNull(history.test());
+      assertTrue(found.accuracy() > 0.9, "accuracy " + found.accuracy());
+      assertEquals(55, found.images());
+      assertEquals(30 * 10, history.steps()); // 165 examples: the last 5 of each pass are left out
+      trainer.model().save(file);
+    }
+    // By hand, with what the file knows.
+    try (Model model = Model.load(CLASSIFIER, backend.device(), file)) {
+      float[] inputs = Objects.requireNonNull(model.preprocessing()).apply(data.heldOut().inputs());
+      float[] outputs = model.predict(inputs);
+      int[] labels = Objects.requireNonNull(data.heldOut().labels());
+      double loss = 0;
+      int correct = 0;
+      for (int i = 0; i < labels.length; i++) {
+        double other = outputs[2 * i + 1 - labels[i]] - outputs[2 * i + labels[i]];
+        loss += Math.log1p(Math.exp(other)) / labels.length;
+        correct += other < 0 ? 1 : 0;
+      }
+      assertEquals(loss, found.loss(), 1e-5);
+      assertEquals((double) correct / labels.length, found.accuracy());
+    }
+  }
+
+  /// The run ends by the loss on what is held out, which has no accuracy, and keeps the best.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void numbers_areLearnt_andRunsStopEarly(Backends backend) {
+    Examples.Split data = aimed().split(0.25, 1);
+    try (Trainer trainer =
+        trainer(REGRESSOR, backend, data.train())
+            .loss(Loss.meanSquaredError())
+            .stopEarly(EarlyStopping.patience(3).restoreBest())) {
+      History history =
+          trainer.fit(data.train().batch(16), data.heldOut().batch(20), Span.epochs(500));
+      assertTrue(history.stoppedEarly(), "after " + history.epochs().size());
+      Evaluation best = Objects.requireNonNull(Objects.requireNonNull(history.best()).test());
+      assertTrue(best.loss() < 0.01, "loss " + best.loss());
+      assertTrue(Double.isNaN(best.accuracy()));
+      assertTrue(Double.isNaN(history.epochs().getFirst().trainAccuracy()));
+      assertEquals(best.loss(), trainer.evaluate(data.heldOut().batch(20)).loss());
+
+      FeatureScaler scaler = FeatureScaler.standardize(data.train());
+      float[] outputs = trainer.model().predict(scaler.apply(data.heldOut().inputs()));
+      float[] targets = Objects.requireNonNull(data.heldOut().targets());
+      double squares = 0;
+      for (int i = 0; i < targets.length; i++) {
+        squares += Math.pow(outputs[i] - targets[i], 2) / targets.length;
+      }
+      assertEquals(squares, best.loss(), 1e-6);
+    }
+  }
+
+  /// Cut off in the middle of an epoch.
+  @Test
+  void resumedRun_isTheRunItself() {
+    Examples examples = aimed();
+    Path file = folder.resolve("checkpoint");
+    float[] whole;
+    try (Trainer trainer = regressor(examples)) {
+      whole = trainer.fit(examples.batch(32), Span.epochs(4)).losses();
+    }
+    try (Trainer trainer = regressor(examples).checkpoint(file, Span.steps(4))) {
+      trainer.watch(
+          new Watcher() {
+            @Override
+            public void step(Step step) {
+              if (step.step() == 15) {
+                throw new IllegalStateException("cut off");
+              }
+            }
+          });
+      Messages.illegalState("cut off", () -> trainer.fit(examples.batch(32), Span.epochs(4)));
+    }
+    try (Trainer trainer = regressor(examples).resume(file)) {
+      assertArrayEquals(whole, trainer.fit(examples.batch(32), Span.epochs(4)).losses());
+    }
+  }
+
+  private static Trainer regressor(Examples train) {
+    return trainer(REGRESSOR, Backends.REFERENCE, train).loss(Loss.meanSquaredError());
+  }
+
+  @Test
+  void whatDoesNotFit_isRefused() {
+    Examples labels = labelled();
+    Examples numbers = aimed();
+    Span epoch = Span.epochs(1);
+    try (Trainer trainer = Trainer.of(Net.input(3).dense(2)).on(Backends.REFERENCE.device());
+        Trainer narrow = Trainer.of(Net.input(2).dense(4)).on(Backends.REFERENCE.device());
+        Trainer tokens =
+            Trainer.of(Net.tokens(2).embedding(3, 2).flatten().dense(2))
+                .on(Backends.REFERENCE.device())) {
+      shapeError(
+          "[fit] the network expects inputs (3) (3 numbers), the examples have 2",
+          () -> trainer.fit(labels.batch(10), epoch));
+      shapeError(
+          "[evaluate] the network expects inputs (3) (3 numbers), the examples have 2",
+          () -> trainer.evaluate(labels.batch(10)));
+      shapeError(
+          "[fit] the network has outputs (4), the examples 1 targets each",
+          () -> narrow.fit(numbers.batch(10), epoch));
+      shapeError(
+          "[fit] the network tells 4 classes apart, the examples have a label 7",
+          () -> narrow.fit(Examples.of(new float[4], new int[] {0, 7}).batch(1), epoch));
+      shapeError(
+          "[fit] the network expects inputs I32 (2), found F32",
+          () -> tokens.fit(labels.batch(10), epoch));
+      refused(
+          "[fit] there are 220 examples, fewer than one batch of 221, and incomplete batches are"
+              + " dropped",
+          () -> narrow.fit(labels.batch(221), epoch));
+    }
+  }
+}
