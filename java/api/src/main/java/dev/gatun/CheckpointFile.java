@@ -31,6 +31,7 @@ final class CheckpointFile {
   private CheckpointFile() {}
 
   static void write(Path file, Checkpoint checkpoint) throws IOException {
+    TrainingEvents.CheckpointWrite event = TrainingEvents.checkpointWrite();
     Map<String, String> metadata = new TreeMap<>(Map.of("format", "gatun"));
     List<Source> sources = new ArrayList<>();
     add(sources, "", checkpoint.tensors());
@@ -64,6 +65,9 @@ final class CheckpointFile {
       sources.add(source("rollBacks", rollBacks(history)));
     }
     SafeTensorsWriter.write(file, metadata, sources);
+    if (event != null) {
+      event.commit(file);
+    }
   }
 
   private static void add(List<Source> sources, String prefix, Map<String, Held> tensors) {

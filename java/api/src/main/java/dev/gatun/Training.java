@@ -232,6 +232,8 @@ final class Training implements AutoCloseable {
     TrainingStep compiled = compiled("step", examples, null, Score.Targets.of(batch));
     TrainingState present = state();
     StepFrame frame = compiled.frame(0, 0);
+    TrainingEvents.Step event = TrainingEvents.step();
+    long start = System.nanoTime();
     frame.set(batch);
     frame.set(learningRate, present.batches());
     compiled.feed(0, 0, 1);
@@ -242,6 +244,12 @@ final class Training implements AutoCloseable {
       long done = present.batches() / settings.accumulation;
       compiled.update(learningRate, done - 1);
       present.average(new Schedule.Moment(done, 1, done));
+    }
+    if (event != null) {
+      event.commit(present.batches(), frame, System.nanoTime() - start);
+    }
+    if (!Float.isFinite(frame.loss())) {
+      TrainingEvents.notFinite(present.batches(), "the loss is " + frame.loss());
     }
     return frame.loss();
   }

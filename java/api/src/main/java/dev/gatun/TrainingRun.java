@@ -43,6 +43,7 @@ final class TrainingRun {
   private Present present = new Present();
   private List<Double> losses = List.of();
   private long epochStart;
+  private TrainingEvents.@Nullable Epoch epochEvent;
   private double lastRate = Double.NaN;
   private boolean stopped;
   private final Deque<Checkpoint> good = new ArrayDeque<>(); // to go back to; the last is first
@@ -170,6 +171,7 @@ final class TrainingRun {
     history.truncate(Math.toIntExact(steps + inEpoch), place.epochs());
     losses = history.epochLosses();
     epochStart = System.nanoTime();
+    epochEvent = TrainingEvents.epoch();
     present = new Present();
     supply.restart();
     if (inEpoch > 0) {
@@ -185,6 +187,7 @@ final class TrainingRun {
     if (inEpoch == 0) {
       losses = history.epochLosses();
       epochStart = System.nanoTime();
+      epochEvent = TrainingEvents.epoch();
       feed.start(state.nextEpoch(), compiled);
     }
     long end = Math.min(feeding.stepsPerEpoch(), totalSteps - steps);
@@ -198,10 +201,14 @@ final class TrainingRun {
   private @Nullable Trouble step(long end) {
     state.requireOpen(); // a watcher may close the trainer
     List<Watcher.Step> reports = new ArrayList<>(compiled.most());
+    TrainingEvents.Step event = TrainingEvents.step();
     Trouble trouble;
     do {
       trouble = call(end, reports);
     } while (trouble == null && present.batches > 0);
+    if (event != null) {
+      event.commit(reports);
+    }
     for (Watcher.Step report : reports) {
       for (Watcher watcher : settings.watchers) {
         watcher.step(report);
@@ -332,6 +339,9 @@ final class TrainingRun {
             evaluation,
             seconds);
     history.add(epoch, sums.images());
+    if (epochEvent != null) {
+      epochEvent.commit(epoch);
+    }
     steps += inEpoch;
     inEpoch = 0;
     sums = new Sums(0, 0, 0);
@@ -403,6 +413,7 @@ final class TrainingRun {
   }
 
   private void goBack(Trouble trouble) {
+    TrainingEvents.notFinite(trouble.step(), trouble.message());
     Recovery recovery = settings.recovery;
     if (wentBack && good.size() > 1) {
       good.pop(); // finite, but past help
