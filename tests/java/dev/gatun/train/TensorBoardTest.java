@@ -8,10 +8,12 @@ import static dev.gatun.train.Messages.refused;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.History;
+import dev.gatun.Loss;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Recovery;
@@ -19,6 +21,7 @@ import dev.gatun.Schedule;
 import dev.gatun.Trainer;
 import dev.gatun.Watcher;
 import dev.gatun.data.Dataset;
+import dev.gatun.data.Examples;
 import dev.gatun.data.ImageShape;
 import dev.gatun.suite.Backends;
 import dev.gatun.train.EventReader.Event;
@@ -95,6 +98,25 @@ class TensorBoardTest {
       assertEquals(List.of(6L, 12L), test.stream().map(Event::step).toList());
       double after = System.currentTimeMillis() * 1e-3;
       assertTrue(train.stream().allMatch(e -> e.wallTime() >= before && e.wallTime() <= after));
+    }
+  }
+
+  /// A network with one output is never right or wrong.
+  @Test
+  void anAccuracyThatIsNone_isNotInTheFiles() {
+    Examples examples = Examples.of(Pictures.normal(60, 1), Pictures.normal(20, 2), 20);
+    try (Trainer trainer =
+        Trainer.of(Net.input(3).dense(1))
+            .on(Backends.REFERENCE.device())
+            .loss(Loss.meanSquaredError())
+            .optimizer(Optimizer.sgd(0.01))
+            .watch(tensorBoard(folder))) {
+      trainer.fit(examples.batch(10), examples.batch(10), epochs(1));
+    }
+    for (String run : List.of("train", "test")) {
+      List<Event> events = EventReader.run(folder.resolve(run));
+      assertFalse(numbers(events, "loss").isEmpty());
+      assertTrue(numbers(events, "accuracy").isEmpty());
     }
   }
 

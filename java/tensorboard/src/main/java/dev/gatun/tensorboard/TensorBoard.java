@@ -112,13 +112,20 @@ public final class TensorBoard implements Watcher {
       return;
     }
     List<Message> values = new ArrayList<>();
-    values.add(Events.scalar("loss", step.loss()));
-    values.add(Events.scalar("accuracy", step.accuracy()));
+    addJudgement(values, step.loss(), step.accuracy());
     values.add(Events.scalar("learning rate", step.learningRate()));
     if (!Double.isNaN(step.gradientNorm())) {
       values.add(Events.scalar("gradient norm", step.gradientNorm()));
     }
     file.write(Events.summary(last, values));
+  }
+
+  /// Without the accuracy of a network that has none.
+  private static void addJudgement(List<Message> values, double loss, double accuracy) {
+    values.add(Events.scalar("loss", loss));
+    if (!Double.isNaN(accuracy)) {
+      values.add(Events.scalar("accuracy", accuracy));
+    }
   }
 
   @Override
@@ -127,12 +134,9 @@ public final class TensorBoard implements Watcher {
     if (evaluation != null) {
       EventFile file = test == null ? restarted("test", from) : test;
       test = file;
-      file.write(
-          Events.summary(
-              last,
-              List.of(
-                  Events.scalar("loss", evaluation.loss()),
-                  Events.scalar("accuracy", evaluation.accuracy()))));
+      List<Message> values = new ArrayList<>();
+      addJudgement(values, evaluation.loss(), evaluation.accuracy());
+      file.write(Events.summary(last, values));
     }
     if (train != null && model != null) {
       writeHistograms(train, model);
