@@ -2,6 +2,7 @@
 module dev.gatun.tensorboard {
   requires com.google.protobuf;
   requires transitive dev.gatun;
+  requires java.desktop; // pictures out
   requires static transitive org.jspecify;
 
   exports dev.gatun.tensorboard;

@@ -3,6 +3,8 @@ package dev.gatun.train;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UnknownFieldSet;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -10,8 +12,12 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
 
 /// Reads event files as TensorBoard does: frames, checksums, and the fields by their numbers.
 final class EventReader {
@@ -21,10 +27,34 @@ final class EventReader {
   ///
   /// @param version of the file, empty but for the first event
   /// @param restart whether events from this step on no longer hold
-  record Event(double wallTime, long step, String version, boolean restart, List<Value> values) {}
+  /// @param graph the nodes of a network, none but for its event
+  record Event(
+      double wallTime,
+      long step,
+      String version,
+      boolean restart,
+      List<Node> graph,
+      List<Value> values) {}
 
   /// A value; of its kinds the others are empty.
-  record Value(String tag, float number, String text, double[] histogram, double[] counts) {}
+  record Value(
+      String tag,
+      float number,
+      String text,
+      double[] histogram,
+      double[] counts,
+      @Nullable BufferedImage image) {}
+
+  /// A node of a network's graph.
+  ///
+  /// @param shapes extents of its results
+  /// @param words attributes that are texts
+  record Node(
+      String name,
+      String op,
+      List<String> inputs,
+      List<List<Long>> shapes,
+      Map<String, String> words) {}
 
   /// What TensorBoard shows of a run: the events of its files in the order of their names, without
   /// those that were taken back.
@@ -101,12 +131,68 @@ final class EventReader {
     for (ByteString log : event.getField(7).getLengthDelimitedList()) {
       restart = UnknownFieldSet.parseFrom(log).getField(1).getVarintList().equals(List.of(1L));
     }
+    List<Node> graph = new ArrayList<>();
+    if (event.hasField(4)) {
+      for (ByteString node : message(event, 4).getField(1).getLengthDelimitedList()) {
+        graph.add(node(UnknownFieldSet.parseFrom(node)));
+      }
+    }
     return new Event(
         Double.longBitsToDouble(event.getField(1).getFixed64List().getFirst()),
         event.getField(2).getVarintList().getFirst(),
         text(event, 3),
         restart,
+        graph,
         values);
+  }
+
+  private static Node node(UnknownFieldSet node) throws InvalidProtocolBufferException {
+    List<List<Long>> shapes = new ArrayList<>();
+    Map<String, String> words = new LinkedHashMap<>();
+    for (ByteString bytes : node.getField(5).getLengthDelimitedList()) {
+      UnknownFieldSet attribute = UnknownFieldSet.parseFrom(bytes);
+      UnknownFieldSet value = message(attribute, 2);
+      if (text(attribute, 1).equals("_output_shapes")) {
+        for (ByteString shape : message(value, 1).getField(7).getLengthDelimitedList()) {
+          List<Long> extents = new ArrayList<>();
+          UnknownFieldSet dims = UnknownFieldSet.parseFrom(shape);
+          for (ByteString extent : dims.getField(2).getLengthDelimitedList()) {
+            extents.addAll(UnknownFieldSet.parseFrom(extent).getField(1).getVarintList());
+          }
+          shapes.add(extents);
+        }
+      } else if (value.hasField(2)) {
+        words.put(text(attribute, 1), text(value, 2));
+      }
+    }
+    List<String> inputs =
+        node.getField(3).getLengthDelimitedList().stream().map(ByteString::toStringUtf8).toList();
+    return new Node(text(node, 1), text(node, 2), inputs, shapes, words);
+  }
+
+  /// A picture, which has the extents and colours that are said of it.
+  private static BufferedImage image(UnknownFieldSet image) {
+    try {
+      BufferedImage picture =
+          ImageIO.read(
+              new ByteArrayInputStream(
+                  image.getField(4).getLengthDelimitedList().getFirst().toByteArray()));
+      List<Long> said = new ArrayList<>();
+      for (int field = 1; field <= 3; field++) {
+        said.addAll(image.getField(field).getVarintList());
+      }
+      List<Long> found =
+          List.of(
+              (long) picture.getHeight(),
+              (long) picture.getWidth(),
+              (long) picture.getRaster().getNumBands());
+      if (!said.equals(found)) {
+        throw new AssertionError("a picture " + found + " is said to be " + said);
+      }
+      return picture;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Value value(UnknownFieldSet value) throws InvalidProtocolBufferException {
@@ -137,7 +223,8 @@ final class EventReader {
         throw new AssertionError("limits and counts do not fit");
       }
     }
-    return new Value(text(value, 1), number, text, histogram, counts);
+    BufferedImage image = value.hasField(4) ? image(message(value, 4)) : null;
+    return new Value(text(value, 1), number, text, histogram, counts, image);
   }
 
   private static UnknownFieldSet message(UnknownFieldSet parent, int field)

@@ -205,11 +205,22 @@ interface Feed extends AutoCloseable {
 
     @Override
     public void fill(StepFrame frame) {
+      frame.set(take());
+      frame.countTargets(indices.length);
+    }
+
+    private Minibatch take() {
       for (int i = 0; i < indices.length; i++) {
         indices[i] = order.item(next++);
       }
-      frame.set(Minibatch.of(examples.subset(indices)));
-      frame.countTargets(indices.length);
+      return Minibatch.of(examples.subset(indices));
+    }
+
+    /// The first batch of a run.
+    static Minibatch first(ExampleBatches batches, long seed) {
+      Rows rows = new Rows(batches, seed);
+      rows.order.start(0);
+      return rows.take();
     }
 
     @Override

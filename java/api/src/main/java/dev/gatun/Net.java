@@ -467,6 +467,19 @@ public final class Net {
     return Summary.of(this);
   }
 
+  /// What a training step computes forward, in order, as layers say it and before anything is
+  /// fused: inputs, parameters and states first. For drawing a network, or counting what is in it:
+  ///
+  /// ```java
+  /// net.operations(32).stream().filter(operation -> operation.kind().equals("conv2d")).count()
+  /// ```
+  ///
+  /// @param batch examples in a step
+  /// @throws ShapeException if layers want more examples, as batch norm may
+  public List<Operation> operations(int batch) {
+    return Operation.of(this, batch);
+  }
+
   /// The number of trained numbers.
   public long parameterCount() {
     return NetTrace.parameters(this).stream().mapToLong(spec -> spec.shape().count()).sum();

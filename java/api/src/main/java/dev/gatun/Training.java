@@ -114,7 +114,7 @@ final class Training implements AutoCloseable {
     model().preprocessing(fitted);
     Supplier<Evaluation> judgement = test == null ? null : () -> evaluate(test);
     try (Feed feed = feed(batches, fitted)) {
-      return run(feed, batches.count(), judgement, length);
+      return run(feed, batches.count(), judgement, length, () -> minibatches(train, 1).getFirst());
     }
   }
 
@@ -125,7 +125,12 @@ final class Training implements AutoCloseable {
     holdings.requireOpen();
     Requirements.text("fit", settings.net, train);
     Supplier<Evaluation> judgement = test == null ? null : () -> evaluate(test);
-    return run(new Feed.Characters(train), train.count(), judgement, length);
+    return run(
+        new Feed.Characters(train),
+        train.count(),
+        judgement,
+        length,
+        () -> minibatches(train, 1).getFirst());
   }
 
   /// Trains on examples.
@@ -143,7 +148,12 @@ final class Training implements AutoCloseable {
     Supplier<Evaluation> judgement =
         judged == null ? null : () -> evaluator.evaluate(judged(), judged);
     try (Feed feed = new Feed.Rows(batches, settings.seed)) {
-      return run(feed, batches.examples().size() / batches.size(), judgement, length);
+      return run(
+          feed,
+          batches.examples().size() / batches.size(),
+          judgement,
+          length,
+          () -> Feed.Rows.first(batches, settings.seed));
     }
   }
 
@@ -155,7 +165,12 @@ final class Training implements AutoCloseable {
     return new ExampleBatches(examples, batches.size());
   }
 
-  private History run(Feed feed, long batches, @Nullable Supplier<Evaluation> test, Span length) {
+  private History run(
+      Feed feed,
+      long batches,
+      @Nullable Supplier<Evaluation> test,
+      Span length,
+      Supplier<Minibatch> sample) {
     int accumulation = settings.accumulation;
     if (settings.stepsPerCall > 1 && accumulation > 1) {
       throw new IllegalArgumentException(
@@ -184,7 +199,8 @@ final class Training implements AutoCloseable {
               stepsPerEpoch,
               length.toSteps(stepsPerEpoch),
               done,
-              present.batches() / accumulation - done));
+              present.batches() / accumulation - done,
+              sample));
     } finally {
       running = null;
     }

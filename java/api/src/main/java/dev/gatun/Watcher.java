@@ -1,6 +1,8 @@
 package dev.gatun;
 
+import dev.gatun.diagnosis.Minibatch;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /// Follows a training run. All methods are called by the thread that trains.
 public interface Watcher {
@@ -29,6 +31,8 @@ public interface Watcher {
   /// @param totalSteps steps of the whole run
   /// @param stepsDone steps of the run that were done before, if it was resumed; else 0
   /// @param stepsBefore steps that the trainer did in earlier runs
+  /// @param sample makes, when it is asked, the first batch of the first epoch as the network gets
+  ///   it: augmented and preprocessed, but not mixed
   record Start(
       Model model,
       Map<String, String> settings,
@@ -36,7 +40,8 @@ public interface Watcher {
       long stepsPerEpoch,
       long totalSteps,
       long stepsDone,
-      long stepsBefore) {}
+      long stepsBefore,
+      Supplier<Minibatch> sample) {}
 
   /// A step.
   ///

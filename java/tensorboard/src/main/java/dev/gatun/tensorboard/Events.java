@@ -1,9 +1,11 @@
 package dev.gatun.tensorboard;
 
+import dev.gatun.Operation;
 import java.util.List;
 
 /// What stands in event files, as messages of Protocol Buffers. The names and numbers of the fields
-/// are those of TensorFlow's `Event`, `Summary` and `TensorProto`.
+/// are those of TensorFlow's `Event`, `Summary` and `TensorProto`; a network's are in
+/// [GraphMessage].
 final class Events {
   /// What a file begins with. From version 2 on, [#restart] is understood.
   private static final String VERSION = "brain.Event:2";
@@ -12,6 +14,7 @@ final class Events {
   private static final int WALL_TIME = 1;
   private static final int STEP = 2;
   private static final int FILE_VERSION = 3;
+  private static final int GRAPH_DEF = 4;
   private static final int SUMMARY = 5;
   private static final int SESSION_LOG = 7;
 
@@ -23,6 +26,7 @@ final class Events {
   private static final int VALUE = 1;
   private static final int TAG = 1;
   private static final int SIMPLE_VALUE = 2;
+  private static final int IMAGE = 4;
   private static final int HISTOGRAM = 5;
   private static final int TENSOR = 8;
   private static final int METADATA = 9;
@@ -48,6 +52,11 @@ final class Events {
   /// Says that what a run wrote for this step and later ones no longer holds.
   static Message restart(long step) {
     return at(step).message(SESSION_LOG, new Message().whole(STATUS, START));
+  }
+
+  /// The network of a run.
+  static Message graph(List<Operation> operations) {
+    return at(0).message(GRAPH_DEF, GraphMessage.of(operations));
   }
 
   /// Values of a step.
@@ -84,6 +93,17 @@ final class Events {
             .reals(6, histogram.limits())
             .reals(7, histogram.counts());
     return new Message().text(TAG, tag).message(HISTOGRAM, content);
+  }
+
+  /// A value that is a picture.
+  static Message image(String tag, Grid grid) {
+    Message content =
+        new Message()
+            .whole(1, grid.height())
+            .whole(2, grid.width())
+            .whole(3, grid.channels()) // 1 is grey, 3 is RGB
+            .bytes(4, grid.png());
+    return new Message().text(TAG, tag).message(IMAGE, content);
   }
 
   private static Message at(long step) {

@@ -33,8 +33,12 @@ final class Message {
     return put(() -> out.writeString(field, value));
   }
 
+  Message bytes(int field, byte[] value) {
+    return put(() -> out.writeByteArray(field, value));
+  }
+
   Message message(int field, Message value) {
-    return put(() -> out.writeByteArray(field, value.toBytes()));
+    return bytes(field, value.toBytes());
   }
 
   /// Numbers one after the other, as a repeated field.

@@ -3,6 +3,7 @@ package dev.gatun.tensorboard;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Model;
+import dev.gatun.Shape;
 import dev.gatun.Watcher;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,11 +28,20 @@ import org.jspecify.annotations.Nullable;
 /// | train | `gradient norm` | of every step, where [dev.gatun.Clipping] measures it |
 /// | train | `parameters/NAME` | a histogram, at the beginning and after each epoch |
 /// | train | `net`, `settings`, notes | texts, at the beginning |
+/// | train | the graph | of the network, at the beginning: layers are boxes, their operations inside |
+/// | train | `pictures` | the first batch after augmentation, at the beginning, in a grid |
+/// | train | `filters/NAME` | of the first layer, at the beginning and after each epoch, in a grid |
 /// | test | `loss`, `accuracy` | after each epoch, at its last step |
 ///
 /// Steps count through all runs of the trainer. A run that is resumed from a checkpoint goes on in
 /// a new file of the same folder, and one that goes back to where all was well takes away what it
 /// undoes. A folder is for one trainer: a new one takes the place of what an earlier one wrote.
+///
+/// Grids have the first 64 pictures or filters, row by row. Each is stretched for itself from
+/// black, its least number, to white, its greatest, and enlarged if it is small; so what
+/// standardising took from pictures does not matter, and colours of filters tell what is more and
+/// what is less. Filters are those of a convolution, or of a dense layer over all pixels. Other
+/// networks than those whose inputs are pictures `[H, W, 1]` or `[H, W, 3]` have no grids.
 ///
 /// Every event is in its file at once. What cannot be written is an [java.io.UncheckedIOException]
 /// in the training.
@@ -39,6 +49,7 @@ public final class TensorBoard implements Watcher {
   private final Path folder;
   private final Map<String, String> notes = new LinkedHashMap<>();
   private boolean histograms = true;
+  private boolean images = true;
   private long every = 1;
 
   private @Nullable Model model;
@@ -85,6 +96,13 @@ public final class TensorBoard implements Watcher {
     return this;
   }
 
+  /// Leaves pictures and filters out. The first ones cost loading a batch once more, and filters
+  /// are read from the device after each epoch.
+  public TensorBoard withoutImages() {
+    images = false;
+    return this;
+  }
+
   @Override
   public void start(Start start) {
     close(); // what an exception left open
@@ -100,7 +118,10 @@ public final class TensorBoard implements Watcher {
       texts.add(Events.text("settings", table(start.settings())));
       notes.forEach((tag, markdown) -> texts.add(Events.text(tag, markdown)));
       file.write(Events.summary(0, texts));
+      file.write(Events.graph(start.model().net().operations(start.batchSize())));
+      writePictures(file, start);
       writeHistograms(file, start.model());
+      writeFilters(file, start.model());
     }
   }
 
@@ -140,6 +161,7 @@ public final class TensorBoard implements Watcher {
     }
     if (train != null && model != null) {
       writeHistograms(train, model);
+      writeFilters(train, model);
     }
   }
 
@@ -177,6 +199,45 @@ public final class TensorBoard implements Watcher {
         file.write(Events.summary(last, List.of(value)));
       }
     }
+  }
+
+  private void writePictures(EventFile file, Start start) {
+    Shape input = start.model().net().inputShape();
+    if (!images || !Grid.shows(input)) {
+      return;
+    }
+    float[] pictures = start.sample().get().inputs();
+    if (pictures != null) {
+      Message value = Events.image("pictures", Grid.of(pictures, input));
+      file.write(Events.summary(0, List.of(value)));
+    }
+  }
+
+  private void writeFilters(EventFile file, Model present) {
+    Shape input = present.net().inputShape();
+    if (!images || !Grid.shows(input)) {
+      return;
+    }
+    for (String name : present.parameterNames()) {
+      Shape shape = present.shape(name);
+      if (shape.rank() > 1) { // the first layer's weights
+        Shape filter = filter(shape, input);
+        if (filter != null) {
+          Message value = Events.image("filters/" + name, Grid.of(present.read(name), filter));
+          file.write(Events.summary(last, List.of(value)));
+        }
+        return;
+      }
+    }
+  }
+
+  /// The extents of one filter as a picture, if weights of this shape are filters of such inputs:
+  /// those of a convolution or of a dense layer.
+  private static @Nullable Shape filter(Shape weights, Shape input) {
+    if (weights.rank() == 4 && weights.dim(-1) == input.dim(-1)) {
+      return Shape.of(weights.dim(1), weights.dim(2), weights.dim(3));
+    }
+    return weights.rank() == 2 && weights.dim(-1) == input.count() ? input : null;
   }
 
   private void close() {

@@ -4,6 +4,7 @@ import static dev.gatun.tensorboard.TensorBoard.tensorBoard;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.protobuf.Message;
 import dev.gatun.Device;
 import dev.gatun.History;
 import dev.gatun.Net;
@@ -13,24 +14,32 @@ import dev.gatun.Trainer;
 import dev.gatun.data.Dataset;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.MemoryDataset;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.tensorflow.proto.AttrValue;
 import org.tensorflow.proto.DataClass;
 import org.tensorflow.proto.DataType;
 import org.tensorflow.proto.Event;
+import org.tensorflow.proto.GraphDef;
 import org.tensorflow.proto.HistogramProto;
+import org.tensorflow.proto.NodeDef;
 import org.tensorflow.proto.SessionLog;
 import org.tensorflow.proto.Summary;
+import org.tensorflow.proto.TensorShapeProto;
 
 /// What Gatun writes for TensorBoard, read by TensorFlow's own classes: no field is unknown to
 /// them, and they find the values where these belong.
@@ -93,6 +102,70 @@ class EventParityTest {
     assertEquals(DoubleStream.of(elements).map(x -> x * x).sum(), histogram.getSumSquares(), 1e-12);
     assertEquals(histogram.getBucketLimitCount(), histogram.getBucketCount());
     assertEquals(12, histogram.getBucketList().stream().mapToDouble(Double::doubleValue).sum());
+  }
+
+  /// The network as a graph that has no unknown field, and whose edges lead to its nodes.
+  @Test
+  void tensorFlow_readsTheGraph() throws IOException {
+    Net net = Net.input(2, 2, 1).conv(4, 3).stage("end", s -> s.flatten().dense(3));
+    List<Event> train = fit(net);
+    List<Event> graphs = train.stream().filter(event -> !event.getGraphDef().isEmpty()).toList();
+    assertEquals(1, graphs.size());
+    GraphDef graph = GraphDef.parseFrom(graphs.getFirst().getGraphDef());
+    requireKnown(graph);
+    Map<String, NodeDef> nodes = new LinkedHashMap<>();
+    for (NodeDef node : graph.getNodeList()) {
+      requireKnown(node);
+      for (AttrValue value : node.getAttrMap().values()) {
+        requireKnown(value);
+        value.getList().getShapeList().forEach(EventParityTest::requireKnown);
+      }
+      for (String input : node.getInputList()) {
+        assertTrue(nodes.containsKey(input), input + " comes before " + node.getName());
+      }
+      assertEquals(null, nodes.put(node.getName(), node), node.getName() + " twice");
+    }
+    assertEquals(
+        List.of("input", "conv0/weight", "conv0/bias", "end/dense0/weight", "end/dense0/bias"),
+        List.copyOf(nodes.keySet()).subList(0, 5));
+    NodeDef conv = Objects.requireNonNull(nodes.get("conv0/conv2d"));
+    assertEquals("conv2d", conv.getOp());
+    assertEquals(List.of("input", "conv0/weight"), List.copyOf(conv.getInputList()));
+    assertEquals(DataType.DT_FLOAT, conv.getAttrOrThrow("dtype").getType());
+    assertEquals(
+        List.of(3L, 2L, 2L, 4L),
+        conv.getAttrOrThrow("_output_shapes").getList().getShape(0).getDimList().stream()
+            .map(TensorShapeProto.Dim::getSize)
+            .toList());
+    assertTrue(
+        conv.getAttrOrThrow("window").getS().toStringUtf8().startsWith("Window[height=3, width=3"));
+  }
+
+  /// Pictures of the batch and filters, as files that are what their messages say.
+  @Test
+  void tensorFlow_readsThePictures() throws IOException {
+    List<Event> train = fit(Net.input(2, 2, 1).conv(4, 3).flatten().dense(3));
+    for (String tag : List.of("pictures", "filters/conv0.weight")) {
+      Summary.Image image = value(train, 0, tag).getImage();
+      requireKnown(image);
+      BufferedImage picture = ImageIO.read(image.getEncodedImageString().newInput());
+      assertEquals(1, image.getColorspace(), "grey");
+      assertEquals(picture.getHeight(), image.getHeight(), tag);
+      assertEquals(picture.getWidth(), image.getWidth(), tag);
+      assertEquals(1, picture.getRaster().getNumBands(), tag);
+    }
+  }
+
+  private List<Event> fit(Net net) throws IOException {
+    try (Device device = Device.reference();
+        Trainer trainer = Trainer.of(net).on(device).watch(tensorBoard(folder))) {
+      trainer.fit(set().batch(3), Span.steps(1));
+    }
+    return events("train");
+  }
+
+  private static void requireKnown(Message message) {
+    assertEquals(0, message.getUnknownFields().getSerializedSize(), message.toString());
   }
 
   private static Dataset set() {
