@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import dev.gatun.graph.Graph;
+import dev.gatun.graph.Node;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
 import dev.gatun.graph.op.Dropout;
@@ -127,6 +128,11 @@ final class NetTrace implements LayerContext {
   /// What every layer gave, by path; parts come before the layer that they are of.
   Map<String, Value> layers() {
     return layers;
+  }
+
+  /// The nodes that the walk has added, and what was there before.
+  List<Node> nodes() {
+    return graph.nodes();
   }
 
   /// The leaf that holds the number of the step.

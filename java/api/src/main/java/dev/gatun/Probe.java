@@ -2,6 +2,7 @@ package dev.gatun;
 
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Backend.Unary;
+import dev.gatun.diagnosis.GateReading;
 import dev.gatun.diagnosis.Inspection;
 import dev.gatun.diagnosis.LayerReading;
 import dev.gatun.diagnosis.LayerReading.Kind;
@@ -39,6 +40,7 @@ final class Probe implements AutoCloseable {
   private final Model model;
   private final int batch;
   private final Map<String, Seen> layers = new LinkedHashMap<>();
+  private final List<SeenGates> gates = new ArrayList<>();
   private final Map<String, Integer> gradients = new LinkedHashMap<>();
   private final Staging staging = holdings.add(new Staging());
   private final Executable executable;
@@ -52,6 +54,9 @@ final class Probe implements AutoCloseable {
 
   /// A layer's output, and where that and the gradient by it are copied to.
   private record Seen(Kind kind, int depth, Shape shape, int output, int gradient) {}
+
+  /// A recurrent layer's gates, and where what they are in is copied to; -1 for no mask.
+  private record SeenGates(Gates gates, int saved, int mask) {}
 
   /// @param batch examples; [#most] says how many can be looked at
   /// @param targets what outputs are compared with
@@ -74,6 +79,17 @@ final class Probe implements AutoCloseable {
     int correctEntry = staging.place(score.correct());
     int equalEntry = staging.place(equal);
     List<Integer> results = new ArrayList<>(List.of(lossEntry, correctEntry, equalEntry));
+    Map<Value, Integer> copied = new LinkedHashMap<>(); // layers may share a mask
+    for (Node node : graph.nodes()) {
+      Gates found = Gates.of(node);
+      if (found != null) {
+        int savedEntry = copied.computeIfAbsent(found.saved(), staging::place);
+        Value mask = found.mask();
+        int maskEntry = mask == null ? -1 : copied.computeIfAbsent(mask, staging::place);
+        gates.add(new SeenGates(found, savedEntry, maskEntry));
+      }
+    }
+    results.addAll(copied.values());
     Map<String, Value> seen = seen(trace, x);
     List<NetTrace.Parameter> trained =
         trace.parameters().stream()
@@ -126,8 +142,12 @@ final class Probe implements AutoCloseable {
   /// How many of `examples` can be looked at together: as many as fit, but two at least.
   static int most(Net net, int examples) {
     NetTrace trace = NetTrace.dryRun(net);
-    long two = trace.layers().values().stream().mapToLong(value -> value.shape().count()).sum();
-    return Math.clamp(2 * (MOST_ELEMENTS / Math.max(1, 2 * two)), 2, Math.max(2, examples));
+    long two = 2 * trace.layers().values().stream().mapToLong(y -> y.shape().count()).sum();
+    for (Node node : trace.nodes()) {
+      Gates found = Gates.of(node);
+      two += found == null ? 0 : found.saved().shape().count();
+    }
+    return Math.clamp(2 * (MOST_ELEMENTS / Math.max(1, two)), 2, Math.max(2, examples));
   }
 
   /// What there is to see in `batch`, which has as many examples as this is made for.
@@ -159,6 +179,11 @@ final class Probe implements AutoCloseable {
                     layer.shape(),
                     floats(layer.output()),
                     floats(layer.gradient()))));
+    List<GateReading> opened = new ArrayList<>();
+    for (SeenGates layer : gates) {
+      float[] mask = layer.mask() < 0 ? null : floats(layer.mask());
+      opened.addAll(layer.gates().read(floats(layer.saved()), mask));
+    }
     List<ParameterReading> parameters = new ArrayList<>();
     for (String name : model.parameterNames()) {
       Integer entry = gradients.get(name);
@@ -170,7 +195,7 @@ final class Probe implements AutoCloseable {
               entry == null ? new float[0] : floats(entry)));
     }
     double accuracy = rows == 0 ? Double.NaN : (double) correct.get(0) / rows;
-    return new Inspection(batch, loss.get(0), accuracy, equalLoss.get(0), read, parameters);
+    return new Inspection(batch, loss.get(0), accuracy, equalLoss.get(0), read, opened, parameters);
   }
 
   @Override

@@ -82,6 +82,7 @@ final class Rehearsal implements AutoCloseable {
         inspection.accuracy(),
         inspection.equalLoss(),
         inspection.layers(),
+        inspection.gates(),
         moved);
   }
 

@@ -32,10 +32,14 @@ public record Histogram(double from, double to, List<Long> counts) {
     long greatest = counts.stream().mapToLong(Long::longValue).max().orElse(0);
     StringBuilder bars = new StringBuilder();
     for (long count : counts) {
-      int level = greatest == 0 ? 0 : (int) Math.ceil(8.0 * count / greatest);
-      bars.append(LEVELS.charAt(level));
+      bars.append(bar(greatest == 0 ? 0 : (double) count / greatest));
     }
     return bars.toString();
+  }
+
+  /// A column that is so high, from 0 to 1; what is not 0 is seen.
+  static char bar(double height) {
+    return LEVELS.charAt((int) Math.ceil(8 * height));
   }
 
   @Override

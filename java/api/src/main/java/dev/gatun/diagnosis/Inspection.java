@@ -11,6 +11,7 @@ import java.util.Optional;
 /// @param accuracy the share of right answers
 /// @param equalLoss the loss if all outputs were 0: that of who knows nothing
 /// @param layers in the order in which signals pass them; the last gives the outputs
+/// @param gates of the recurrent layers that have some, in the same order
 /// @param parameters in the order of the network
 public record Inspection(
     int examples,
@@ -18,10 +19,14 @@ public record Inspection(
     double accuracy,
     double equalLoss,
     List<LayerReading> layers,
+    List<GateReading> gates,
     List<ParameterReading> parameters) {
+  private static final int MOST_COLUMNS = 16; // of a picture of all steps
+
   /// Copies the lists.
   public Inspection {
     layers = List.copyOf(layers);
+    gates = List.copyOf(gates);
     parameters = List.copyOf(parameters);
   }
 
@@ -48,7 +53,7 @@ public record Inspection(
         && parameters.stream().allMatch(parameter -> parameter.notFinite() == 0);
   }
 
-  /// A table of the layers, and one of the parameters.
+  /// A table of the layers, one of the gates if there are any, and one of the parameters.
   public String report() {
     List<List<String>> rows = new ArrayList<>();
     rows.add(
@@ -76,7 +81,40 @@ public record Inspection(
               Words.number(parameter.gradientNorm()),
               Double.isNaN(parameter.updateRatio()) ? "" : Words.number(parameter.updateRatio())));
     }
-    return Words.table(rows) + "\n" + Words.table(weights);
+    return Words.table(rows) + "\n" + gateTable() + Words.table(weights);
+  }
+
+  private String gateTable() {
+    if (gates.isEmpty()) {
+      return "";
+    }
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(List.of("gate", "below 0.1", "always", "by step", "above 0.9", "always", "by step"));
+    for (GateReading gate : gates) {
+      rows.add(
+          List.of(
+              gate.path() + " " + gate.gate(),
+              Words.percent(gate.left()),
+              Words.percent(gate.shutUnits()),
+              bars(gate.leftByStep()),
+              Words.percent(gate.right()),
+              Words.percent(gate.openUnits()),
+              bars(gate.rightByStep())));
+    }
+    return Words.table(rows) + "\n";
+  }
+
+  /// A column for each step, or for some of them together, full for a share of 1.
+  private static String bars(List<Double> shares) {
+    int columns = Math.min(MOST_COLUMNS, shares.size());
+    StringBuilder bars = new StringBuilder("|");
+    for (int k = 0; k < columns; k++) {
+      List<Double> some =
+          shares.subList(k * shares.size() / columns, (k + 1) * shares.size() / columns);
+      double share = some.stream().mapToDouble(Double::doubleValue).average().orElse(0);
+      bars.append(Histogram.bar(share));
+    }
+    return bars.append("|").toString();
   }
 
   @Override

@@ -22,6 +22,7 @@ public interface Rule {
         new GradientScaleRule(),
         new DeadUnitRule(),
         new SaturationRule(),
+        new GateRule(),
         new ConstantOutputRule(),
         new NoGradientRule(),
         new SmallBatchNormRule(),

@@ -67,7 +67,7 @@ public record Recurrent(
   }
 
   /// How many values of a unit and step the gradient reads.
-  private int saved() {
+  public int saved() {
     return cell.saved() + (normalised() ? cell.gates() : 0);
   }
 
