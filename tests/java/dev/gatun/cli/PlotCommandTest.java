@@ -62,7 +62,8 @@ class PlotCommandTest {
   void anUnknownFigure_isRefused() {
     Cli run = Cli.run("plot", "nothing");
     assertEquals(2, run.code());
-    assertTrue(run.err().contains("expected one of [activations, costs, depth, "), run.err());
+    assertTrue(
+        run.err().contains("expected one of [activations, cliff, costs, depth, "), run.err());
     assertTrue(run.err().contains("but was 'nothing'"), run.err());
     Cli none = Cli.run("plot");
     assertEquals(2, none.code());

@@ -15,6 +15,11 @@ public record Axis(String label, boolean logarithmic, double least, double great
     return new Axis(label, true, Double.NaN, Double.NaN);
   }
 
+  /// Whether a value is between its ends.
+  boolean has(double value) {
+    return value >= least && value <= greatest;
+  }
+
   /// The same from `newLeast` to `newGreatest`.
   Axis within(double newLeast, double newGreatest) {
     return new Axis(label, logarithmic, newLeast, newGreatest);

@@ -1,5 +1,7 @@
 package dev.gatun.cli.plot;
 
+import java.util.Arrays;
+
 /// Points of a [Panel], joined or not.
 ///
 /// @param name in the legend; what has none is not in it
@@ -46,6 +48,17 @@ public record Curve(String name, double[] x, double[] y, Style style) {
   /// The same in another style.
   Curve as(Style newStyle) {
     return new Curve(name, x, y, newStyle);
+  }
+
+  /// The same up to where it first leaves the window; the point that is outside is the last, so
+  /// that one sees where it goes.
+  Curve within(Axis across, Axis up) {
+    int end = 0;
+    while (end < x.length && across.has(x[end]) && up.has(y[end])) {
+      end++;
+    }
+    int length = Math.min(x.length, end + 1);
+    return new Curve(name, Arrays.copyOf(x, length), Arrays.copyOf(y, length), style);
   }
 
   /// The moving average of y as a line: a new value counts for a twentieth.

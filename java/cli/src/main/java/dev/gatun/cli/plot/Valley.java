@@ -1,13 +1,9 @@
 package dev.gatun.cli.plot;
 
 import dev.gatun.Device;
-import dev.gatun.Initializer;
-import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Scope;
 import dev.gatun.Tensor;
-import dev.gatun.Trainer;
-import dev.gatun.random.RandomStream;
 import java.util.Arrays;
 
 /// The valley ½ (x² + κ y²), steeper across than along by the condition number κ, and the ways of
@@ -48,41 +44,11 @@ final class Valley {
   /// @param noise the deviation of what is added to each element of the gradient, as by minibatches
   static Curve path(
       Device device, String name, Optimizer optimizer, double rate, int steps, double noise) {
-    RandomStream random = new RandomStream(1, 0);
-    double[] x = new double[steps + 1];
-    double[] y = new double[steps + 1];
-    try (Scope _ = Scope.open();
-        Trainer trainer =
-            Trainer.of(net(device))
-                .on(device)
-                .optimizer(optimizer)
-                .loss((outputs, labels) -> outputs.mean())) {
-      trainer.model().write("point0.p", new float[] {(float) START[0], (float) START[1]});
-      for (int i = 0; ; i++) {
-        float[] p = trainer.model().read("point0.p");
-        x[i] = p[0];
-        y[i] = p[1];
-        if (i == steps) {
-          return new Curve(name, x, y, Curve.Style.PATH);
-        }
-        float[] disturbance = {
-          (float) (noise * random.nextGaussian()), (float) (noise * random.nextGaussian())
-        };
-        trainer.step(disturbance, new int[] {0}, rate);
-      }
+    try (Scope _ = Scope.open()) {
+      Tensor curvature = Tensor.of(device, new float[] {1, (float) CONDITION}, 2);
+      return Walk.of(optimizer, rate)
+          .noisy(noise)
+          .curve(device, name, p -> p.square().times(curvature).sum().times(0.5), START, steps);
     }
-  }
-
-  /// Gives the height of its parameter; its input is added to the gradient.
-  private static Net net(Device device) {
-    Tensor curvature = Tensor.of(device, new float[] {1, (float) CONDITION}, 2);
-    return Net.input(2)
-        .layer(
-            "point",
-            (context, disturbance) -> {
-              Tensor p = context.parameter("p", Initializer.zeros(), 2);
-              Tensor height = p.square().times(curvature).sum().times(0.5);
-              return disturbance.matmul(p.reshape(2, 1)).plus(height);
-            });
   }
 }
