@@ -28,11 +28,11 @@ class RulesTest {
   }
 
   private static Examination model(List<LayerReading> layers, List<ParameterReading> parameters) {
-    return Examination.of(new Inspection(32, 1, 0.5, 1, layers, parameters));
+    return Examination.of(new Inspection(32, 1, 0.5, 1, layers, List.of(), parameters));
   }
 
   private static Examination untrained(List<LayerReading> layers) {
-    Inspection initial = new Inspection(32, 1, 0.5, 1, layers, List.of());
+    Inspection initial = new Inspection(32, 1, 0.5, 1, layers, List.of(), List.of());
     return new Examination(null, initial, null, null, null, null, null, null, null, null);
   }
 
@@ -134,7 +134,7 @@ class RulesTest {
     LayerReading norm =
         LayerReading.of("batchNorm0", Kind.BATCH_NORM, 0, shape, output, new float[1]);
     LayerReading last = layer("dense1", 1, 1, 1);
-    return new Inspection(pictures, 1, 0.5, 1, List.of(norm, last), List.of());
+    return new Inspection(pictures, 1, 0.5, 1, List.of(norm, last), List.of(), List.of());
   }
 
   @Test
