@@ -60,7 +60,8 @@ final class Evaluator {
       }
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
-    return new Evaluation(lossSum / images, (double) correct / images, images, seconds);
+    double accuracy = Score.accuracy(settings.net, correct, images);
+    return new Evaluation(lossSum / images, accuracy, images, seconds);
   }
 
   /// On preprocessed examples. An incomplete last batch has a program of its own.
@@ -128,6 +129,9 @@ final class Evaluator {
     long characters = (long) test.count() * test.streams() * test.steps();
     double seconds = (System.nanoTime() - start) * 1e-9;
     return new Evaluation(
-        lossSum / test.count(), (double) correct / characters, characters, seconds);
+        lossSum / test.count(),
+        Score.accuracy(settings.net, correct, characters),
+        characters,
+        seconds);
   }
 }

@@ -3,6 +3,7 @@ package dev.gatun;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// What happened in a training run.
@@ -120,7 +121,7 @@ public final class History {
   List<Double> epochLosses() {
     return epochs.stream()
         .map(epoch -> epoch.test() == null ? epoch.trainLoss() : epoch.test().loss())
-        .toList();
+        .collect(Collectors.toUnmodifiableList()); // which no moment copies once more
   }
 
   void add(double loss, double learningRate, double gradientNorm, double stepSeconds) {

@@ -34,6 +34,7 @@ public final class Net {
   private final TensorType input; // of one, without the batch axis
   private final Sequential layers;
   private final TensorType output;
+  private final Shape outputShape; // of one
   private final ConvAlgorithm convAlgorithm;
 
   private Net(
@@ -46,6 +47,11 @@ public final class Net {
     this.input = input;
     this.layers = layers;
     this.output = output;
+    long[] dims = output.shape().toArray();
+    if (dims.length == 0) {
+      throw new ShapeException("[net] expected outputs [N, ...], found a scalar");
+    }
+    outputShape = Shape.of(Arrays.copyOfRange(dims, 1, dims.length));
     this.convAlgorithm = convAlgorithm;
   }
 
@@ -111,8 +117,7 @@ public final class Net {
 
   /// The extents of one output.
   public Shape outputShape() {
-    long[] dims = output.shape().toArray();
-    return Shape.of(Arrays.copyOfRange(dims, 1, dims.length));
+    return outputShape;
   }
 
   /// The layers, as one.
