@@ -2,6 +2,7 @@ package dev.gatun.graph;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.DType;
@@ -15,6 +16,8 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -242,6 +245,37 @@ class PlanTest {
     try (Planned planned = new Planned(nets, List.of(y))) {
       planned.checkThatReadersFindTheirValues();
       assertEquals(832 + 800, planned.plan.arenaBytes());
+    }
+  }
+
+  @Test
+  void anOperandThatIsReadTwiceAtOnceIsNotOverwritten() {
+    Nets nets = new Nets(1);
+    Value a = (Value) nets.leaf(10, 10).exp();
+    Value square = (Value) a.times(a);
+    try (Planned planned = new Planned(nets, List.of((Value) square.sum()))) {
+      assertNotEquals(planned.plan.locate(a), planned.plan.locate(square));
+    }
+  }
+
+  /// Steps that follow read it too, and none computes it again.
+  @Test
+  void whatIsPreparedIsNeverOverwritten() {
+    Nets nets = new Nets(1);
+    Value prepared = (Value) nets.leaf(10, 10).exp();
+    Value sum = (Value) prepared.plus(nets.leaf(10, 10));
+    Value later = (Value) nets.leaf(10, 10).tanh();
+    Value y = (Value) sum.times(later).sum();
+    List<Placement> given = nets.leaves.keySet().stream().map(Planned::place).toList();
+    List<Placement> wanted = List.of(Planned.place(y));
+    Node preparing = Objects.requireNonNull(prepared.producer());
+    try {
+      Plan plan = Plan.of(nets.graph, given, wanted, Set.of(preparing));
+      assertNotEquals(plan.locate(prepared), plan.locate(sum));
+      assertNotEquals(plan.locate(prepared), plan.locate(later));
+    } finally {
+      given.forEach(placement -> placement.slot().memory().close());
+      wanted.forEach(placement -> placement.slot().memory().close());
     }
   }
 
