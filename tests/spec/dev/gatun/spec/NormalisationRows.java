@@ -342,7 +342,7 @@ final class NormalisationRows {
   }
 
   /// dy, x [...,C], inverse standard deviation, mean [...,1], gamma [C].
-  private static Input[] layerBackward(boolean centered, boolean scaled, long... dims) {
+  static Input[] layerBackward(boolean centered, boolean scaled, long... dims) {
     long[] row = dims.clone();
     row[row.length - 1] = 1;
     List<Input> inputs = new ArrayList<>(List.of(real(dims), real(dims), wide(POSITIVE, row)));
@@ -356,7 +356,7 @@ final class NormalisationRows {
   }
 
   /// dy, x [N,...,C], mean, inverse standard deviation [N,groups], gamma [C].
-  private static Input[] groupBackward(int groups, long... dims) {
+  static Input[] groupBackward(int groups, long... dims) {
     return new Input[] {
       real(dims),
       real(dims),

@@ -14,7 +14,7 @@ import java.util.stream.IntStream;
 
 /// Recurrent layers and rows of tables.
 final class RecurrentRows {
-  private static final String CARRIED =
+  static final String CARRIED =
       "products of up to 48 terms, sigmoid and tanh in f32, carried on through the steps";
   private static final Fill SMALL = Fill.normal(0.4);
   private static final Fill ZEROS_AND_ONES = Fill.integers(0, 1);
@@ -137,7 +137,7 @@ final class RecurrentRows {
 
   /// An epsilon so large that sequences whose products happen to be nearly equal are not blown up,
   /// nor bent more than finite differences can follow.
-  private static final double EPSILON = 0.1;
+  static final double EPSILON = 0.1;
 
   private static OpRow normalised(Cell cell) {
     Recurrent op =
@@ -188,7 +188,7 @@ final class RecurrentRows {
   }
 
   /// Inputs of the forward op for T steps of B sequences and H units.
-  private static Input[] inputs(Recurrent op, long steps, long batch, long units) {
+  static Input[] inputs(Recurrent op, long steps, long batch, long units) {
     long cells = op.direction().count();
     long gates = op.cell().gates();
     List<Input> inputs = new ArrayList<>(List.of(real(steps, batch, cells * gates * units)));
@@ -208,7 +208,7 @@ final class RecurrentRows {
   }
 
   /// Inputs of the backward op.
-  private static Input[] slopes(Recurrent.Backward op, long steps, long batch, long units) {
+  static Input[] slopes(Recurrent.Backward op, long steps, long batch, long units) {
     Recurrent forward = op.forward();
     Cell cell = forward.cell();
     long cells = forward.direction().count();
