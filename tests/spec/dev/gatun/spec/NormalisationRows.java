@@ -292,7 +292,7 @@ final class NormalisationRows {
   }
 
   /// x [...,C], gamma, beta, running mean, running variance [C], residual [...,C].
-  private static Input[] training(Fill x, boolean residual, long... dims) {
+  static Input[] training(Fill x, boolean residual, long... dims) {
     long channels = dims[dims.length - 1];
     List<Input> inputs =
         new ArrayList<>(
@@ -325,7 +325,7 @@ final class NormalisationRows {
   }
 
   /// dy, x [...,C], mean, inverse standard deviation, gamma [C], y [...,C].
-  private static Input[] backward(boolean gated, long... dims) {
+  static Input[] backward(boolean gated, long... dims) {
     long channels = dims[dims.length - 1];
     List<Input> inputs =
         new ArrayList<>(

@@ -275,39 +275,19 @@ public final class RandomRows {
   private OpRow batchNorm() {
     long[] dims = dims(2);
     boolean residual = coin();
-    long channels = dims[dims.length - 1];
-    List<Input> inputs =
-        new ArrayList<>(
-            List.of(
-                real(ASIDE, dims),
-                wide(NORMAL, channels),
-                wide(NORMAL, channels),
-                wide(NORMAL, channels),
-                wide(POSITIVE, channels)));
-    if (residual) {
-      inputs.add(real(dims));
-    }
-    return row(OpRow.of(new BatchNormTraining(0.1, 1e-3, residual, activation())), inputs)
+    return row(
+            OpRow.of(new BatchNormTraining(0.1, 1e-3, residual, activation())),
+            List.of(NormalisationRows.training(ASIDE, residual, dims)))
         .ulps(1024, SUMS)
         .bf16(1);
   }
 
   private OpRow batchNormBackward() {
     long[] dims = dims(2);
-    long channels = dims[dims.length - 1];
     Activation activation = activation();
-    List<Input> inputs =
-        new ArrayList<>(
-            List.of(
-                real(dims),
-                real(dims),
-                wide(NORMAL, channels),
-                wide(POSITIVE, channels),
-                wide(NORMAL, channels)));
-    if (activation == Activation.RELU) {
-      inputs.add(real(TIES, dims));
-    }
-    return row(OpRow.of(new BatchNormTraining.Backward(coin(), activation)), inputs)
+    return row(
+            OpRow.of(new BatchNormTraining.Backward(coin(), activation)),
+            List.of(NormalisationRows.backward(activation == Activation.RELU, dims)))
         .ulps(1024, SUMS)
         .bf16(1);
   }
