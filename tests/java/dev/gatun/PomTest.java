@@ -16,10 +16,8 @@ import org.w3c.dom.NodeList;
 
 /// What the published POMs promise to those who depend on them.
 class PomTest {
-  private static final Path ROOT = Path.of(System.getProperty("gatun.root", ".."));
-
   private static Element pom(String module) throws Exception {
-    Path file = ROOT.resolve(module).resolve("pom.xml");
+    Path file = Repository.file(module).resolve("pom.xml");
     return DocumentBuilderFactory.newInstance()
         .newDocumentBuilder()
         .parse(file.toFile())
@@ -37,7 +35,7 @@ class PomTest {
   @ValueSource(strings = {"java/bindings", "java/api", "java/tensorboard"})
   void whatADescriptorHandsOn_isADependency(String module) throws Exception {
     String descriptor =
-        Files.readString(ROOT.resolve(module).resolve("src/main/java/module-info.java"));
+        Files.readString(Repository.file(module).resolve("src/main/java/module-info.java"));
     assertTrue(descriptor.contains("requires static transitive org.jspecify;"), descriptor);
     NodeList dependencies = pom(module).getElementsByTagName("dependency");
     Element jspecify = null;

@@ -6,6 +6,7 @@ import dev.gatun.Device;
 import dev.gatun.Doctor;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
+import dev.gatun.Repository;
 import dev.gatun.Trainer;
 import dev.gatun.random.RandomStream;
 import dev.gatun.suite.Backends;
@@ -96,7 +97,7 @@ final class Cases {
 
   /// `docs/diagnosis.md` has a row for a problem of this name.
   static void requireDocumented(String problem) {
-    Path page = Path.of(System.getProperty("gatun.root", "..")).resolve("docs/diagnosis.md");
+    Path page = Repository.file("docs/diagnosis.md");
     try {
       String text = Files.readString(page);
       assertTrue(text.contains("| " + problem + " |"), problem + " is not in " + page);

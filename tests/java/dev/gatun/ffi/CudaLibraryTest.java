@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.gatun.Repository;
 import dev.gatun.ffi.probe.ChildJvm;
 import dev.gatun.ffi.probe.CudaLocationProbe;
 import dev.gatun.ffi.probe.CudaProbe;
@@ -105,8 +106,7 @@ class CudaLibraryTest {
   /// The library for GPUs as nvcc makes it, on a machine that shows it none.
   @Test
   void withoutAGpu_theCpuIsTheBestDevice() throws Exception {
-    Path library =
-        Path.of(System.getProperty("gatun.root", ".."), "build/release/native/libgatun_cuda.so");
+    Path library = Repository.file("build/release/native/libgatun_cuda.so");
     assumeTrue(Files.exists(library), "built without nvcc");
     ChildJvm child = child().onClassPath(resource(library)).environment("CUDA_VISIBLE_DEVICES", "");
     assertRefused(child.run(CudaProbe.class), "there is no CUDA device 0: ");

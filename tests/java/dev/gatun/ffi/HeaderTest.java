@@ -3,6 +3,7 @@ package dev.gatun.ffi;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
+import dev.gatun.Repository;
 import java.lang.reflect.Method;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,13 +19,12 @@ import org.junit.jupiter.api.Test;
 
 /// The generated bindings are those of the header as it is now.
 class HeaderTest {
-  private static final Path ROOT = Path.of(System.getProperty("gatun.root", ".."));
-  private static final Path HEADER = ROOT.resolve("native/include/gatun.h");
+  private static final Path HEADER = Repository.file("native/include/gatun.h");
 
   @Test
   void bindings_areGeneratedFromThisHeader() throws Exception {
     String recorded =
-        Files.readString(ROOT.resolve("java/bindings/src/generated/header.sha256")).strip();
+        Files.readString(Repository.file("java/bindings/src/generated/header.sha256")).strip();
     MessageDigest digest = MessageDigest.getInstance("SHA-256");
     assertEquals(
         HexFormat.of().formatHex(digest.digest(Files.readAllBytes(HEADER))),

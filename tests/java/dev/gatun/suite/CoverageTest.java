@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.Repository;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.View;
 import dev.gatun.graph.Op;
@@ -84,7 +85,7 @@ class CoverageTest {
   void everyHeaderInstructionIsABackendMethod() throws IOException {
     Set<String> header =
         INSTRUCTION
-            .matcher(Files.readString(root().resolve("native/include/gatun.h")))
+            .matcher(Files.readString(Repository.file("native/include/gatun.h")))
             .results()
             .map(match -> camelCase(match.group(1)))
             .collect(toCollection(TreeSet::new));
@@ -209,18 +210,5 @@ class CoverageTest {
           .map(name -> packageName + "." + name.substring(0, name.length() - ".class".length()))
           .collect(toCollection(TreeSet::new));
     }
-  }
-
-  /// Where the repository lies: from the build, or upwards from here.
-  private static Path root() {
-    Path folder = Path.of(System.getProperty("gatun.root", "")).toAbsolutePath();
-    while (!Files.exists(folder.resolve("native/include/gatun.h"))) {
-      Path parent = folder.getParent();
-      if (parent == null) {
-        throw new AssertionError("native/include/gatun.h was not found; set -Dgatun.root");
-      }
-      folder = parent;
-    }
-    return folder;
   }
 }

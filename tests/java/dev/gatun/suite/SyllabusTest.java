@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.Repository;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,7 +22,7 @@ class SyllabusTest {
 
   @Test
   void noLinkIsDead() throws IOException {
-    Path folder = root().resolve("docs");
+    Path folder = Repository.file("docs");
     String page = Files.readString(folder.resolve("syllabus.md"), UTF_8);
     List<String> dead = new ArrayList<>();
     List<MatchResult> links = LINK.matcher(page).results().toList();
@@ -41,7 +42,7 @@ class SyllabusTest {
   /// Every row of a table has its technique, a class and evidence.
   @Test
   void everyRowIsWhole() throws IOException {
-    String page = Files.readString(root().resolve("docs/syllabus.md"), UTF_8);
+    String page = Files.readString(Repository.file("docs/syllabus.md"), UTF_8);
     List<String> lame =
         page.lines()
             .filter(line -> line.startsWith("|") && !line.startsWith("|---"))
@@ -71,18 +72,5 @@ class SyllabusTest {
 
   private static boolean mentions(String text, String name) {
     return Pattern.compile("\\b" + Pattern.quote(name) + "\\b").matcher(text).find();
-  }
-
-  /// Where the repository lies: from the build, or upwards from here.
-  private static Path root() {
-    Path folder = Path.of(System.getProperty("gatun.root", "")).toAbsolutePath();
-    while (!Files.exists(folder.resolve("native/include/gatun.h"))) {
-      Path parent = folder.getParent();
-      if (parent == null) {
-        throw new AssertionError("native/include/gatun.h was not found; set -Dgatun.root");
-      }
-      folder = parent;
-    }
-    return folder;
   }
 }

@@ -17,7 +17,7 @@ import java.util.Objects;
 /// What can be done to functions over tensors: differentiate and compile them.
 ///
 /// ```java
-/// TensorFunction loss = in -> in[0].matmul(in[1]).square().mean();
+/// Functions.TensorFunction loss = in -> in[0].matmul(in[1]).square().mean();
 /// List<Tensor> gradients = Functions.grad(loss).apply(x, w);
 /// ```
 public final class Functions {

@@ -12,7 +12,10 @@ import java.util.function.UnaryOperator;
 /// Kaiming normal. [Options] has what was found out later:
 ///
 /// ```java
-/// ResNet.cifar(110, 10, ResNet.Options.of(Shortcut.PAD).stochasticDepth(0.5).zeroInitResidual())
+/// ResNet.cifar(
+///     110,
+///     10,
+///     ResNet.Options.of(ResNet.Shortcut.PAD).stochasticDepth(0.5).zeroInitResidual())
 /// ```
 public final class ResNet {
   /// The blocks in each of the four stages, by depth.

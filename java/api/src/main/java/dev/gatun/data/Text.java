@@ -8,7 +8,8 @@ import java.util.Arrays;
 /// ```java
 /// Text.Split text = Text.read(Path.of("book.txt")).split(0.1);
 /// TextBatches batches = text.train().batches(32, 64);
-/// Net net = Net.tokens(64).embedding(text.alphabet().size(), 64).gru(256)...
+/// int size = text.alphabet().size();
+/// Net net = Net.tokens(64).embedding(size, 64).gru(256).dense(size);
 /// ```
 ///
 /// Immutable.

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// ```java
 /// Parameter<Double> rate = Parameter.logUniform("lr", 1e-4, 1e-1);
 /// Parameter<Integer> units = Parameter.whole("units", 16, 256);
-/// Parameter<Activation> activation = Parameter.choice("activation", RELU, TANH);
+/// Parameter<String> cell = Parameter.choice("cell", "gru", "lstm");
 /// ```
 ///
 /// @param <T> the type of its values

@@ -33,8 +33,8 @@ import java.util.stream.Collectors;
 ///                 return history.epochs().getLast().test().accuracy();
 ///               }
 ///             },
-///             Stage.coarse(100),
-///             Stage.fine(100));
+///             Search.Stage.coarse(100),
+///             Search.Stage.fine(100));
 /// ```
 ///
 /// Random trials cover each parameter better than a grid of as many (Bergstra and Bengio 2012): 9
