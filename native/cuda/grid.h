@@ -13,6 +13,9 @@ struct Dim {
   int64_t count() const { return int64_t{x} * y * z; }
 };
 
+// The most blocks that a GPU launches along each axis.
+constexpr Dim kGridLimits{0x7fffffff, 0xffff, 0xffff};
+
 struct Grid {
   Dim blocks, threads;
   int64_t shared_bytes = 0;  // of dynamic_shared

@@ -191,6 +191,11 @@ void Engine::run(const Grid& grid, const std::function<void()>& body) {
   if (threads < 1 || threads > kMostThreads) {
     throw Fault{"a block of " + std::to_string(threads) + " threads"};
   }
+  const Dim& blocks = grid.blocks;
+  if (blocks.x > kGridLimits.x || blocks.y > kGridLimits.y || blocks.z > kGridLimits.z) {
+    throw Fault{"a grid of " + at(blocks) + " blocks, and " + at(kGridLimits) +
+                " are the most along each axis"};
+  }
   body_ = &body;
   here.grid = grid;
   here.watched = grid.resident;

@@ -50,6 +50,15 @@ TEST_F(EmulationTest, RunsThreadsThatMeetAtABarrier) {
   for (int i = 0; i < 128; ++i) EXPECT_EQ(out[i], static_cast<float>(i / 64 * 64 + 63 - i % 64));
 }
 
+TEST_F(EmulationTest, RefusesGridsThatNoGpuLaunches) {
+  const auto nothing = [] {};
+  EXPECT_EQ(fault_of({{1, 0xffff}, {1}}, nothing), "");
+  for (const Dim& blocks : {Dim{1, 0x10000}, Dim{1, 1, 0x10000}, Dim{0x80000000}}) {
+    EXPECT_FAULT(fault_of({blocks, {1}}, nothing), "along each axis");
+  }
+  EXPECT_FAULT(fault_of({{1}, {1025}}, nothing), "a block of 1025 threads");
+}
+
 TEST_F(EmulationTest, NoticesAMissingBarrier) {
   const std::string fault = fault_of(kBlock, [&] { reverse(y, x, false); });
   EXPECT_FAULT(fault, "shared memory tile");
