@@ -12,12 +12,12 @@ namespace gatun::cuda {
 constexpr int kSide = 16;         // units and sequences of a block
 constexpr int kTermsAtOnce = 32;  // of the sums
 
-// The grid of a step: units, sequences, directions.
+// The grid of a step: sequences, of which there may be the most, units, directions.
 inline Grid step_grid(const SequenceLayout& l) {
   const auto blocks = [](int64_t count) {
     return static_cast<uint32_t>((count + kSide - 1) / kSide);
   };
-  return {.blocks = {blocks(l.units), blocks(l.batch), static_cast<uint32_t>(l.directions)},
+  return {.blocks = {blocks(l.batch), blocks(l.units), static_cast<uint32_t>(l.directions)},
           .threads = {kSide, kSide}};
 }
 
@@ -26,8 +26,8 @@ struct StepPlace : UnitPlace {
   bool inside;
 
   __device__ explicit StepPlace(const SequenceLayout& l)
-      : UnitPlace{int64_t{blockIdx.y} * kSide + threadIdx.y,
-                  int64_t{blockIdx.x} * kSide + threadIdx.x, static_cast<int32_t>(blockIdx.z)},
+      : UnitPlace{int64_t{blockIdx.x} * kSide + threadIdx.y,
+                  int64_t{blockIdx.y} * kSide + threadIdx.x, static_cast<int32_t>(blockIdx.z)},
         inside(b < l.batch && i < l.units) {}
 };
 
@@ -43,7 +43,7 @@ __device__ void add_products(T (&sums)[gates], int64_t depth, const Row& row,
   GATUN_SHARED(T, weights, gates * kSide * kPitch);
   const int tx = static_cast<int>(threadIdx.x), ty = static_cast<int>(threadIdx.y);
   const int thread = ty * kSide + tx;
-  const int64_t b0 = int64_t{blockIdx.y} * kSide, i0 = int64_t{blockIdx.x} * kSide;
+  const int64_t b0 = int64_t{blockIdx.x} * kSide, i0 = int64_t{blockIdx.y} * kSide;
   for (int64_t k0 = 0; k0 < depth; k0 += kTermsAtOnce) {
     for (int e = thread; e < kSide * kTermsAtOnce; e += kSide * kSide) {
       const int line = e / kTermsAtOnce, k = e % kTermsAtOnce;
