@@ -97,13 +97,16 @@ __global__ void reduce_columns_kernel(Global<To> results, Global<const From> x, 
 template <typename T>
 __global__ void reduce_kernel(Global<T> results, Global<const T> x, Walk kept, Walk reduced,
                               Reduction op, double divisor) {
-  const Global<const T> from = x.at(kept.offset(blockIdx.x));
-  double value = start_of(op);
-  for (int64_t i = threadIdx.x; i < reduced.count; i += kRowThreads) {
-    value = combine(op, value, static_cast<double>(from[reduced.offset(i)]));
+  using Block = Team<kRowThreads>;
+  for (int64_t result = Block::row(); result < kept.count; result += Block::stride()) {
+    const Global<const T> from = x.at(kept.offset(result));
+    double value = start_of(op);
+    for (int64_t i = threadIdx.x; i < reduced.count; i += kRowThreads) {
+      value = combine(op, value, static_cast<double>(from[reduced.offset(i)]));
+    }
+    value = Block::combine(value, [=](double a, double b) { return combine(op, a, b); });
+    if (threadIdx.x == 0) results[result] = static_cast<T>(value / divisor);
   }
-  value = Team<kRowThreads>::combine(value, [=](double a, double b) { return combine(op, a, b); });
-  if (threadIdx.x == 0) results[blockIdx.x] = static_cast<T>(value / divisor);
 }
 
 template <typename T>
@@ -221,8 +224,8 @@ void reduce(Queue& queue, const Tensor& y, const Tensor& x, Reduction op, uint32
       return reduce_columns(queue, to, from, kept.count / channels, reduced.count, channels,
                             aligned, op, divisor);
     }
-    queue.launch(reduce_kernel<T>, Grid{{static_cast<uint32_t>(y.count)}, {kRowThreads}}, to, from,
-                 kept, reduced, op, divisor);
+    queue.launch(reduce_kernel<T>, rows_grid(y.count, kRowThreads), to, from, kept, reduced, op,
+                 divisor);
   });
 }
 
