@@ -59,6 +59,21 @@ TEST_F(CudaNorm, NormalisesBatches) {
   });
 }
 
+// 4225 rows for 66 blocks: with 65 for each, the last one has none. A mean of nothing is NaN.
+TEST_F(CudaNorm, LeavesNoBlockWithoutRows) {
+  const Dims dims = {4225, 32};
+  const Operand c = empty(DType::F32, {32});
+  expect_like_cpu(
+      *cuda, cpu, {empty(DType::F32, dims), c, c, c, c},
+      {operand(DType::F32, dims, 1), channels(DType::F32, dims, 2), channels(DType::F32, dims, 3),
+       channels(DType::F32, dims, 4), channels(DType::F32, dims, 5, 0.5, 2)},
+      32, [](gt_stream s, const Handles& out, const Handles& in) {
+        return gt_batch_norm_training(s, out[0], out[1], out[2], out[3], out[4], in[0], in[1],
+                                      in[2], nullptr, nullptr, in[3], in[4], 0.1, 1e-5,
+                                      GT_ACTIVATION_NONE);
+      });
+}
+
 TEST_F(CudaNorm, TakesGradientsOfBatchNorm) {
   for_each_floating([&](DType dtype) {
     for (const Dims& dims : kShapes) {

@@ -28,7 +28,9 @@ struct Channels {
     constexpr int64_t kMostBlocks = 1024, kRowsEach = 8;
     const int64_t most = kMostBlocks / std::max<int64_t>(1, chunks * images);
     parts = std::max<int64_t>(1, std::min(most, rows / (groups() * kRowsEach)));
-    rows_per_part = (rows + parts - 1) / parts;
+    rows_per_part = std::max<int64_t>(1, (rows + parts - 1) / parts);
+    // None is empty, as a mean is taken of each.
+    parts = std::max<int64_t>(1, (rows + rows_per_part - 1) / rows_per_part);
   }
 
   __host__ __device__ int groups() const { return kChannelThreads / lanes; }
