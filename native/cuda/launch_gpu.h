@@ -9,16 +9,15 @@ namespace gatun::cuda {
 // Throws GT_DEVICE_FAILURE with what CUDA calls it, unless `status` is success.
 void check_cuda(cudaError_t status, const char* what);
 
+// Loads a kernel into the thread's device, which not every driver does while a stream is captured,
+// and lets its blocks have so much dynamic shared memory.
+void prepare_kernel(const void* kernel, int64_t shared_bytes);
+
 template <typename... Parameters>
 Launch make_launch(void (*kernel)(Parameters...), const Grid& grid,
                    const std::tuple<Parameters...>& arguments) {
   const auto* const function = reinterpret_cast<const void*>(kernel);
-  constexpr int64_t kWithoutAsking = 48 << 10;
-  if (grid.shared_bytes > kWithoutAsking) {
-    check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(grid.shared_bytes)),
-               "cudaFuncSetAttribute");
-  }
+  prepare_kernel(function, grid.shared_bytes);
   return [=](void* stream) {
     const auto dim = [](const Dim& d) { return dim3(d.x, d.y, d.z); };
     std::apply(

@@ -17,6 +17,21 @@ void check_cuda(cudaError_t status, const char* what) {
        cudaGetErrorString(status));
 }
 
+void prepare_kernel(const void* kernel, int64_t shared_bytes) {
+  cudaFuncAttributes attributes;
+  check_cuda(cudaFuncGetAttributes(&attributes, kernel), "cudaFuncGetAttributes");
+  if (shared_bytes <= attributes.maxDynamicSharedSizeBytes) return;
+  // The limit is the kernel's, not a launch's: one that fitted this launch would be too small for
+  // launches that are kept, or that other threads make. So it is all that there is.
+  int device = 0, most = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  check_cuda(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+             "cudaDeviceGetAttribute");
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  most - static_cast<int>(attributes.sharedSizeBytes)),
+             "cudaFuncSetAttribute");
+}
+
 namespace {
 
 class GpuProgram final : public Program {

@@ -208,6 +208,40 @@ TEST_F(CudaRecurrent, HasTheSameBitsHoweverItsUnitsAreShared) {
   }
 }
 
+// Both by the same kernel, with more shared memory than it may have unasked, and the smaller layer
+// asks last.
+TEST_F(CudaRecurrent, RunsLayersOfSeveralSizesInOneProgram) {
+  constexpr int64_t T = 3, B = 3, G = 4;
+  struct Placement {
+    Placed in, out, kept;
+  };
+  std::vector<std::unique_ptr<Placement>> layers;
+  for (const int64_t H : {64, 56}) {
+    const std::vector<Operand> inputs = {operand(DType::F32, {T, B, G * H}, 1),
+                                         operand(DType::F32, {G * H, H}, 2, -0.5, 0.5)};
+    const std::vector<Operand> outputs = {
+        empty(DType::F32, {T, B, H}), empty(DType::F32, {1, B, H}), empty(DType::F32, {1, B, H})};
+    layers.push_back(std::make_unique<Placement>(
+        Placement{{*cuda, inputs, 0}, {*cuda, outputs, 0}, {*cuda, outputs, 0}}));
+  }
+  const auto run = [&](const Placement& layer, const Placed& to) {
+    const Handles in = layer.in.handles(), out = to.handles();
+    return gt_recurrent(cuda->stream(), out[0], out[1], out[2], nullptr, in[0], nullptr, in[1],
+                        nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, GT_CELL_LSTM,
+                        GT_DIRECTION_FORWARD, 0);
+  };
+  for (const auto& layer : layers) ASSERT_OK(run(*layer, layer->out));
+  ASSERT_OK(gt_stream_begin_recording(cuda->stream()));
+  for (const auto& layer : layers) ASSERT_OK(run(*layer, layer->kept));
+  gt_program program = nullptr;
+  ASSERT_OK(gt_stream_end_recording(&program, cuda->stream()));
+  ASSERT_OK(gt_program_run(program));
+  for (const auto& layer : layers) {
+    for (size_t k = 0; k < 3; ++k) EXPECT_EQ(layer->kept[k].bytes(), layer->out[k].bytes());
+  }
+  gt_program_destroy(program);
+}
+
 TEST_F(CudaRecurrent, PassesStatesOnWithoutSteps) {
   for (const Cell cell : {Cell::TANH, Cell::GRU, Cell::LSTM, Cell::INTERSECTION}) {
     expect_agrees(DType::F32, {cell, GT_DIRECTION_FORWARD, 0, 3, 5, true});
