@@ -6,6 +6,7 @@ usage: peers.py FILE [FILTER]"""
 
 import contextlib
 import json
+import os
 import statistics
 import sys
 import time
@@ -228,9 +229,10 @@ def main():
             except (RuntimeError, ValueError) as error:
                 row["error"] = str(error).splitlines()[0]
             result["rows"].append(row)
-            # What has been measured stays, should time run out.
-            with open(path, "w", encoding="utf-8") as file:
+            # What has been measured stays, should time run out, also while this is written.
+            with open(path + ".new", "w", encoding="utf-8") as file:
                 json.dump(result, file, indent=1)
+            os.replace(path + ".new", path)
 
 
 if __name__ == "__main__":
