@@ -71,6 +71,12 @@ else()
   if(nvcc_help MATCHES "--compress-mode")
     set(compression --compress-mode=size)
   endif()
+  set(warnings "")
+  set(host_warnings "-Wall,-Wextra")
+  if(CMAKE_COMPILE_WARNING_AS_ERROR)
+    set(warnings -Werror all-warnings)
+    string(APPEND host_warnings ",-Werror")
+  endif()
   set(objects "")
   set(unlinked "")
   foreach(source IN LISTS cuda_kernels ITEMS "${cuda_root}/runtime_gpu.cu" ${cuda_host})
@@ -87,8 +93,8 @@ else()
     # -fmad=false: multiply-adds are where the source has them, as in the emulation.
     add_custom_command(OUTPUT "${object}" DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM
       COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} "${GATUN_NVCC}" -x cu -c "${source}" -o "${object}" -MD -MF "${object}.d" ${source_targets}
-        ${definitions} -ccbin "${CMAKE_CXX_COMPILER}" -std=c++20 -O3 -DNDEBUG -fmad=false ${compression} --expt-relaxed-constexpr -Werror all-warnings
-        "-Xcompiler=-Wall,-Wextra,-Werror,-fPIC,-fvisibility=hidden,-ffunction-sections,-fdata-sections,-ffp-contract=off"
+        ${definitions} -ccbin "${CMAKE_CXX_COMPILER}" -std=c++20 -O3 -DNDEBUG -fmad=false ${compression} --expt-relaxed-constexpr ${warnings}
+        "-Xcompiler=${host_warnings},-fPIC,-fvisibility=hidden,-ffunction-sections,-fdata-sections,-ffp-contract=off"
         "-I${CMAKE_SOURCE_DIR}/native" "-I${CMAKE_SOURCE_DIR}/native/include" "-I${CMAKE_SOURCE_DIR}/native/src")
     list(APPEND ${list} "${object}")
   endforeach()
