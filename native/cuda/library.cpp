@@ -167,7 +167,11 @@ constexpr Api api = {
             program.launch();
           });
         },
-    .program_close = [](Program* program) noexcept { delete program; },
+    .program_close =
+        [](Program* program) noexcept {
+          guard("program_destroy", [&] { program->device().enter(); });
+          delete program;
+        },
     .copies_open =
         [](Device& device, Copies** out) noexcept {
           return guard("stream_end_recording", [&] {
@@ -176,7 +180,11 @@ constexpr Api api = {
             *out = device.make_copies().release();
           });
         },
-    .copies_close = [](Copies* copies) noexcept { delete copies; },
+    .copies_close =
+        [](Copies* copies) noexcept {
+          guard("program_destroy", [&] { copies->device().enter(); });
+          delete copies;
+        },
     .copies_begin =
         [](Copies& copies, const Transfer& transfer) noexcept {
           return guard("program_feed", [&] {
