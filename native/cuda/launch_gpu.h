@@ -6,7 +6,8 @@
 
 namespace gatun::cuda {
 
-// Throws GT_DEVICE_FAILURE with what CUDA calls it, unless `status` is success.
+// Unless `status` is success, throws GT_DEVICE_FAILURE with what CUDA calls it, or
+// GT_OUT_OF_MEMORY.
 void check_cuda(cudaError_t status, const char* what);
 
 // Loads a kernel into the thread's device, which not every driver does while a stream is captured,

@@ -13,6 +13,10 @@ namespace gatun::cuda {
 
 void check_cuda(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
+  if (status == cudaErrorMemoryAllocation) {  // which leaves the device as it was
+    cudaGetLastError();
+    fail(GT_OUT_OF_MEMORY, "[device] out of device memory in ", what);
+  }
   fail(GT_DEVICE_FAILURE, what, " failed: ", cudaGetErrorName(status), ", ",
        cudaGetErrorString(status));
 }
