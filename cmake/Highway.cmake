@@ -17,9 +17,14 @@ endif()
 target_compile_definitions(gatun_highway INTERFACE "HWY_DISABLED_TARGETS=(${off})")
 
 # On x86-64 there is no level below SSE4, which every processor since 2010 has: it would be a tenth of the library.
-# Only vector code is compiled for it, so that a device can say what an older processor lacks.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64" AND NOT GATUN_SIMD_OFF MATCHES "HWY_SSE4")
-  target_compile_definitions(gatun_highway INTERFACE HWY_BASELINE_TARGETS=HWY_SSE4)
+# Only vector code is compiled for it, so that a device can say what an older processor lacks. Sanitizers leave SSE4 out. Without
+# a lowest level Highway would add a plain one, which no library has, and which with their checks is the slowest of all.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
+  set(lowest HWY_SSE4)
+  if(GATUN_SIMD_OFF MATCHES "HWY_SSE4")
+    set(lowest HWY_AVX2)
+  endif()
+  target_compile_definitions(gatun_highway INTERFACE "HWY_BASELINE_TARGETS=${lowest}")
 endif()
 
 if(HWY_STATIC_LIBRARY)

@@ -200,25 +200,5 @@ TEST_F(CudaTf32, RoundsInTheWeightGradientsOfRecurrentLayers) {
   }
 }
 
-TEST(Products, AreF32OnTheCpuEitherWay) {
-  const TestDevice cpu(1);
-  const Instruction v = matmul(33, 65, 17, false, true);
-  const auto run = [&] {
-    Placed in(cpu, v.inputs(DType::F32, Change::NONE), 0), out(cpu, {empty(DType::F32, v.y)}, 0);
-    EXPECT_OK(v.issue(cpu.stream(), out.handles(), in.handles()));
-    return out[0].bytes();
-  };
-  const auto before = run();
-  ASSERT_OK(gt_stream_set_products(cpu.stream(), GT_PRODUCTS_TF32));
-  EXPECT_EQ(run(), before);
-}
-
-TEST(Products, AreCheckedForWhatThereIs) {
-  const TestDevice cpu(1);
-  EXPECT_REFUSED(gt_stream_set_products(cpu.stream(), 2), GT_INVALID_ARGUMENT,
-                 "[stream_set_products] products must be 0 or 1, but is 2");
-  EXPECT_REFUSED(gt_stream_set_products(nullptr, GT_PRODUCTS_TF32), GT_INVALID_ARGUMENT, "stream");
-}
-
 }  // namespace
 }  // namespace gatun::test

@@ -436,5 +436,25 @@ TEST(Stream, RefusesAnAbsurdAmountOfScratch) {
   }
 }
 
+TEST(Products, AreF32OnTheCpuEitherWay) {
+  const TestDevice cpu(1);
+  const TestTensor<float> a(cpu, random_array<float>({33, 17}, 1)),
+      b(cpu, random_array<float>({65, 17}, 2)), y(cpu, {33, 65});
+  const auto run = [&] {
+    EXPECT_OK(gt_matmul(cpu.stream(), y, a, b, nullptr, 0, 1, GT_ACTIVATION_NONE));
+    return y.read();
+  };
+  const auto before = run();
+  ASSERT_OK(gt_stream_set_products(cpu.stream(), GT_PRODUCTS_TF32));
+  expect_same_bits(run(), before);
+}
+
+TEST(Products, AreCheckedForWhatThereIs) {
+  const TestDevice cpu(1);
+  EXPECT_REFUSED(gt_stream_set_products(cpu.stream(), 2), GT_INVALID_ARGUMENT,
+                 "[stream_set_products] products must be 0 or 1, but is 2");
+  EXPECT_REFUSED(gt_stream_set_products(nullptr, GT_PRODUCTS_TF32), GT_INVALID_ARGUMENT, "stream");
+}
+
 }  // namespace
 }  // namespace gatun::test
