@@ -2,6 +2,7 @@ package dev.gatun.cli.plot;
 
 import java.awt.BasicStroke;
 import java.awt.Color;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.DoubleConsumer;
@@ -50,15 +51,30 @@ final class Chart {
     return chart;
   }
 
-  /// XChart counts ticks by the points where these are equally spaced, and labels 1, 14, 27, …; a
-  /// point between them, which is not drawn, makes it choose round numbers.
+  /// XChart counts ticks by the points where these are equally spaced, and labels 1, 14, 27, …, or
+  /// two losses with all their digits; a point between them, which is not drawn, makes it choose
+  /// round numbers.
   private static void letTicksBeRound(XYChart chart, Panel panel) {
     double[] x = panel.curves().getFirst().x();
     if (x.length > MANY) {
-      double between = x[0] + 0.3 * (x[1] - x[0]);
-      XYSeries unseen = chart.addSeries("ticks", new double[] {between}, new double[] {Double.NaN});
-      unseen.setShowInLegend(false);
+      addUnseen(chart, "ticks", x[0] + 0.3 * (x[1] - x[0]), Double.NaN);
     }
+    double[] levels =
+        panel.curves().stream()
+            .flatMapToDouble(curve -> Arrays.stream(curve.y()))
+            .filter(Double::isFinite)
+            .distinct()
+            .limit(3)
+            .toArray();
+    if (levels.length == 2) {
+      addUnseen(chart, "levels", x[0], levels[0] + 0.3 * (levels[1] - levels[0]));
+    }
+  }
+
+  private static void addUnseen(XYChart chart, String name, double x, double y) {
+    XYSeries unseen = chart.addSeries(name, new double[] {x}, new double[] {y});
+    unseen.setMarker(SeriesMarkers.NONE);
+    unseen.setShowInLegend(false);
   }
 
   private static void style(XYStyler styler, Panel panel) {

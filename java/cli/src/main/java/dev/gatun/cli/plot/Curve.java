@@ -61,11 +61,16 @@ public record Curve(String name, double[] x, double[] y, Style style) {
     return new Curve(name, Arrays.copyOf(x, length), Arrays.copyOf(y, length), style);
   }
 
-  /// The moving average of y as a line: a new value counts for a twentieth.
+  /// The moving average of y as a line: a value counts 0.95 times what the next one does, and the
+  /// counts of all so far add up to 1, so that the line begins where the points do.
   Curve averaged(String newName) {
-    double[] average = y.clone();
-    for (int i = 1; i < average.length; i++) {
-      average[i] = average[i - 1] + 0.05 * (y[i] - average[i - 1]);
+    double[] average = new double[y.length];
+    double sum = 0;
+    double counts = 0;
+    for (int i = 0; i < average.length; i++) {
+      sum = 0.95 * sum + y[i];
+      counts = 0.95 * counts + 1;
+      average[i] = sum / counts;
     }
     return line(newName, x, average);
   }
