@@ -1,5 +1,7 @@
 package dev.gatun.train;
 
+import dev.gatun.Doctor;
+import static dev.gatun.train.Messages.shapeError;
 import static dev.gatun.train.Messages.message;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -342,6 +344,24 @@ class FitTest {
         Trainer.of(SMALL).on(Backends.REFERENCE.device()).optimizer(STILL).seed(seed)) {
       trainer.model().write("dense0.weight", Pictures.normal(160, 1));
       return trainer.fit(data.batch(20), Span.epochs(1)).losses();
+    }
+  }
+
+  /// One label cannot be compared with outputs for every place, as when flatten() was forgotten.
+  @Test
+  void answersForEveryPlace_areRefused() {
+    Dataset data = Pictures.noisy(40, TINY, 1, 1);
+    Net forgetful = Net.input(4, 4, 1).conv(Pictures.CLASSES, 3);
+    String expected =
+        " the network has outputs (4, 4, 10), the pictures of noisy pictures one label each; put"
+            + " flatten() or globalAveragePool() before its last layer";
+    try (Trainer trainer =
+            Trainer.of(forgetful).on(Backends.REFERENCE.device()).preprocess(Standardizer.scale(1));
+        Trainer resident = Trainer.of(forgetful).on(Backends.REFERENCE.device()).resident()) {
+      shapeError("[fit]" + expected, () -> trainer.fit(data.batch(10), Span.epochs(1)));
+      shapeError("[fit]" + expected, () -> resident.fit(data.batch(10), Span.epochs(1)));
+      shapeError("[evaluate]" + expected, () -> trainer.evaluate(data.batch(10)));
+      shapeError("[doctor]" + expected, () -> Doctor.of(trainer, data.batch(10)));
     }
   }
 }

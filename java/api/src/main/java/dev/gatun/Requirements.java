@@ -21,7 +21,14 @@ final class Requirements {
           "[%s] the network expects inputs %s, the pictures of %s are %s"
               .formatted(caller, net.inputShape(), batches.dataset().name(), shape));
     }
-    long classes = net.outputShape().rank() == 1 ? net.outputShape().dim(0) : -1;
+    Shape outputs = net.outputShape();
+    if (rows(outputs) != 1) {
+      throw new ShapeException(
+          "[%s] the network has outputs %s, the pictures of %s one label each; put flatten() or"
+                  .formatted(caller, outputs, batches.dataset().name())
+              + " globalAveragePool() before its last layer");
+    }
+    long classes = outputs.rank() < 1 ? -1 : outputs.dim(-1);
     if (classes >= 0 && classes < batches.dataset().classes()) {
       throw new ShapeException(
           "[%s] the network tells %d classes apart, %s has %d"
