@@ -221,6 +221,11 @@ final class Training implements AutoCloseable {
     if (settings.mixes()) {
       throw new IllegalArgumentException("[resident] pictures on the device cannot be mixed");
     }
+    if (batches.count() == 0) {
+      throw new IllegalArgumentException(
+          "[resident] %s has %d images, fewer than one batch of %d, and incomplete batches are dropped"
+              .formatted(batches.dataset().name(), batches.dataset().size(), batches.size()));
+    }
     ResidentPictures present = resident;
     if (present == null) {
       present =
