@@ -192,4 +192,36 @@ class ExamplesFitTest {
           () -> narrow.fit(labels.batch(221), epoch));
     }
   }
+
+  /// Four steps with distributions over three classes each: accuracy is a share of the answers, not
+  /// of the examples. The weights stay, so that training and test see the same.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void severalAnswersEach_areAllCounted(Backends backend) {
+    float[] inputs = Pictures.normal(30 * 4 * 3, 1);
+    float[] targets = new float[inputs.length];
+    for (int row = 0; row < targets.length / 3; row++) {
+      targets[3 * row + row % 3] = 1;
+    }
+    Examples examples = Examples.of(inputs, targets, 30);
+    try (Trainer trainer =
+        Trainer.of(Net.input(4, 3).dense(3))
+            .on(backend.device())
+            .optimizer(Optimizer.sgd(1e-30))) {
+      float[] outputs = trainer.model().predict(inputs);
+      int correct = 0;
+      for (int row = 0; row < targets.length / 3; row++) {
+        int greatest = 0;
+        for (int k = 1; k < 3; k++) {
+          greatest = outputs[3 * row + k] > outputs[3 * row + greatest] ? k : greatest;
+        }
+        correct += greatest == row % 3 ? 1 : 0;
+      }
+      History history = trainer.fit(examples.batch(10), examples.batch(8), Span.epochs(1));
+      assertEquals(correct / 120.0, history.epochs().getFirst().trainAccuracy());
+      Evaluation test = Objects.requireNonNull(history.test());
+      assertEquals(correct / 120.0, test.accuracy());
+      assertEquals(30, test.images());
+    }
+  }
 }

@@ -87,9 +87,10 @@ final class Evaluator {
       correct += judge.correct();
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
+    long answers = examples.size() * Requirements.rows(settings.net.outputShape());
     return new Evaluation(
         lossSum / examples.size(),
-        Score.accuracy(settings.net, correct, examples.size()),
+        Score.accuracy(settings.net, correct, answers),
         examples.size(),
         seconds);
   }

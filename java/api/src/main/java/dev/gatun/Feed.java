@@ -173,11 +173,14 @@ interface Feed extends AutoCloseable {
   final class Rows implements Feed {
     private final Examples examples;
     private final EpochOrder order;
+    private final int answers;
     private final int[] indices;
     private int next;
 
-    Rows(ExampleBatches batches, long seed) {
+    /// @param answers rows of outputs that an example has
+    Rows(ExampleBatches batches, int answers, long seed) {
       examples = batches.examples();
+      this.answers = answers;
       order = new EpochOrder(examples.size(), Batches.Order.SHUFFLED, seed);
       indices = new int[batches.size()];
     }
@@ -206,7 +209,7 @@ interface Feed extends AutoCloseable {
     @Override
     public void fill(StepFrame frame) {
       frame.set(take());
-      frame.countTargets(indices.length);
+      frame.countTargets(Math.multiplyExact(indices.length, answers));
     }
 
     private Minibatch take() {
@@ -217,8 +220,8 @@ interface Feed extends AutoCloseable {
     }
 
     /// The first batch of a run.
-    static Minibatch first(ExampleBatches batches, long seed) {
-      Rows rows = new Rows(batches, seed);
+    static Minibatch first(ExampleBatches batches, int answers, long seed) {
+      Rows rows = new Rows(batches, answers, seed);
       rows.order.start(0);
       return rows.take();
     }

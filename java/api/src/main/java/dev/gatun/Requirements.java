@@ -139,7 +139,7 @@ final class Requirements {
   }
 
   /// The rows of outputs that an input has: 1, save for networks that answer for every place.
-  private static long rows(Shape outputs) {
+  static long rows(Shape outputs) {
     return outputs.rank() < 1 ? 1 : outputs.count() / Math.max(1, outputs.dim(-1));
   }
 

@@ -147,13 +147,14 @@ final class Training implements AutoCloseable {
     }
     Supplier<Evaluation> judgement =
         judged == null ? null : () -> evaluator.evaluate(judged(), judged);
-    try (Feed feed = new Feed.Rows(batches, settings.seed)) {
+    int answers = Math.toIntExact(Requirements.rows(settings.net.outputShape()));
+    try (Feed feed = new Feed.Rows(batches, answers, settings.seed)) {
       return run(
           feed,
           batches.examples().size() / batches.size(),
           judgement,
           length,
-          () -> Feed.Rows.first(batches, settings.seed));
+          () -> Feed.Rows.first(batches, answers, settings.seed));
     }
   }
 
