@@ -1,5 +1,7 @@
 package dev.gatun.train;
 
+import dev.gatun.Tensor;
+import dev.gatun.DType;
 import static dev.gatun.train.Messages.refused;
 import static dev.gatun.train.Messages.shapeError;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -222,6 +224,70 @@ class ExamplesFitTest {
       Evaluation test = Objects.requireNonNull(history.test());
       assertEquals(correct / 120.0, test.accuracy());
       assertEquals(30, test.images());
+    }
+  }
+
+  /// A net whose outputs are its inputs.
+  private static Trainer identity(Backends backend, Loss loss, long... shape) {
+    Trainer trainer =
+        Trainer.of(Net.input(shape).dense(1))
+            .on(backend.device())
+            .loss(loss)
+            .optimizer(Optimizer.sgd(1e-30));
+    trainer.model().write("dense0.weight", new float[] {1});
+    return trainer;
+  }
+
+  private static void expectAccuracy(double expected, Trainer trainer, Examples examples) {
+    History history =
+        trainer.fit(examples.batch(examples.size()), examples.batch(3), Span.epochs(1));
+    assertEquals(expected, history.epochs().getFirst().trainAccuracy());
+    assertEquals(expected, Objects.requireNonNull(history.test()).accuracy());
+  }
+
+  /// By hand: above 0 is a yes, 0 itself is none.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void logitsAlone_haveTheBinaryAccuracy(Backends backend) {
+    float[] logits = {-2, -0.5f, 0, 0, 1e-6f, 3, 4, -1};
+    int[] labels = {0, 1, 0, 1, 1, 0, 1, 0};
+    try (Trainer trainer = identity(backend, Loss.binaryCrossEntropy(), 1)) {
+      expectAccuracy(5 / 8.0, trainer, Examples.of(logits, labels));
+    }
+    try (Trainer trainer = identity(backend, Loss.binaryCrossEntropy(3), 1)) {
+      expectAccuracy(5 / 8.0, trainer, Examples.of(logits, labels));
+    }
+    float[] targets = {0, 1, 0, 1, 0.75f, 0.25f, 0.5f, 0.5f};
+    try (Trainer trainer = identity(backend, Loss.binaryCrossEntropy(), 1)) {
+      expectAccuracy(4 / 8.0, trainer, Examples.of(logits, targets, 8));
+    }
+    try (Trainer trainer = identity(backend, Loss.binaryCrossEntropy(), 2, 1)) {
+      expectAccuracy(4 / 8.0, trainer, Examples.of(logits, targets, 4)); // two answers each
+    }
+    try (Trainer trainer = identity(backend, Loss.meanSquaredError(), 1)) {
+      expectAccuracy(Double.NaN, trainer, Examples.of(logits, labels));
+    }
+  }
+
+  /// A loss of one's own that says so.
+  private record Focal() implements Loss {
+    @Override
+    public Tensor apply(Tensor outputs, Tensor targets) {
+      Tensor wrong = outputs.sigmoid().minus(targets.as(DType.F32).reshape(-1, 1)).square();
+      return wrong.mean();
+    }
+
+    @Override
+    public boolean isBinary() {
+      return true;
+    }
+  }
+
+  @Test
+  void binaryLossOfOnesOwn_hasTheBinaryAccuracy() {
+    try (Trainer trainer = identity(Backends.REFERENCE, new Focal(), 1)) {
+      expectAccuracy(
+          2 / 3.0, trainer, Examples.of(new float[] {-1, 1, 2}, new int[] {0, 1, 0}));
     }
   }
 }

@@ -311,7 +311,7 @@ final class TrainingRun {
             sums.loss() + present.loss,
             sums.correct() + present.correct,
             sums.images() + present.images);
-    double accuracy = Score.accuracy(settings.net, present.correct, present.images);
+    double accuracy = Score.accuracy(settings.net, settings.loss, present.correct, present.images);
     reports.add(
         new Watcher.Step(
             number, state.epochs(), present.loss, accuracy, lastRate, norm, present.seconds));
@@ -334,7 +334,7 @@ final class TrainingRun {
         new History.Epoch(
             state.epochs(),
             sums.loss() / inEpoch,
-            Score.accuracy(settings.net, sums.correct(), sums.images()),
+            Score.accuracy(settings.net, settings.loss, sums.correct(), sums.images()),
             history.lastLearningRate(),
             evaluation,
             seconds);
