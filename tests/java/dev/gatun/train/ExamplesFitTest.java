@@ -290,4 +290,36 @@ class ExamplesFitTest {
           2 / 3.0, trainer, Examples.of(new float[] {-1, 1, 2}, new int[] {0, 1, 0}));
     }
   }
+
+  /// Steps of one's own take the labels that [Trainer#fit] takes.
+  @Test
+  void labelsOfASingleOutput_areTakenInSteps() {
+    float[] inputs = {-2, 1, 3, -1};
+    int[] labels = {0, 1, 0, -1};
+    try (Trainer trainer = identity(Backends.REFERENCE, Loss.binaryCrossEntropy(), 1)) {
+      double expected = Math.log1p(Math.exp(-2)) + Math.log1p(Math.exp(-1)) + Math.log1p(Math.exp(3));
+      assertEquals(expected / 3, trainer.step(inputs, labels, 0.1), 1e-6);
+      refused(
+          "[step] expected labels below 2, found 2 for input 3",
+          () -> trainer.step(inputs, new int[] {0, 1, 0, 2}, 0.1));
+      shapeError(
+          "[fit] the network tells 2 classes apart, the examples have a label 2",
+          () -> trainer.fit(Examples.of(inputs, new int[] {0, 1, 0, 2}).batch(4), Span.steps(1)));
+    }
+    try (Trainer trainer = identity(Backends.REFERENCE, Loss.meanSquaredError(), 1)) {
+      assertEquals(
+          (4 + 16 + 1) / 3.0, trainer.step(inputs, new int[] {0, 5, 2, -1}, 0.1), 1e-5);
+    }
+  }
+
+  /// Its softmax is 1 whatever it is.
+  @Test
+  void softmaxOfASingleOutput_isRefused() {
+    try (Trainer trainer = identity(Backends.REFERENCE, Loss.softmaxCrossEntropy(), 1)) {
+      shapeError(
+          "[loss] softmax cross-entropy expected an output for each class, found f32 (2, 1); take"
+              + " dense(2), or Loss.binaryCrossEntropy()",
+          () -> trainer.step(new float[2], new int[2], 0.1));
+    }
+  }
 }

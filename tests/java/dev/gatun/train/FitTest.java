@@ -1,5 +1,6 @@
 package dev.gatun.train;
 
+import dev.gatun.Loss;
 import dev.gatun.Doctor;
 import static dev.gatun.train.Messages.shapeError;
 import static dev.gatun.train.Messages.message;
@@ -362,6 +363,30 @@ class FitTest {
       shapeError("[fit]" + expected, () -> resident.fit(data.batch(10), Span.epochs(1)));
       shapeError("[evaluate]" + expected, () -> trainer.evaluate(data.batch(10)));
       shapeError("[doctor]" + expected, () -> Doctor.of(trainer, data.batch(10)));
+    }
+  }
+
+  /// Two classes, by hand: a picture's only pixel is the logit.
+  @Test
+  void picturesOfTwoClasses_areToldApartByASingleOutput() {
+    byte[] pixels = {0, 50, (byte) 200, (byte) 255, 10, (byte) 180};
+    Dataset data =
+        MemoryDataset.of("two", new ImageShape(1, 1, 1), pixels, new int[] {0, 1, 1, 1, 0, 0});
+    Net net = Net.input(1, 1, 1).flatten().dense(1);
+    try (Trainer trainer =
+            Trainer.of(net)
+                .on(Backends.REFERENCE.device())
+                .loss(Loss.binaryCrossEntropy())
+                .preprocess(Standardizer.of(new double[] {0.5}, new double[] {1}));
+        Trainer many =
+            Trainer.of(Net.input(4, 4, 1).flatten().dense(1))
+                .on(Backends.REFERENCE.device())
+                .loss(Loss.binaryCrossEntropy())) {
+      trainer.model().write("dense0.weight", new float[] {1});
+      assertEquals(4 / 6.0, trainer.evaluate(data.batch(4)).accuracy());
+      shapeError(
+          "[fit] the network tells 2 classes apart, noisy pictures has 10",
+          () -> many.fit(Pictures.noisy(40, TINY, 1, 1).batch(10), Span.epochs(1)));
     }
   }
 }

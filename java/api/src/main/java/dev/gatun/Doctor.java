@@ -128,8 +128,7 @@ public final class Doctor {
 
   /// What the batches hold.
   public DataReading readData() {
-    Shape outputs = net().outputShape();
-    long classes = outputs.rank() < 1 ? 1 : outputs.dim(-1);
+    long classes = Requirements.classes(net().outputShape(), training.settings().loss);
     return DataReading.of(batches, net().inputShape(), classes);
   }
 

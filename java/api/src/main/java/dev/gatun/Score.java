@@ -53,6 +53,12 @@ record Score(Value loss, Value correct) {
   }
 
   static Score of(Graph graph, Loss loss, Value outputs, Value targets) {
+    if (loss instanceof CrossEntropy && outputs.shape().dim(-1) == 1) {
+      throw new ShapeException(
+          "[loss] softmax cross-entropy expected an output for each class, found %s; take dense(2), or"
+                  .formatted(outputs.type())
+              + " Loss.binaryCrossEntropy()");
+    }
     Value value = graph.value(compared(loss, outputs, targets));
     if (!value.shape().equals(Shape.scalar())) {
       throw new ShapeException(

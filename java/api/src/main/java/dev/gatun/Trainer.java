@@ -315,7 +315,8 @@ public final class Trainer implements AutoCloseable {
   ///
   /// @param images `[N, H, W, C]`, preprocessed
   /// @param labels `[N]`, or `[N, ...]` for outputs `[N, ..., classes]`; below the number of
-  ///   classes, negative to be ignored
+  ///   classes, which is 2 for an only output with a binary loss, negative to be ignored. Other
+  ///   losses take labels for an only output as numbers
   /// @param learningRate for this step
   /// @throws ShapeException if the images are not N inputs of the network, or N is 0
   /// @throws IllegalArgumentException if a label is too large, N has changed, or the rate is not

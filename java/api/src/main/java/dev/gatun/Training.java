@@ -162,7 +162,7 @@ final class Training implements AutoCloseable {
   private ExampleBatches fitting(String caller, ExampleBatches batches) {
     Preprocessing known = preprocessing();
     Examples examples = known == null ? batches.examples() : batches.examples().preprocessed(known);
-    Requirements.examples(caller, settings.net, examples);
+    Requirements.examples(caller, settings.net, settings.loss, examples);
     return new ExampleBatches(examples, batches.size());
   }
 
@@ -249,7 +249,7 @@ final class Training implements AutoCloseable {
   /// One step. Returns the mean loss before it.
   float step(Minibatch batch, double learningRate) {
     holdings.requireOpen();
-    int examples = Requirements.step(settings.net, batch);
+    int examples = Requirements.step(settings.net, settings.loss, batch);
     Requirements.rate(learningRate);
     TrainingStep compiled = compiled("step", examples, null, Score.Targets.of(batch));
     TrainingState present = state();
@@ -428,6 +428,6 @@ final class Training implements AutoCloseable {
     ImageShape image = changes.output(batches.dataset().image());
     Preprocessing known = preprocessing();
     Requirements.pictures(
-        caller, settings.net, batches, known == null ? image : known.output(image));
+        caller, settings.net, settings.loss, batches, known == null ? image : known.output(image));
   }
 }
