@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.Batches;
 import dev.gatun.data.TextBatches;
 import dev.gatun.diagnosis.DataReading;
@@ -84,6 +85,13 @@ public final class Doctor {
   ///
   /// @throws ShapeException if the text does not fit the network
   public static Doctor of(Trainer trainer, TextBatches train) {
+    return of(trainer, trainer.training().minibatches(train, BATCHES));
+  }
+
+  /// For a trainer of examples in memory; takes the first ten batches that it would train on.
+  ///
+  /// @throws ShapeException if the examples do not fit the network
+  public static Doctor of(Trainer trainer, ExampleBatches train) {
     return of(trainer, trainer.training().minibatches(train, BATCHES));
   }
 

@@ -1,5 +1,7 @@
 package dev.gatun;
 
+import java.util.stream.IntStream;
+import java.util.List;
 import dev.gatun.data.Batch;
 import dev.gatun.data.Batches;
 import dev.gatun.data.EpochOrder;
@@ -219,11 +221,16 @@ interface Feed extends AutoCloseable {
       return Minibatch.of(examples.subset(indices));
     }
 
-    /// The first batch of a run.
-    static Minibatch first(ExampleBatches batches, int answers, long seed) {
-      Rows rows = new Rows(batches, answers, seed);
-      rows.order.start(0);
-      return rows.take();
+    /// The first `count` batches of a run, or as many as there are.
+    static List<Minibatch> first(ExampleBatches batches, int count, long seed) {
+      EpochOrder order = new EpochOrder(batches.examples().size(), Batches.Order.SHUFFLED, seed);
+      order.start(0);
+      int size = batches.size();
+      return IntStream.range(0, Math.min(count, batches.examples().size() / size))
+          .map(i -> i * size)
+          .mapToObj(from -> IntStream.range(from, from + size).map(order::item).toArray())
+          .map(indices -> Minibatch.of(batches.examples().subset(indices)))
+          .toList();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.Batches;
 import dev.gatun.data.Examples;
 import dev.gatun.data.ImageShape;
@@ -70,6 +71,17 @@ final class Requirements {
       throw new ShapeException(
           "[%s] the network tells %d classes apart, the examples have a label %d"
               .formatted(caller, classes, examples.classes() - 1));
+    }
+  }
+
+  /// As many examples as are in a batch.
+  ///
+  /// @param caller whom a message is from
+  static void wholeBatch(String caller, ExampleBatches batches) {
+    if (batches.size() > batches.examples().size()) {
+      throw new IllegalArgumentException(
+          "[%s] there are %d examples, fewer than one batch of %d, and incomplete batches are dropped"
+              .formatted(caller, batches.examples().size(), batches.size()));
     }
   }
 

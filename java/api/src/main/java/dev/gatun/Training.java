@@ -140,11 +140,7 @@ final class Training implements AutoCloseable {
     holdings.requireOpen();
     ExampleBatches batches = fitting("fit", train);
     ExampleBatches judged = test == null ? null : fitting("fit", test);
-    if (batches.size() > batches.examples().size()) {
-      throw new IllegalArgumentException(
-          "[fit] there are %d examples, fewer than one batch of %d, and incomplete batches are dropped"
-              .formatted(batches.examples().size(), batches.size()));
-    }
+    Requirements.wholeBatch("fit", batches);
     Supplier<Evaluation> judgement =
         judged == null ? null : () -> evaluator.evaluate(judged(), judged);
     int answers = Math.toIntExact(Requirements.rows(settings.net.outputShape()));
@@ -154,7 +150,7 @@ final class Training implements AutoCloseable {
           batches.examples().size() / batches.size(),
           judgement,
           length,
-          () -> Feed.Rows.first(batches, answers, settings.seed));
+          () -> Feed.Rows.first(batches, 1, settings.seed).getFirst());
     }
   }
 
@@ -313,6 +309,13 @@ final class Training implements AutoCloseable {
     return IntStream.range(0, Math.min(count, train.count()))
         .mapToObj(i -> Minibatch.of(train.inputs(i), train.targets(i)))
         .toList();
+  }
+
+  /// The same of examples.
+  List<Minibatch> minibatches(ExampleBatches train, int count) {
+    ExampleBatches batches = fitting("doctor", train);
+    Requirements.wholeBatch("doctor", batches);
+    return Feed.Rows.first(batches, count, settings.seed);
   }
 
   Evaluation evaluate(Batches test) {
