@@ -1,5 +1,6 @@
 package dev.gatun.train;
 
+import java.lang.management.ManagementFactory;
 import dev.gatun.Tensor;
 import dev.gatun.DType;
 import static dev.gatun.train.Messages.refused;
@@ -321,5 +322,28 @@ class ExamplesFitTest {
               + " dense(2), or Loss.binaryCrossEntropy()",
           () -> trainer.step(new float[2], new int[2], 0.1));
     }
+  }
+
+  /// A batch goes to the device's memory without a new array on its way.
+  @Test
+  void aStep_allocatesNoBatch() {
+    var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long self = Thread.currentThread().threadId();
+    int features = 512;
+    Examples examples =
+        Examples.of(Pictures.normal(64 * features, 1), Pictures.labels(64, 2, 1));
+    long[] allocated = new long[20];
+    try (Trainer trainer =
+        Trainer.of(Net.input(features).dense(2)).on(Backends.CPU.device()).watch(
+            new Watcher() {
+              @Override
+              public void step(Step step) {
+                allocated[(int) step.step() - 1] = threads.getThreadAllocatedBytes(self);
+              }
+            })) {
+      trainer.fit(examples.batch(64), Span.steps(allocated.length));
+    }
+    long each = (allocated[allocated.length - 1] - allocated[9]) / (allocated.length - 10);
+    assertTrue(each < 64L * features, "bytes allocated in a step: " + each);
   }
 }
