@@ -346,4 +346,17 @@ class ExamplesFitTest {
     long each = (allocated[allocated.length - 1] - allocated[9]) / (allocated.length - 10);
     assertTrue(each < 64L * features, "bytes allocated in a step: " + each);
   }
+
+  /// Or no epoch would be better than another, and the run would end.
+  @Test
+  void runsWithoutAccuracy_areNotJudgedByIt() {
+    Examples examples = aimed();
+    try (Trainer trainer =
+        regressor(examples).stopEarly(EarlyStopping.patience(2).byAccuracy())) {
+      refused(
+          "[stopEarly] epochs cannot be judged by accuracy: the network's only output is a number,"
+              + " which is never right or wrong",
+          () -> trainer.fit(examples.batch(20), Span.epochs(5)));
+    }
+  }
 }

@@ -174,6 +174,14 @@ final class Training implements AutoCloseable {
           "[stepsPerCall] a step of %d batches takes as many calls, so %d steps cannot share one"
               .formatted(accumulation, settings.stepsPerCall));
     }
+    EarlyStopping stopping = settings.stopping;
+    if (stopping != null
+        && stopping.measure() == EarlyStopping.Measure.ACCURACY
+        && Double.isNaN(Score.accuracy(settings.net, settings.loss, 1, 1))) {
+      throw new IllegalArgumentException(
+          "[stopEarly] epochs cannot be judged by accuracy: the network's only output is a number,"
+              + " which is never right or wrong");
+    }
     long stepsPerEpoch = batches / accumulation;
     if (stepsPerEpoch < 1 && accumulation > 1) {
       throw new IllegalArgumentException(
