@@ -404,4 +404,25 @@ class CheckpointTest {
       assertTrue(message.contains(part), message);
     }
   }
+
+  /// Of a trainer that has read a checkpoint and done nothing since, a checkpoint is the same again:
+  /// the optimizer's states, which wait for the step to be compiled, and the run are in it.
+  @Test
+  void aResumedTrainer_savesWhatItHasRead() throws IOException {
+    Path file = folder.resolve("read");
+    Path copy = folder.resolve("written");
+    float[] whole;
+    try (Trainer trainer = adam()) {
+      whole = untested(trainer, epochs(3)).losses();
+    }
+    try (Trainer trainer = adam().checkpoint(file, steps(4)).watch(cutAfter(7))) {
+      assertThrows(PowerCut.class, () -> untested(trainer, epochs(3)));
+    }
+    try (Trainer trainer = adam().resume(file)) {
+      trainer.saveCheckpoint(copy);
+    }
+    try (Trainer trainer = adam().resume(copy)) {
+      assertArrayEquals(whole, untested(trainer, epochs(3)).losses());
+    }
+  }
 }

@@ -93,8 +93,19 @@ final class Training implements AutoCloseable {
   /// Writes a checkpoint, of the present run if there is one.
   void saveCheckpoint(Path file) throws IOException {
     TrainingState present = state();
+    CheckpointFile.write(file, present.capture(place(present)));
+  }
+
+  /// Where a run is: the present one, or one that is to go on and has not yet.
+  private Checkpoint.@Nullable Place place(TrainingState present) {
     TrainingRun run = running;
-    CheckpointFile.write(file, present.capture(run == null ? null : run.place()));
+    if (run != null) {
+      return run.place();
+    }
+    Checkpoint read = interrupted;
+    return read != null && read.position().batches() == present.batches()
+        ? read.position().run()
+        : null;
   }
 
   /// Trains on pictures.
