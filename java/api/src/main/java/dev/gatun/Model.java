@@ -232,12 +232,18 @@ public final class Model implements AutoCloseable {
   ///
   /// @param image unsigned bytes of shape `shape`, channels-last
   /// @throws IllegalStateException if the preprocessing is not known
-  /// @throws ShapeException if a view is not an input of the network
+  /// @throws ShapeException if the image has not the elements of its shape, or a view is not an input
+  ///   of the network
   public synchronized float[] predict(byte[] image, ImageShape shape, TestViews views) {
     Preprocessing known = preprocessing;
     if (known == null) {
       throw new IllegalStateException(
           "[predict] the images' preprocessing is not known: train, load, or set it");
+    }
+    if (image.length != shape.elements()) {
+      throw new ShapeException(
+          "[predict] expected an image of %s, %d bytes, found %d"
+              .formatted(shape, shape.elements(), image.length));
     }
     byte[] view = new byte[views.output(shape).elements()];
     int elements = known.output(views.output(shape)).elements();
