@@ -20,11 +20,8 @@ import org.jspecify.annotations.Nullable;
 /// A network with its parameters on a device; owns their memory. Calls take turns; use after close
 /// is an [IllegalStateException]. Close the model before its device.
 public final class Model implements AutoCloseable {
-  /// Predictions run in batches of at most this many inputs.
-  private static final int MAX_BATCH = 256;
-
   /// Those of an array.
-  private static final int MAX_ELEMENTS = Integer.MAX_VALUE - 8;
+  static final int MAX_ELEMENTS = Integer.MAX_VALUE - 8;
 
   private final Net net;
   private final Device device;
@@ -215,8 +212,8 @@ public final class Model implements AutoCloseable {
               .formatted(in, net.inputShape(), elements));
     }
     int count = elements / in;
-    float[] outputs = new float[count * out];
-    int batch = Math.min(MAX_BATCH, Integer.highestOneBit(Math.max(1, 2 * count - 1)));
+    float[] outputs = InferenceStep.outputs("predict", net, count);
+    int batch = InferenceStep.batch(net, count);
     InferenceStep step =
         predictors.computeIfAbsent(
             batch, size -> holdings.add(InferenceStep.predicting(this, size)));
