@@ -387,10 +387,12 @@ class CheckpointTest {
       untested(trainer, epochs(1));
     }
     try (Trainer trainer = adam().resume(file)) {
-      refused(
-          "[fit] the run to go on with has 6 steps an epoch of 1 batches of 10; this one has 3 of 1"
+      assertEquals(
+          "[data] "
+              + file
+              + ": a run with 6 steps an epoch of 1 batches of 10 is to go on; this one has 3 of 1"
               + " of 20",
-          () -> trainer.fit(TRAIN.batch(20), epochs(2)));
+          message(DataFormatException.class, () -> trainer.fit(TRAIN.batch(20), epochs(2))));
     }
   }
 

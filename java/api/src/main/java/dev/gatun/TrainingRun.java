@@ -1,5 +1,7 @@
 package dev.gatun;
 
+import java.util.Objects;
+import dev.gatun.data.DataFormatException;
 import dev.gatun.Checkpoint.Feeding;
 import dev.gatun.Checkpoint.Held;
 import dev.gatun.Checkpoint.Place;
@@ -107,9 +109,9 @@ final class TrainingRun {
 
   private void requireSame(Feeding before) {
     if (!before.equals(feeding)) {
-      throw new IllegalArgumentException(
-          ("[fit] the run to go on with has %d steps an epoch of %d batches of %d; this one has"
-                  + " %d of %d of %d")
+      throw new DataFormatException(
+          Objects.requireNonNull(settings.resumed, "a run goes on from a file"),
+          "a run with %d steps an epoch of %d batches of %d is to go on; this one has %d of %d of %d"
               .formatted(
                   before.stepsPerEpoch(),
                   before.accumulation(),
