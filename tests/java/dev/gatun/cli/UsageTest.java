@@ -233,4 +233,22 @@ class UsageTest {
     assertEquals(2, run.code());
     assertEquals("", run.out());
   }
+
+  @Test
+  void moreStreamsThanAnyTextHas_areRefused() throws IOException {
+    Path data = folder.resolve("text.txt");
+    Files.writeString(data, "a".repeat(20_000));
+    refused(
+        "2147483647 streams of 64 characters and the held-out tenth need a longer text than 20000"
+            + " characters",
+        Cli.run(
+            "train",
+            "chargru",
+            "--backend",
+            "reference",
+            "--data",
+            data,
+            "--batch",
+            Integer.MAX_VALUE));
+  }
 }
