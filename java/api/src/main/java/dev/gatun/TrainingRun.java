@@ -423,7 +423,7 @@ final class TrainingRun {
     Checkpoint to = good.peek();
     Place place = to == null ? null : to.position().run();
     int before = history.rollBacks().size();
-    if (recovery == null || to == null || place == null || before == recovery.attempts()) {
+    if (recovery == null || to == null || place == null || before >= recovery.attempts()) {
       throw new DivergedException(
           before == 0
               ? trouble.message()
