@@ -54,7 +54,9 @@ class TableTest {
         "line 3, column a: a finite number expected, found an empty field",
         () -> table.numbers("a"));
     says("line 2, column b: one of [3] expected, found x", () -> table.labels("b", List.of("3")));
-    says("a whole number from 0 to 2147483646 expected, found 1.5", () -> read("1.5", Format.csv()).labels("0"));
+    says(
+        "a whole number from 0 to 2147483646 expected, found 1.5",
+        () -> read("1.5", Format.csv()).labels("0"));
     says(
         "a whole number from 0 to 2147483646 expected, found 2147483647",
         () -> read("2147483647", Format.csv()).labels("0"));

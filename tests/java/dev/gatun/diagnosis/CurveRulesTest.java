@@ -1,6 +1,5 @@
 package dev.gatun.diagnosis;
 
-import java.util.Objects;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,6 +12,7 @@ import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.data.Text;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -182,7 +182,8 @@ class CurveRulesTest {
   @Test
   void runsWithoutAccuracy_areJudgedByTheirLosses() {
     soundOnes()
-        .forEach(sound -> assertEquals(List.of(), Diagnosis.of(withoutAccuracies(sound)).findings()));
+        .forEach(
+            sound -> assertEquals(List.of(), Diagnosis.of(withoutAccuracies(sound)).findings()));
     Curves overfitting =
         curves(CurveRulesTest::falling, e -> Math.exp(0.25 * e), CurveRulesTest::cosine);
     Finding finding = Diagnosis.of(withoutAccuracies(overfitting)).findings().getFirst();

@@ -1,8 +1,5 @@
 package dev.gatun.diagnosis;
 
-import dev.gatun.Span;
-import dev.gatun.data.FeatureScaler;
-import dev.gatun.data.Examples;
 import static dev.gatun.Optimizer.adam;
 import static dev.gatun.Optimizer.sgd;
 import static dev.gatun.diagnosis.Cases.CLASSES;
@@ -24,8 +21,11 @@ import dev.gatun.Layers.Dense;
 import dev.gatun.Loss;
 import dev.gatun.Net;
 import dev.gatun.ShapeException;
+import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.data.Dataset;
+import dev.gatun.data.Examples;
+import dev.gatun.data.FeatureScaler;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.MemoryDataset;
 import dev.gatun.data.Text;

@@ -407,8 +407,8 @@ class CheckpointTest {
     }
   }
 
-  /// Of a trainer that has read a checkpoint and done nothing since, a checkpoint is the same again:
-  /// the optimizer's states, which wait for the step to be compiled, and the run are in it.
+  /// Of a trainer that has read a checkpoint and done nothing since, a checkpoint is the same
+  /// again: the optimizer's states, which wait for the step to be compiled, and the run are in it.
   @Test
   void aResumedTrainer_savesWhatItHasRead() throws IOException {
     Path file = folder.resolve("read");

@@ -1,14 +1,12 @@
 package dev.gatun.train;
 
-import java.lang.management.ManagementFactory;
-import dev.gatun.Tensor;
-import dev.gatun.DType;
 import static dev.gatun.train.Messages.refused;
 import static dev.gatun.train.Messages.shapeError;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.DType;
 import dev.gatun.EarlyStopping;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
@@ -17,12 +15,14 @@ import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Span;
+import dev.gatun.Tensor;
 import dev.gatun.Trainer;
 import dev.gatun.Watcher;
 import dev.gatun.data.Examples;
 import dev.gatun.data.FeatureScaler;
 import dev.gatun.suite.Backends;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
@@ -208,9 +208,7 @@ class ExamplesFitTest {
     }
     Examples examples = Examples.of(inputs, targets, 30);
     try (Trainer trainer =
-        Trainer.of(Net.input(4, 3).dense(3))
-            .on(backend.device())
-            .optimizer(Optimizer.sgd(1e-30))) {
+        Trainer.of(Net.input(4, 3).dense(3)).on(backend.device()).optimizer(Optimizer.sgd(1e-30))) {
       float[] outputs = trainer.model().predict(inputs);
       int correct = 0;
       for (int row = 0; row < targets.length / 3; row++) {
@@ -287,8 +285,7 @@ class ExamplesFitTest {
   @Test
   void binaryLossOfOnesOwn_hasTheBinaryAccuracy() {
     try (Trainer trainer = identity(Backends.REFERENCE, new Focal(), 1)) {
-      expectAccuracy(
-          2 / 3.0, trainer, Examples.of(new float[] {-1, 1, 2}, new int[] {0, 1, 0}));
+      expectAccuracy(2 / 3.0, trainer, Examples.of(new float[] {-1, 1, 2}, new int[] {0, 1, 0}));
     }
   }
 
@@ -298,7 +295,8 @@ class ExamplesFitTest {
     float[] inputs = {-2, 1, 3, -1};
     int[] labels = {0, 1, 0, -1};
     try (Trainer trainer = identity(Backends.REFERENCE, Loss.binaryCrossEntropy(), 1)) {
-      double expected = Math.log1p(Math.exp(-2)) + Math.log1p(Math.exp(-1)) + Math.log1p(Math.exp(3));
+      double expected =
+          Math.log1p(Math.exp(-2)) + Math.log1p(Math.exp(-1)) + Math.log1p(Math.exp(3));
       assertEquals(expected / 3, trainer.step(inputs, labels, 0.1), 1e-6);
       refused(
           "[step] expected labels below 2, found 2 for input 3",
@@ -308,8 +306,7 @@ class ExamplesFitTest {
           () -> trainer.fit(Examples.of(inputs, new int[] {0, 1, 0, 2}).batch(4), Span.steps(1)));
     }
     try (Trainer trainer = identity(Backends.REFERENCE, Loss.meanSquaredError(), 1)) {
-      assertEquals(
-          (4 + 16 + 1) / 3.0, trainer.step(inputs, new int[] {0, 5, 2, -1}, 0.1), 1e-5);
+      assertEquals((4 + 16 + 1) / 3.0, trainer.step(inputs, new int[] {0, 5, 2, -1}, 0.1), 1e-5);
     }
   }
 
@@ -330,17 +327,18 @@ class ExamplesFitTest {
     var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
     long self = Thread.currentThread().threadId();
     int features = 512;
-    Examples examples =
-        Examples.of(Pictures.normal(64 * features, 1), Pictures.labels(64, 2, 1));
+    Examples examples = Examples.of(Pictures.normal(64 * features, 1), Pictures.labels(64, 2, 1));
     long[] allocated = new long[20];
     try (Trainer trainer =
-        Trainer.of(Net.input(features).dense(2)).on(Backends.CPU.device()).watch(
-            new Watcher() {
-              @Override
-              public void step(Step step) {
-                allocated[(int) step.step() - 1] = threads.getThreadAllocatedBytes(self);
-              }
-            })) {
+        Trainer.of(Net.input(features).dense(2))
+            .on(Backends.CPU.device())
+            .watch(
+                new Watcher() {
+                  @Override
+                  public void step(Step step) {
+                    allocated[(int) step.step() - 1] = threads.getThreadAllocatedBytes(self);
+                  }
+                })) {
       trainer.fit(examples.batch(64), Span.steps(allocated.length));
     }
     long each = (allocated[allocated.length - 1] - allocated[9]) / (allocated.length - 10);
@@ -351,8 +349,7 @@ class ExamplesFitTest {
   @Test
   void runsWithoutAccuracy_areNotJudgedByIt() {
     Examples examples = aimed();
-    try (Trainer trainer =
-        regressor(examples).stopEarly(EarlyStopping.patience(2).byAccuracy())) {
+    try (Trainer trainer = regressor(examples).stopEarly(EarlyStopping.patience(2).byAccuracy())) {
       refused(
           "[stopEarly] epochs cannot be judged by accuracy: the network's only output is a number,"
               + " which is never right or wrong",

@@ -1,9 +1,7 @@
 package dev.gatun.train;
 
-import dev.gatun.Loss;
-import dev.gatun.Doctor;
-import static dev.gatun.train.Messages.shapeError;
 import static dev.gatun.train.Messages.message;
+import static dev.gatun.train.Messages.shapeError;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -12,10 +10,12 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.DivergedException;
+import dev.gatun.Doctor;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Initializer;
 import dev.gatun.Layers.Dense;
+import dev.gatun.Loss;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Schedule;
@@ -357,7 +357,9 @@ class FitTest {
         " the network has outputs (4, 4, 10), the pictures of noisy pictures one label each; put"
             + " flatten() or globalAveragePool() before its last layer";
     try (Trainer trainer =
-            Trainer.of(forgetful).on(Backends.REFERENCE.device()).preprocess(Standardizer.scale(1));
+            Trainer.of(forgetful)
+                .on(Backends.REFERENCE.device())
+                .preprocess(Standardizer.scale(1));
         Trainer resident = Trainer.of(forgetful).on(Backends.REFERENCE.device()).resident()) {
       shapeError("[fit]" + expected, () -> trainer.fit(data.batch(10), Span.epochs(1)));
       shapeError("[fit]" + expected, () -> resident.fit(data.batch(10), Span.epochs(1)));

@@ -29,7 +29,8 @@ class PredictTest {
   @Test
   void anImageOfAnotherSize_isRefused() {
     ImageShape shape = new ImageShape(4, 4, 1);
-    try (Model model = Model.of(Net.input(2, 2, 1).flatten().dense(2), Backends.REFERENCE.device(), 1)) {
+    try (Model model =
+        Model.of(Net.input(2, 2, 1).flatten().dense(2), Backends.REFERENCE.device(), 1)) {
       model.preprocessing(Standardizer.scale(1));
       TestViews views = TestViews.tenCrop(2, 4);
       shapeError(

@@ -1,7 +1,7 @@
 package dev.gatun;
 
-import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.Batches;
+import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.TextBatches;
 import dev.gatun.diagnosis.DataReading;
 import dev.gatun.diagnosis.Diagnosis;

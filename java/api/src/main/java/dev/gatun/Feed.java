@@ -1,7 +1,5 @@
 package dev.gatun;
 
-import java.util.stream.IntStream;
-import java.util.List;
 import dev.gatun.data.Batch;
 import dev.gatun.data.Batches;
 import dev.gatun.data.EpochOrder;
@@ -10,7 +8,9 @@ import dev.gatun.data.Examples;
 import dev.gatun.data.Loader;
 import dev.gatun.data.TextBatches;
 import dev.gatun.diagnosis.Minibatch;
+import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Where the batches of a run come from.

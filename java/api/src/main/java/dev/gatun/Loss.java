@@ -14,8 +14,8 @@ public interface Loss {
 
   /// Whether a network's only output is the logit of a yes, as [#binaryCrossEntropy] has it. Its
   /// accuracy is then the binary accuracy: the share of outputs that are above 0, a probability of
-  /// ½, where the target is above ½, and not above it elsewhere. For any other loss an only output is
-  /// a number, which is never right or wrong.
+  /// ½, where the target is above ½, and not above it elsewhere. For any other loss an only output
+  /// is a number, which is never right or wrong.
   ///
   /// By default false. A loss of your own that is binary is a class, for a lambda cannot say so.
   default boolean isBinary() {

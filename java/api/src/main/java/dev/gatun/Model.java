@@ -229,8 +229,8 @@ public final class Model implements AutoCloseable {
   ///
   /// @param image unsigned bytes of shape `shape`, channels-last
   /// @throws IllegalStateException if the preprocessing is not known
-  /// @throws ShapeException if the image has not the elements of its shape, or a view is not an input
-  ///   of the network
+  /// @throws ShapeException if the image has not the elements of its shape, or a view is not an
+  ///   input of the network
   public synchronized float[] predict(byte[] image, ImageShape shape, TestViews views) {
     Preprocessing known = preprocessing;
     if (known == null) {

@@ -1,7 +1,7 @@
 package dev.gatun;
 
-import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.Batches;
+import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.Examples;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.TextBatches;

@@ -77,8 +77,8 @@ record Score(Value loss, Value correct) {
     return new Score(value, judged.get(1));
   }
 
-  /// The share of right answers; NaN where nothing counts, or an output is one number, which is never
-  /// right or wrong.
+  /// The share of right answers; NaN where nothing counts, or an output is one number, which is
+  /// never right or wrong.
   static double accuracy(Net net, Loss loss, long correct, long all) {
     Shape outputs = net.outputShape();
     boolean number = outputs.rank() > 0 && outputs.dim(-1) == 1 && !loss.isBinary();

@@ -1,12 +1,11 @@
 package dev.gatun;
 
-import java.util.Objects;
-import dev.gatun.data.DataFormatException;
 import dev.gatun.Checkpoint.Feeding;
 import dev.gatun.Checkpoint.Held;
 import dev.gatun.Checkpoint.Place;
 import dev.gatun.Checkpoint.Sums;
 import dev.gatun.TrainerSettings.Saving;
+import dev.gatun.data.DataFormatException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -16,6 +15,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 

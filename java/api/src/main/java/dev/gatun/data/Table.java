@@ -172,8 +172,8 @@ public final class Table {
   /// The labels of a column of whole numbers.
   ///
   /// @throws IllegalArgumentException when there is no such column
-  /// @throws DataFormatException when a field is not a whole number from 0 to 2147483646; the message
-  ///   names it
+  /// @throws DataFormatException when a field is not a whole number from 0 to 2147483646; the
+  ///   message names it
   public int[] labels(String column) {
     int place = place(column);
     return rows.stream()
