@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import java.util.Arrays;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -250,5 +251,20 @@ class UsageTest {
             data,
             "--batch",
             Integer.MAX_VALUE));
+  }
+
+  /// There is nothing to tell apart.
+  @Test
+  void picturesOfOneClass_areRefused() throws IOException {
+    Path data = Digits.write(folder);
+    for (String part : List.of("train", "t10k")) {
+      Path file = data.resolve(part + "-labels-idx1-ubyte");
+      byte[] labels = Files.readAllBytes(file);
+      Arrays.fill(labels, 8, labels.length, (byte) 0);
+      Files.write(file, labels);
+    }
+    refused(
+        "--data expects pictures of two classes at least, found only [0]",
+        Cli.run("train", "mlp", "--backend", "reference", "--data", data));
   }
 }
