@@ -1,23 +1,23 @@
 package dev.gatun.graph;
 
-import java.util.HashSet;
-import dev.gatun.graph.op.BatchNormTraining;
-import dev.gatun.backend.Backend.Activation;
-import dev.gatun.Shape;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.DType;
+import dev.gatun.Shape;
 import dev.gatun.backend.Backend;
+import dev.gatun.backend.Backend.Activation;
 import dev.gatun.backend.Memory;
 import dev.gatun.backend.reference.ReferenceBackend;
+import dev.gatun.graph.op.BatchNormTraining;
 import dev.gatun.graph.op.Copy;
 import dev.gatun.suite.Backends;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -378,8 +378,8 @@ class PlanTest {
     return results;
   }
 
-  /// Values that are alike in all that counts lie in the order of the nodes, so that a network takes
-  /// the same memory in every process.
+  /// Values that are alike in all that counts lie in the order of the nodes, so that a network
+  /// takes the same memory in every process.
   @Test
   void plansOfTheSameGraph_areTheSame() {
     Set<List<Long>> plans = new HashSet<>();
