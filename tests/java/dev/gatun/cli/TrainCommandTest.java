@@ -540,4 +540,32 @@ class TrainCommandTest {
     assertTrue(object.getAsJsonPrimitive(name).isNumber(), name);
     return Long.parseLong(object.get(name).getAsString());
   }
+
+  /// A mistake of the user's, and no bug.
+  @Test
+  void aRun_thatGoesOnWithOtherBatches_isRefused() throws IOException {
+    Path data = Digits.write(folder);
+    Path checkpoint = folder.resolve("checkpoint");
+    mlp(data, "--epochs", 1, "--checkpoint", checkpoint);
+    Cli run =
+        Cli.run(
+            "train",
+            "mlp",
+            "--data",
+            data,
+            "--backend",
+            "reference",
+            "--batch",
+            50,
+            "--resume",
+            checkpoint);
+    assertEquals(
+        "gatun: [data] "
+            + checkpoint
+            + ": a run with 10 steps an epoch of 1 batches of 20 is to go on; this one has 4 of 1 of"
+            + " 50"
+            + System.lineSeparator(),
+        run.err());
+    assertEquals(1, run.code());
+  }
 }

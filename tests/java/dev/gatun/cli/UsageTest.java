@@ -8,6 +8,7 @@ import dev.gatun.ffi.probe.ChildJvm;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Pattern;
 import me.tongfei.progressbar.ProgressBar;
@@ -232,5 +233,38 @@ class UsageTest {
     assertEquals("gatun: " + sentence + System.lineSeparator(), run.err());
     assertEquals(2, run.code());
     assertEquals("", run.out());
+  }
+
+  @Test
+  void moreStreamsThanAnyTextHas_areRefused() throws IOException {
+    Path data = folder.resolve("text.txt");
+    Files.writeString(data, "a".repeat(20_000));
+    refused(
+        "2147483647 streams of 64 characters and the held-out tenth need a longer text than 20000"
+            + " characters",
+        Cli.run(
+            "train",
+            "chargru",
+            "--backend",
+            "reference",
+            "--data",
+            data,
+            "--batch",
+            Integer.MAX_VALUE));
+  }
+
+  /// There is nothing to tell apart.
+  @Test
+  void picturesOfOneClass_areRefused() throws IOException {
+    Path data = Digits.write(folder);
+    for (String part : List.of("train", "t10k")) {
+      Path file = data.resolve(part + "-labels-idx1-ubyte");
+      byte[] labels = Files.readAllBytes(file);
+      Arrays.fill(labels, 8, labels.length, (byte) 0);
+      Files.write(file, labels);
+    }
+    refused(
+        "--data expects pictures of two classes at least, found only [0]",
+        Cli.run("train", "mlp", "--backend", "reference", "--data", data));
   }
 }

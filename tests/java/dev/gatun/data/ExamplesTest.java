@@ -90,4 +90,20 @@ class ExamplesTest {
     refused("batch size must be at least 1, found 0", () -> examples.batch(0));
     assertThrows(IndexOutOfBoundsException.class, () -> examples.subset(4));
   }
+
+  @Test
+  void rows_areReadOneByOne() {
+    Examples labelled = Examples.of(INPUTS, new int[] {2, 0, 1, 0});
+    float[] into = {-1, -1, -1};
+    labelled.readInputs(2, into, 1);
+    assertArrayEquals(new float[] {-1, 20, 21}, into);
+    assertEquals(2, labelled.label(0));
+    Examples aimed = Examples.of(INPUTS, new float[] {1, 2, 3, 4, 5, 6, 7, 8}, 4);
+    aimed.readTargets(3, into, 0);
+    assertArrayEquals(new float[] {7, 8, 21}, into);
+    assertThrows(IndexOutOfBoundsException.class, () -> labelled.readInputs(4, into, 0));
+    assertThrows(IndexOutOfBoundsException.class, () -> aimed.readTargets(0, into, 2));
+    assertThrows(IllegalStateException.class, () -> labelled.readTargets(0, into, 0));
+    assertThrows(IllegalStateException.class, () -> aimed.label(0));
+  }
 }

@@ -54,7 +54,15 @@ class TableTest {
         "line 3, column a: a finite number expected, found an empty field",
         () -> table.numbers("a"));
     says("line 2, column b: one of [3] expected, found x", () -> table.labels("b", List.of("3")));
-    says("a label of at least 0 expected, found 1.5", () -> read("1.5", Format.csv()).labels("0"));
+    says(
+        "a whole number from 0 to 2147483646 expected, found 1.5",
+        () -> read("1.5", Format.csv()).labels("0"));
+    says(
+        "a whole number from 0 to 2147483646 expected, found 2147483647",
+        () -> read("2147483647", Format.csv()).labels("0"));
+    says(
+        "a whole number from 0 to 2147483646 expected, found an empty field",
+        () -> read("1,\n", Format.csv()).labels("1"));
     PreprocessingTest.refused("a column of [a, b] expected, found c", () -> table.numbers("c"));
     PreprocessingTest.refused("at least one column", table::numbers);
     PreprocessingTest.refused("found -1", () -> Format.csv().skip(-1));
@@ -97,5 +105,13 @@ class TableTest {
 
   private static void says(String part, Runnable action) {
     Messages.assertSays(assertThrows(DataFormatException.class, action::run), part);
+  }
+
+  /// More than the 24 bits that a float has for them.
+  @Test
+  void greatLabels_areExact() throws IOException {
+    assertArrayEquals(
+        new int[] {16_777_217, 2_147_483_646},
+        read("16777217\n2147483646\n", Format.csv()).labels("0"));
   }
 }

@@ -12,6 +12,7 @@ import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.data.Text;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -158,5 +159,35 @@ class CurveRulesTest {
         assertTrue(curves.testLoss(i) > 0);
       }
     }
+  }
+
+  private static Curves withoutAccuracies(Curves curves) {
+    return new Curves(
+        curves.epochs().stream()
+            .map(
+                epoch -> {
+                  Evaluation test = Objects.requireNonNull(epoch.test());
+                  return new History.Epoch(
+                      epoch.number(),
+                      epoch.trainLoss(),
+                      Double.NaN,
+                      epoch.learningRate(),
+                      new Evaluation(test.loss(), Double.NaN, test.images(), 0),
+                      0);
+                })
+            .toList());
+  }
+
+  /// A regression overfits by its loss alone.
+  @Test
+  void runsWithoutAccuracy_areJudgedByTheirLosses() {
+    soundOnes()
+        .forEach(
+            sound -> assertEquals(List.of(), Diagnosis.of(withoutAccuracies(sound)).findings()));
+    Curves overfitting =
+        curves(CurveRulesTest::falling, e -> Math.exp(0.25 * e), CurveRulesTest::cosine);
+    Finding finding = Diagnosis.of(withoutAccuracies(overfitting)).findings().getFirst();
+    assertEquals("overfitting", finding.problem());
+    assertTrue(finding.seen().startsWith("test loss "), finding.seen());
   }
 }

@@ -21,8 +21,11 @@ import dev.gatun.Layers.Dense;
 import dev.gatun.Loss;
 import dev.gatun.Net;
 import dev.gatun.ShapeException;
+import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.data.Dataset;
+import dev.gatun.data.Examples;
+import dev.gatun.data.FeatureScaler;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.MemoryDataset;
 import dev.gatun.data.Text;
@@ -232,8 +235,36 @@ class DoctorTest {
                     regression,
                     Cases.sums(1),
                     t -> t.loss(Loss.meanSquaredError()).optimizer(adam(0.01)))),
+        sound("examples", DoctorTest::examples),
         sound("text", DoctorTest::text),
         sound("pictures", DoctorTest::pictures));
+  }
+
+  /// Two classes far from 0, which the trainer standardises and a single logit tells apart.
+  private static Diagnosis examples() {
+    Examples examples = yesAndNo();
+    Net net = Net.input(FEATURES).dense(16).tanh().dense(1);
+    try (Trainer trainer =
+        Trainer.of(net)
+            .on(device())
+            .loss(Loss.binaryCrossEntropy())
+            .optimizer(adam(0.01))
+            .preprocess(FeatureScaler.standardize(examples))) {
+      return Doctor.of(trainer, examples.batch(32)).examine();
+    }
+  }
+
+  private static Examples yesAndNo() {
+    RandomStream random = new RandomStream(8, 0);
+    float[] inputs = new float[400 * FEATURES];
+    int[] labels = new int[400];
+    for (int n = 0; n < labels.length; n++) {
+      labels[n] = random.nextInt(2);
+      for (int k = 0; k < FEATURES; k++) {
+        inputs[n * FEATURES + k] = (float) (500 + 60 * (labels[n] + random.nextGaussian()));
+      }
+    }
+    return Examples.of(inputs, labels);
   }
 
   /// A text in which a character tells the next.
@@ -405,6 +436,30 @@ class DoctorTest {
                               Minibatch.of(new float[24], new int[2]))))
               .getMessage());
       assertThrows(IllegalArgumentException.class, () -> Doctor.of(trainer, clouds()).steps(3));
+    }
+  }
+
+  /// Its batches are those that a run begins with, as they come to the network.
+  @Test
+  void examples_areThoseThatARunBeginsWith() {
+    Examples examples = yesAndNo();
+    Net net = Net.input(FEATURES).dense(1);
+    try (Trainer trainer =
+        Trainer.of(net)
+            .on(device())
+            .loss(Loss.binaryCrossEntropy())
+            .preprocess(FeatureScaler.standardize(examples))) {
+      Doctor doctor = Doctor.of(trainer, examples.batch(50));
+      assertEquals(8, doctor.readData().batches());
+      assertEquals(2, doctor.readData().classes());
+      double first = doctor.inspectInitial().loss();
+      assertEquals(first, trainer.fit(examples.batch(50), Span.steps(1)).losses()[0], 1e-6);
+      assertEquals(
+          "[doctor] there are 400 examples, fewer than one batch of 401, and incomplete batches"
+              + " are dropped",
+          assertThrows(
+                  IllegalArgumentException.class, () -> Doctor.of(trainer, examples.batch(401)))
+              .getMessage());
     }
   }
 }

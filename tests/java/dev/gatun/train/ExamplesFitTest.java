@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.DType;
 import dev.gatun.EarlyStopping;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
@@ -14,12 +15,14 @@ import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Span;
+import dev.gatun.Tensor;
 import dev.gatun.Trainer;
 import dev.gatun.Watcher;
 import dev.gatun.data.Examples;
 import dev.gatun.data.FeatureScaler;
 import dev.gatun.suite.Backends;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
@@ -190,6 +193,167 @@ class ExamplesFitTest {
           "[fit] there are 220 examples, fewer than one batch of 221, and incomplete batches are"
               + " dropped",
           () -> narrow.fit(labels.batch(221), epoch));
+    }
+  }
+
+  /// Four steps with distributions over three classes each: accuracy is a share of the answers, not
+  /// of the examples. The weights stay, so that training and test see the same.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void severalAnswersEach_areAllCounted(Backends backend) {
+    float[] inputs = Pictures.normal(30 * 4 * 3, 1);
+    float[] targets = new float[inputs.length];
+    for (int row = 0; row < targets.length / 3; row++) {
+      targets[3 * row + row % 3] = 1;
+    }
+    Examples examples = Examples.of(inputs, targets, 30);
+    try (Trainer trainer =
+        Trainer.of(Net.input(4, 3).dense(3)).on(backend.device()).optimizer(Optimizer.sgd(1e-30))) {
+      float[] outputs = trainer.model().predict(inputs);
+      int correct = 0;
+      for (int row = 0; row < targets.length / 3; row++) {
+        int greatest = 0;
+        for (int k = 1; k < 3; k++) {
+          greatest = outputs[3 * row + k] > outputs[3 * row + greatest] ? k : greatest;
+        }
+        correct += greatest == row % 3 ? 1 : 0;
+      }
+      History history = trainer.fit(examples.batch(10), examples.batch(8), Span.epochs(1));
+      assertEquals(correct / 120.0, history.epochs().getFirst().trainAccuracy());
+      Evaluation test = Objects.requireNonNull(history.test());
+      assertEquals(correct / 120.0, test.accuracy());
+      assertEquals(30, test.images());
+    }
+  }
+
+  /// A net whose outputs are its inputs.
+  private static Trainer identity(Backends backend, Loss loss, long... shape) {
+    Trainer trainer =
+        Trainer.of(Net.input(shape).dense(1))
+            .on(backend.device())
+            .loss(loss)
+            .optimizer(Optimizer.sgd(1e-30));
+    trainer.model().write("dense0.weight", new float[] {1});
+    return trainer;
+  }
+
+  private static void expectAccuracy(double expected, Trainer trainer, Examples examples) {
+    History history =
+        trainer.fit(examples.batch(examples.size()), examples.batch(3), Span.epochs(1));
+    assertEquals(expected, history.epochs().getFirst().trainAccuracy());
+    assertEquals(expected, Objects.requireNonNull(history.test()).accuracy());
+  }
+
+  /// By hand: above 0 is a yes, 0 itself is none.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void logitsAlone_haveTheBinaryAccuracy(Backends backend) {
+    float[] logits = {-2, -0.5f, 0, 0, 1e-6f, 3, 4, -1};
+    int[] labels = {0, 1, 0, 1, 1, 0, 1, 0};
+    try (Trainer trainer = identity(backend, Loss.binaryCrossEntropy(), 1)) {
+      expectAccuracy(5 / 8.0, trainer, Examples.of(logits, labels));
+    }
+    try (Trainer trainer = identity(backend, Loss.binaryCrossEntropy(3), 1)) {
+      expectAccuracy(5 / 8.0, trainer, Examples.of(logits, labels));
+    }
+    float[] targets = {0, 1, 0, 1, 0.75f, 0.25f, 0.5f, 0.5f};
+    try (Trainer trainer = identity(backend, Loss.binaryCrossEntropy(), 1)) {
+      expectAccuracy(4 / 8.0, trainer, Examples.of(logits, targets, 8));
+    }
+    try (Trainer trainer = identity(backend, Loss.binaryCrossEntropy(), 2, 1)) {
+      expectAccuracy(4 / 8.0, trainer, Examples.of(logits, targets, 4)); // two answers each
+    }
+    try (Trainer trainer = identity(backend, Loss.meanSquaredError(), 1)) {
+      expectAccuracy(Double.NaN, trainer, Examples.of(logits, labels));
+    }
+  }
+
+  /// A loss of one's own that says so.
+  private record Focal() implements Loss {
+    @Override
+    public Tensor apply(Tensor outputs, Tensor targets) {
+      Tensor wrong = outputs.sigmoid().minus(targets.as(DType.F32).reshape(-1, 1)).square();
+      return wrong.mean();
+    }
+
+    @Override
+    public boolean isBinary() {
+      return true;
+    }
+  }
+
+  @Test
+  void binaryLossOfOnesOwn_hasTheBinaryAccuracy() {
+    try (Trainer trainer = identity(Backends.REFERENCE, new Focal(), 1)) {
+      expectAccuracy(2 / 3.0, trainer, Examples.of(new float[] {-1, 1, 2}, new int[] {0, 1, 0}));
+    }
+  }
+
+  /// Steps of one's own take the labels that [Trainer#fit] takes.
+  @Test
+  void labelsOfASingleOutput_areTakenInSteps() {
+    float[] inputs = {-2, 1, 3, -1};
+    int[] labels = {0, 1, 0, -1};
+    try (Trainer trainer = identity(Backends.REFERENCE, Loss.binaryCrossEntropy(), 1)) {
+      double expected =
+          Math.log1p(Math.exp(-2)) + Math.log1p(Math.exp(-1)) + Math.log1p(Math.exp(3));
+      assertEquals(expected / 3, trainer.step(inputs, labels, 0.1), 1e-6);
+      refused(
+          "[step] expected labels below 2, found 2 for input 3",
+          () -> trainer.step(inputs, new int[] {0, 1, 0, 2}, 0.1));
+      shapeError(
+          "[fit] the network tells 2 classes apart, the examples have a label 2",
+          () -> trainer.fit(Examples.of(inputs, new int[] {0, 1, 0, 2}).batch(4), Span.steps(1)));
+    }
+    try (Trainer trainer = identity(Backends.REFERENCE, Loss.meanSquaredError(), 1)) {
+      assertEquals((4 + 16 + 1) / 3.0, trainer.step(inputs, new int[] {0, 5, 2, -1}, 0.1), 1e-5);
+    }
+  }
+
+  /// Its softmax is 1 whatever it is.
+  @Test
+  void softmaxOfASingleOutput_isRefused() {
+    try (Trainer trainer = identity(Backends.REFERENCE, Loss.softmaxCrossEntropy(), 1)) {
+      shapeError(
+          "[loss] softmax cross-entropy expected an output for each class, found f32 (2, 1); take"
+              + " dense(2), or Loss.binaryCrossEntropy()",
+          () -> trainer.step(new float[2], new int[2], 0.1));
+    }
+  }
+
+  /// A batch goes to the device's memory without a new array on its way.
+  @Test
+  void aStep_allocatesNoBatch() {
+    var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long self = Thread.currentThread().threadId();
+    int features = 512;
+    Examples examples = Examples.of(Pictures.normal(64 * features, 1), Pictures.labels(64, 2, 1));
+    long[] allocated = new long[20];
+    try (Trainer trainer =
+        Trainer.of(Net.input(features).dense(2))
+            .on(Backends.CPU.device())
+            .watch(
+                new Watcher() {
+                  @Override
+                  public void step(Step step) {
+                    allocated[(int) step.step() - 1] = threads.getThreadAllocatedBytes(self);
+                  }
+                })) {
+      trainer.fit(examples.batch(64), Span.steps(allocated.length));
+    }
+    long each = (allocated[allocated.length - 1] - allocated[9]) / (allocated.length - 10);
+    assertTrue(each < 64L * features, "bytes allocated in a step: " + each);
+  }
+
+  /// Or no epoch would be better than another, and the run would end.
+  @Test
+  void runsWithoutAccuracy_areNotJudgedByIt() {
+    Examples examples = aimed();
+    try (Trainer trainer = regressor(examples).stopEarly(EarlyStopping.patience(2).byAccuracy())) {
+      refused(
+          "[stopEarly] epochs cannot be judged by accuracy: the network's only output is a number,"
+              + " which is never right or wrong",
+          () -> trainer.fit(examples.batch(20), Span.epochs(5)));
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.gatun.train;
 
 import static dev.gatun.train.Messages.message;
+import static dev.gatun.train.Messages.shapeError;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -9,10 +10,12 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.DivergedException;
+import dev.gatun.Doctor;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
 import dev.gatun.Initializer;
 import dev.gatun.Layers.Dense;
+import dev.gatun.Loss;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Schedule;
@@ -342,6 +345,50 @@ class FitTest {
         Trainer.of(SMALL).on(Backends.REFERENCE.device()).optimizer(STILL).seed(seed)) {
       trainer.model().write("dense0.weight", Pictures.normal(160, 1));
       return trainer.fit(data.batch(20), Span.epochs(1)).losses();
+    }
+  }
+
+  /// One label cannot be compared with outputs for every place, as when flatten() was forgotten.
+  @Test
+  void answersForEveryPlace_areRefused() {
+    Dataset data = Pictures.noisy(40, TINY, 1, 1);
+    Net forgetful = Net.input(4, 4, 1).conv(Pictures.CLASSES, 3);
+    String expected =
+        " the network has outputs (4, 4, 10), the pictures of noisy pictures one label each; put"
+            + " flatten() or globalAveragePool() before its last layer";
+    try (Trainer trainer =
+            Trainer.of(forgetful)
+                .on(Backends.REFERENCE.device())
+                .preprocess(Standardizer.scale(1));
+        Trainer resident = Trainer.of(forgetful).on(Backends.REFERENCE.device()).resident()) {
+      shapeError("[fit]" + expected, () -> trainer.fit(data.batch(10), Span.epochs(1)));
+      shapeError("[fit]" + expected, () -> resident.fit(data.batch(10), Span.epochs(1)));
+      shapeError("[evaluate]" + expected, () -> trainer.evaluate(data.batch(10)));
+      shapeError("[doctor]" + expected, () -> Doctor.of(trainer, data.batch(10)));
+    }
+  }
+
+  /// Two classes, by hand: a picture's only pixel is the logit.
+  @Test
+  void picturesOfTwoClasses_areToldApartByASingleOutput() {
+    byte[] pixels = {0, 50, (byte) 200, (byte) 255, 10, (byte) 180};
+    Dataset data =
+        MemoryDataset.of("two", new ImageShape(1, 1, 1), pixels, new int[] {0, 1, 1, 1, 0, 0});
+    Net net = Net.input(1, 1, 1).flatten().dense(1);
+    try (Trainer trainer =
+            Trainer.of(net)
+                .on(Backends.REFERENCE.device())
+                .loss(Loss.binaryCrossEntropy())
+                .preprocess(Standardizer.of(new double[] {0.5}, new double[] {1}));
+        Trainer many =
+            Trainer.of(Net.input(4, 4, 1).flatten().dense(1))
+                .on(Backends.REFERENCE.device())
+                .loss(Loss.binaryCrossEntropy())) {
+      trainer.model().write("dense0.weight", new float[] {1});
+      assertEquals(4 / 6.0, trainer.evaluate(data.batch(4)).accuracy());
+      shapeError(
+          "[fit] the network tells 2 classes apart, noisy pictures has 10",
+          () -> many.fit(Pictures.noisy(40, TINY, 1, 1).batch(10), Span.epochs(1)));
     }
   }
 }

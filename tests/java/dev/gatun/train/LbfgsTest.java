@@ -213,4 +213,27 @@ class LbfgsTest {
       assertEquals("[fullBatch] expected 2 inputs (2) (4 elements), found 3 elements", found);
     }
   }
+
+  @Test
+  void vectorsOfAnotherLength_areRefused() {
+    try (Model model = Model.of(Net.input(2).dense(2), Backends.REFERENCE.device(), 1);
+        FullBatch objective = randomBatch(model, 10, 2)) {
+      double[] right = new double[6];
+      refused(
+          "[fullBatch] expected a point of 6 elements, one for each parameter, found 5",
+          () -> objective.valueAndGradient(new double[5], right));
+      refused(
+          "[fullBatch] expected a gradient of 6 elements, one for each parameter, found 7",
+          () -> objective.valueAndGradient(right, new double[7]));
+      refused(
+          "[fullBatch] expected a point of 6 elements, one for each parameter, found 7",
+          () -> objective.hessianVector(new double[7], right, right));
+      refused(
+          "[fullBatch] expected a vector of 6 elements, one for each parameter, found 7",
+          () -> objective.hessianVector(right, new double[7], right));
+      refused(
+          "[fullBatch] expected a product of 6 elements, one for each parameter, found 7",
+          () -> objective.hessianVector(right, right, new double[7]));
+    }
+  }
 }

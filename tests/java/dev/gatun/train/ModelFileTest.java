@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Device;
 import dev.gatun.Evaluation;
+import dev.gatun.Loss;
 import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
@@ -94,7 +95,11 @@ class ModelFileTest {
   @Test
   void preprocessing_isKeptByOwnStepsToo() {
     FeatureScaler scaler = FeatureScaler.of(new double[] {1, 2}, new double[] {3, 4});
-    try (Trainer trainer = Trainer.of(SMALL).on(Backends.REFERENCE.device()).preprocess(scaler)) {
+    try (Trainer trainer =
+        Trainer.of(SMALL)
+            .on(Backends.REFERENCE.device())
+            .loss(Loss.meanSquaredError())
+            .preprocess(scaler)) {
       trainer.step(new float[2], new float[1], 0.1);
       assertEquals(scaler, trainer.model().preprocessing());
     }

@@ -227,4 +227,29 @@ class RecoveryTest {
         "[recovery] expected moments more than 0 apart, found 0.0",
         () -> Recovery.attempts(1).every(steps(0)));
   }
+
+  /// A run that has gone back twice and is resumed with one attempt has none left.
+  @Test
+  void fewerAttempts_areUsedUpAtOnce() {
+    Path file = folder.resolve("twice");
+    try (Trainer whole = trainer(Backends.REFERENCE).recover(Recovery.attempts(2));
+        Trainer resumed = trainer(Backends.REFERENCE).recover(Recovery.attempts(1)).resume(file)) {
+      whole.watch(
+          new Poison(whole, "dense0.weight", 3),
+          new Poison(whole, "dense0.weight", 9),
+          new Watcher() {
+            @Override
+            public void step(Step step) {
+              if (step.step() == 13) {
+                save(whole, file);
+              }
+            }
+          });
+      assertEquals(2, whole.fit(TRAIN.batch(10), epochs(3)).rollBacks().size());
+      resumed.watch(new Poison(resumed, "dense0.weight", 15));
+      String message =
+          message(DivergedException.class, () -> resumed.fit(TRAIN.batch(10), epochs(3)));
+      assertTrue(message.endsWith(". Going back 2 times did not help"), message);
+    }
+  }
 }

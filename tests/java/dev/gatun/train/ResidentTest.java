@@ -133,4 +133,17 @@ class ResidentTest {
       assertTrue(step.contains("train it by fit"), step);
     }
   }
+
+  /// As without [Trainer#resident], where the loader says so.
+  @Test
+  void fewerPicturesThanABatch_areRefused() {
+    try (Trainer trainer = trainer(Backends.REFERENCE.device()).resident()) {
+      String expected =
+          "[resident] noisy pictures has 20 images, fewer than one batch of 21, and incomplete"
+              + " batches are dropped";
+      Dataset few = DATA.take(20);
+      Messages.refused(expected, () -> trainer.fit(few.batch(21), Span.epochs(1)));
+      Messages.refused(expected, () -> trainer.fit(few.batch(21), Span.steps(1)));
+    }
+  }
 }

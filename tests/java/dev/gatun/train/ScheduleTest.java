@@ -75,6 +75,7 @@ class ScheduleTest {
     assertEquals(780, epochs(2).toSteps(390));
     assertEquals(195, epochs(0.5).toSteps(390));
     assertEquals(3, epochs(0.25).toSteps(10), "rounded");
+    assertEquals(3, new Span(2.5, Span.Unit.STEPS).toSteps(10), "rounded");
     refused("[span] expected a finite amount of at least 0, found -1.0", () -> steps(-1));
     refused("[span] expected a finite amount of at least 0, found NaN", () -> epochs(Double.NaN));
     refused(

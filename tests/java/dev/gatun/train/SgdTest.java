@@ -78,6 +78,9 @@ class SgdTest {
     refused(
         "[sgd] expected a learning rate greater than 0, found NaN",
         () -> Optimizer.sgd(Double.NaN));
+    refused(
+        "[sgd] expected a learning rate greater than 0, found Infinity",
+        () -> Optimizer.sgd(Double.POSITIVE_INFINITY));
     Sgd sgd = Optimizer.sgd(0.1);
     refused("[sgd] expected a momentum in [0, 1), found 1.0", () -> sgd.momentum(1));
     refused("[sgd] expected a momentum in [0, 1), found -0.1", () -> sgd.momentum(-0.1));

@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import dev.gatun.data.Batches;
+import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.TextBatches;
 import dev.gatun.diagnosis.DataReading;
 import dev.gatun.diagnosis.Diagnosis;
@@ -87,6 +88,13 @@ public final class Doctor {
     return of(trainer, trainer.training().minibatches(train, BATCHES));
   }
 
+  /// For a trainer of examples in memory; takes the first ten batches that it would train on.
+  ///
+  /// @throws ShapeException if the examples do not fit the network
+  public static Doctor of(Trainer trainer, ExampleBatches train) {
+    return of(trainer, trainer.training().minibatches(train, BATCHES));
+  }
+
   /// For a trainer in a loop of your own; a handful of batches is enough.
   ///
   /// @throws ShapeException if they are not of one size, or not inputs of the network
@@ -128,8 +136,7 @@ public final class Doctor {
 
   /// What the batches hold.
   public DataReading readData() {
-    Shape outputs = net().outputShape();
-    long classes = outputs.rank() < 1 ? 1 : outputs.dim(-1);
+    long classes = Requirements.classes(net().outputShape(), training.settings().loss);
     return DataReading.of(batches, net().inputShape(), classes);
   }
 

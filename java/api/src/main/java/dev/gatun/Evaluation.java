@@ -3,8 +3,8 @@ package dev.gatun;
 /// How well a model does on a set.
 ///
 /// @param loss the mean over the images
-/// @param accuracy the share of right answers, 0 to 1; NaN for networks with one output, which is
-///   never right or wrong
+/// @param accuracy the share of right answers, 0 to 1; of networks with one output the binary
+///   accuracy if their loss is binary ([Loss#isBinary]), else NaN
 /// @param images how many there were, or other examples
 /// @param seconds how long it took
 public record Evaluation(double loss, double accuracy, long images, double seconds) {}

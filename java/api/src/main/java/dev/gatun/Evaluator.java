@@ -60,7 +60,7 @@ final class Evaluator {
       }
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
-    double accuracy = Score.accuracy(settings.net, correct, images);
+    double accuracy = Score.accuracy(settings.net, settings.loss, correct, images);
     return new Evaluation(lossSum / images, accuracy, images, seconds);
   }
 
@@ -87,9 +87,10 @@ final class Evaluator {
       correct += judge.correct();
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
+    long answers = examples.size() * Requirements.rows(settings.net.outputShape());
     return new Evaluation(
         lossSum / examples.size(),
-        Score.accuracy(settings.net, correct, examples.size()),
+        Score.accuracy(settings.net, settings.loss, correct, answers),
         examples.size(),
         seconds);
   }
@@ -130,7 +131,7 @@ final class Evaluator {
     double seconds = (System.nanoTime() - start) * 1e-9;
     return new Evaluation(
         lossSum / test.count(),
-        Score.accuracy(settings.net, correct, characters),
+        Score.accuracy(settings.net, settings.loss, correct, characters),
         characters,
         seconds);
   }

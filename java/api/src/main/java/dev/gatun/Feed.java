@@ -8,7 +8,9 @@ import dev.gatun.data.Examples;
 import dev.gatun.data.Loader;
 import dev.gatun.data.TextBatches;
 import dev.gatun.diagnosis.Minibatch;
+import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Where the batches of a run come from.
@@ -173,13 +175,22 @@ interface Feed extends AutoCloseable {
   final class Rows implements Feed {
     private final Examples examples;
     private final EpochOrder order;
-    private final int[] indices;
+    private final int size;
+    private final int answers;
+    private final float[] inputs;
+    private final int[] labels; // or
+    private final float[] targets;
     private int next;
 
-    Rows(ExampleBatches batches, long seed) {
+    /// @param answers rows of outputs that an example has
+    Rows(ExampleBatches batches, int answers, long seed) {
       examples = batches.examples();
+      size = batches.size();
+      this.answers = answers;
       order = new EpochOrder(examples.size(), Batches.Order.SHUFFLED, seed);
-      indices = new int[batches.size()];
+      inputs = new float[Math.multiplyExact(size, examples.features())];
+      labels = new int[targets() == Score.Targets.LABELS ? size : 0];
+      targets = new float[Math.multiplyExact(size, examples.targetsEach())];
     }
 
     @Override
@@ -189,7 +200,7 @@ interface Feed extends AutoCloseable {
 
     @Override
     public int size() {
-      return indices.length;
+      return size;
     }
 
     @Override
@@ -200,27 +211,40 @@ interface Feed extends AutoCloseable {
 
     @Override
     public void skip(long batches) {
-      next = Math.toIntExact(batches * indices.length);
+      next = Math.toIntExact(batches * size);
     }
 
     @Override
     public void fill(StepFrame frame) {
-      frame.set(take());
-      frame.countTargets(indices.length);
-    }
-
-    private Minibatch take() {
-      for (int i = 0; i < indices.length; i++) {
-        indices[i] = order.item(next++);
+      boolean labelled = labels.length > 0;
+      for (int i = 0; i < size; i++) {
+        int index = order.item(next++);
+        examples.readInputs(index, inputs, i * examples.features());
+        if (labelled) {
+          labels[i] = examples.label(index);
+        } else {
+          examples.readTargets(index, targets, i * examples.targetsEach());
+        }
       }
-      return Minibatch.of(examples.subset(indices));
+      frame.setInputs(inputs);
+      if (labelled) {
+        frame.setTargets(labels);
+      } else {
+        frame.setTargets(targets);
+      }
+      frame.countTargets(Math.multiplyExact(size, answers));
     }
 
-    /// The first batch of a run.
-    static Minibatch first(ExampleBatches batches, long seed) {
-      Rows rows = new Rows(batches, seed);
-      rows.order.start(0);
-      return rows.take();
+    /// The first `count` batches of a run, or as many as there are.
+    static List<Minibatch> first(ExampleBatches batches, int count, long seed) {
+      EpochOrder order = new EpochOrder(batches.examples().size(), Batches.Order.SHUFFLED, seed);
+      order.start(0);
+      int size = batches.size();
+      return IntStream.range(0, Math.min(count, batches.examples().size() / size))
+          .map(i -> i * size)
+          .mapToObj(from -> IntStream.range(from, from + size).map(order::item).toArray())
+          .map(indices -> Minibatch.of(batches.examples().subset(indices)))
+          .toList();
     }
 
     @Override

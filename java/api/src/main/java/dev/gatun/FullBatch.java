@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
 /// The loss of a model over a whole data set, as a function of all its parameters one after the
 /// other, in the order of [Model#parameterNames]. An evaluation leaves its point in the model.
 /// Batch norm sees the data set as one batch; running estimates stay as they are. Close it before
-/// the model.
+/// the model. Points, gradients and vectors of another length than all parameters together are an
+/// [IllegalArgumentException].
 ///
 /// Products with the Hessian are exact, by reverse mode over reverse mode, where the gradient of
 /// every op has a gradient; with max pooling, batch, layer or group norm and recurrent cells they
@@ -27,6 +28,7 @@ public final class FullBatch implements Objective, AutoCloseable {
 
   private final Holdings holdings = new Holdings("full batch");
   private final Model model;
+  private final int parameterCount;
   private final Loss lossFunction;
   private final Staging staging = holdings.add(new Staging());
   private final Places places;
@@ -47,6 +49,7 @@ public final class FullBatch implements Objective, AutoCloseable {
 
   private FullBatch(Model model, Loss lossFunction, float[] inputs, int[] labels) {
     this.model = model;
+    this.parameterCount = Math.toIntExact(model.net().parameterCount());
     this.lossFunction = lossFunction;
     model.net().requireInputs("fullBatch", DType.F32);
     long each = model.net().inputShape().count();
@@ -129,7 +132,7 @@ public final class FullBatch implements Objective, AutoCloseable {
   /// The model's present parameters.
   public double[] parameters() {
     holdings.requireOpen();
-    double[] point = new double[Math.toIntExact(model.net().parameterCount())];
+    double[] point = new double[parameterCount];
     read(model.parameters(), point);
     return point;
   }
@@ -137,6 +140,8 @@ public final class FullBatch implements Objective, AutoCloseable {
   @Override
   public double valueAndGradient(double[] point, double[] gradient) {
     holdings.requireOpen();
+    requireLength("point", point);
+    requireLength("gradient", gradient);
     write(point, model.parameters());
     model.changed();
     executable.run();
@@ -147,6 +152,9 @@ public final class FullBatch implements Objective, AutoCloseable {
   @Override
   public void hessianVector(double[] point, double[] vector, double[] product) {
     holdings.requireOpen();
+    requireLength("point", point);
+    requireLength("vector", vector);
+    requireLength("product", product);
     Curvature present = curvature();
     if (present == null) {
       Hessian.difference(this, STEP, point, vector, product);
@@ -188,6 +196,14 @@ public final class FullBatch implements Objective, AutoCloseable {
       curvature = new Curvature(vectors, products, compile(traced, more, results, products));
     }
     return curvature;
+  }
+
+  private void requireLength(String what, double[] found) {
+    if (found.length != parameterCount) {
+      throw new IllegalArgumentException(
+          "[fullBatch] expected a %s of %d elements, one for each parameter, found %d"
+              .formatted(what, parameterCount, found.length));
+    }
   }
 
   private void write(double[] source, Slab target) {

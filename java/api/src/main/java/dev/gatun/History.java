@@ -30,7 +30,7 @@ public final class History {
   ///
   /// @param number from 1
   /// @param trainLoss the mean of the batch losses while training went on
-  /// @param trainAccuracy the share of right answers while training went on
+  /// @param trainAccuracy the share of right answers while training went on: see [Evaluation]
   /// @param learningRate of its last step
   /// @param test what the test set gave at the end of the epoch, null without one
   /// @param seconds of training, without the test

@@ -17,6 +17,13 @@ import org.jspecify.annotations.Nullable;
 /// A network compiled in inference mode, with or without dropout, for one batch size; with a loss,
 /// it also judges its outputs.
 final class InferenceStep implements AutoCloseable {
+  /// Predictions run in batches of at most this many inputs,
+  private static final int MOST_INPUTS = 256;
+
+  /// and at most this many bytes of inputs and outputs: what the host sees has at most 2 GiB, and a
+  /// network's values are many times as much.
+  private static final long MOST_BYTES = 1L << 28;
+
   private final Holdings holdings = new Holdings("inference step");
   private final Model model;
   private final Executable executable;
@@ -32,6 +39,32 @@ final class InferenceStep implements AutoCloseable {
 
   /// @param targets labels or numbers
   private record Judgement(ByteBuffer targets, FloatBuffer loss, IntBuffer correct) {}
+
+  /// In which batches `count` inputs are predicted: powers of two, so that there are few programs.
+  static int batch(Net net, int count) {
+    int few = Math.min(count, MOST_INPUTS);
+    int batch = Math.min(MOST_INPUTS, Integer.highestOneBit(Math.max(1, 2 * few - 1)));
+    long each = (net.inputShape().count() + net.outputShape().count()) * Float.BYTES;
+    while (batch > 1 && batch * each > MOST_BYTES) {
+      batch /= 2;
+    }
+    return batch;
+  }
+
+  /// An array for the outputs of `count` inputs.
+  ///
+  /// @param caller whom a message is from
+  /// @throws ShapeException if there is none so large
+  static float[] outputs(String caller, Net net, int count) {
+    Shape one = net.outputShape();
+    if (one.count() > 0 && count > Model.MAX_ELEMENTS / one.count()) {
+      throw new ShapeException(
+          "[%s] an array has %d elements at most, too few for outputs %s of %d inputs; give fewer at a"
+                  .formatted(caller, Model.MAX_ELEMENTS, one, count)
+              + " time");
+    }
+    return new float[count * (int) one.count()];
+  }
 
   static InferenceStep predicting(Model model, int batch) {
     return new InferenceStep(

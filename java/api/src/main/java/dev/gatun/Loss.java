@@ -12,6 +12,16 @@ public interface Loss {
   ///   or values `[N, ..., C]` of the outputs' type
   Tensor apply(Tensor outputs, Tensor targets);
 
+  /// Whether a network's only output is the logit of a yes, as [#binaryCrossEntropy] has it. Its
+  /// accuracy is then the binary accuracy: the share of outputs that are above 0, a probability of
+  /// ½, where the target is above ½, and not above it elsewhere. For any other loss an only output
+  /// is a number, which is never right or wrong.
+  ///
+  /// By default false. A loss of your own that is binary is a class, for a lambda cannot say so.
+  default boolean isBinary() {
+    return false;
+  }
+
   /// The mean over rows of `-log softmax(outputs)[label]`, ln C for C classes at the start of
   /// training. With values as targets, distributions over the classes: the mean of `-Σ target · log
   /// softmax(outputs)`.
@@ -22,21 +32,23 @@ public interface Loss {
   /// The mean over all outputs of `-target · log s - (1 - target) · log (1 - s)` with s = sigmoid
   /// of the output and targets in [0, 1], computed without overflow; ln 2 at the start of training.
   /// Labels stand for 1 at the label and 0 elsewhere, or for 0 and 1 themselves where there is one
-  /// output.
+  /// output, which then has the binary accuracy ([#isBinary]).
   static Loss binaryCrossEntropy() {
-    return Losses::binaryCrossEntropy;
+    return new Losses.Binary(Losses::binaryCrossEntropy);
   }
 
   /// The same with the first term, that of positive targets, times `positiveWeight`.
   static Loss binaryCrossEntropy(double positiveWeight) {
-    return (outputs, targets) -> Losses.binaryCrossEntropy(outputs, targets, positiveWeight);
+    return new Losses.Binary(
+        (outputs, targets) -> Losses.binaryCrossEntropy(outputs, targets, positiveWeight));
   }
 
   /// The same with a weight for each output, as for classes that are rare to different degrees.
   ///
   /// @param positiveWeights `[C]`, on the device of the model; open while the loss is in use
   static Loss binaryCrossEntropy(Tensor positiveWeights) {
-    return (outputs, targets) -> Losses.binaryCrossEntropy(outputs, targets, positiveWeights);
+    return new Losses.Binary(
+        (outputs, targets) -> Losses.binaryCrossEntropy(outputs, targets, positiveWeights));
   }
 
   /// The multiclass support vector machine's: the mean over rows of `Σ max(0, output - output at

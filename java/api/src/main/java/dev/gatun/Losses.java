@@ -4,6 +4,19 @@ package dev.gatun;
 final class Losses {
   private Losses() {}
 
+  /// A loss of logits, each of a yes.
+  record Binary(Loss loss) implements Loss {
+    @Override
+    public Tensor apply(Tensor outputs, Tensor targets) {
+      return loss.apply(outputs, targets);
+    }
+
+    @Override
+    public boolean isBinary() {
+      return true;
+    }
+  }
+
   static Tensor binaryCrossEntropy(Tensor outputs, Tensor targets) {
     Tensor wanted = values("binaryCrossEntropy", outputs, targets);
     return mean(outputs.softplus().minus(outputs.times(wanted)), targets);

@@ -20,11 +20,8 @@ import org.jspecify.annotations.Nullable;
 /// A network with its parameters on a device; owns their memory. Calls take turns; use after close
 /// is an [IllegalStateException]. Close the model before its device.
 public final class Model implements AutoCloseable {
-  /// Predictions run in batches of at most this many inputs.
-  private static final int MAX_BATCH = 256;
-
   /// Those of an array.
-  private static final int MAX_ELEMENTS = Integer.MAX_VALUE - 8;
+  static final int MAX_ELEMENTS = Integer.MAX_VALUE - 8;
 
   private final Net net;
   private final Device device;
@@ -215,8 +212,8 @@ public final class Model implements AutoCloseable {
               .formatted(in, net.inputShape(), elements));
     }
     int count = elements / in;
-    float[] outputs = new float[count * out];
-    int batch = Math.min(MAX_BATCH, Integer.highestOneBit(Math.max(1, 2 * count - 1)));
+    float[] outputs = InferenceStep.outputs("predict", net, count);
+    int batch = InferenceStep.batch(net, count);
     InferenceStep step =
         predictors.computeIfAbsent(
             batch, size -> holdings.add(InferenceStep.predicting(this, size)));
@@ -232,12 +229,18 @@ public final class Model implements AutoCloseable {
   ///
   /// @param image unsigned bytes of shape `shape`, channels-last
   /// @throws IllegalStateException if the preprocessing is not known
-  /// @throws ShapeException if a view is not an input of the network
+  /// @throws ShapeException if the image has not the elements of its shape, or a view is not an
+  ///   input of the network
   public synchronized float[] predict(byte[] image, ImageShape shape, TestViews views) {
     Preprocessing known = preprocessing;
     if (known == null) {
       throw new IllegalStateException(
           "[predict] the images' preprocessing is not known: train, load, or set it");
+    }
+    if (image.length != shape.elements()) {
+      throw new ShapeException(
+          "[predict] expected an image of %s, %d bytes, found %d"
+              .formatted(shape, shape.elements(), image.length));
     }
     byte[] view = new byte[views.output(shape).elements()];
     int elements = known.output(views.output(shape)).elements();

@@ -19,9 +19,6 @@ import java.util.Map;
 /// and its place among the inputs, so the same call gives the same answer. Close it before the
 /// model.
 public final class MonteCarlo implements AutoCloseable {
-  /// Inputs run in batches of at most this many.
-  private static final int MAX_BATCH = 256;
-
   private final Model model;
   private final long seed;
   private final int each;
@@ -86,13 +83,13 @@ public final class MonteCarlo implements AutoCloseable {
           "[monteCarlo] expected at least 1 sample, found " + samples);
     }
     int count = inputs.length / in;
-    int batch = Math.min(MAX_BATCH, Integer.highestOneBit(Math.max(1, 2 * count - 1)));
+    float[] outputs = InferenceStep.outputs("monteCarlo", model.net(), count);
+    int batch = InferenceStep.batch(model.net(), count);
     InferenceStep step =
         steps.computeIfAbsent(
             batch, size -> holdings.add(InferenceStep.sampling(model, size, seed)));
     int batches = Math.ceilDiv(count, batch);
-    Moments moments = new Moments(count * each);
-    float[] outputs = new float[count * each];
+    Moments moments = new Moments(outputs.length);
     for (int k = 0; k < samples; k++) {
       for (int b = 0; b < batches; b++) {
         int first = b * batch;

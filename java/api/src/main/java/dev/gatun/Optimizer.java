@@ -142,22 +142,11 @@ public interface Optimizer {
       implements Optimizer {
     /// Checks the ranges.
     public Sgd {
-      if (!(learningRate > 0)) {
-        throw new IllegalArgumentException(
-            "[sgd] expected a learning rate greater than 0, found " + learningRate);
-      }
-      if (!(momentum >= 0 && momentum < 1)) {
-        throw new IllegalArgumentException(
-            "[sgd] expected a momentum in [0, 1), found " + momentum);
-      }
-      if (!(dampening >= 0 && dampening <= 1)) {
-        throw new IllegalArgumentException(
-            "[sgd] expected a dampening in [0, 1], found " + dampening);
-      }
-      if (!(weightDecay >= 0)) {
-        throw new IllegalArgumentException(
-            "[sgd] expected a weight decay of at least 0, found " + weightDecay);
-      }
+      Hyperparameters.learningRate("sgd", learningRate);
+      Hyperparameters.share("sgd", "a momentum", momentum);
+      Hyperparameters.require(
+          "sgd", dampening >= 0 && dampening <= 1, "a dampening in [0, 1]", dampening);
+      Hyperparameters.weightDecay("sgd", weightDecay);
       if (form == Momentum.NESTEROV && (momentum == 0 || dampening != 0)) {
         throw new IllegalArgumentException(
             "[sgd] Nesterov needs a momentum greater than 0 and no dampening");

@@ -38,6 +38,7 @@ final class Probe implements AutoCloseable {
 
   private final Holdings holdings = new Holdings("probe");
   private final Model model;
+  private final Loss lossFunction;
   private final int batch;
   private final Map<String, Seen> layers = new LinkedHashMap<>();
   private final List<SeenGates> gates = new ArrayList<>();
@@ -62,6 +63,7 @@ final class Probe implements AutoCloseable {
   /// @param targets what outputs are compared with
   Probe(Model model, int batch, Score.Targets targets, TrainerSettings settings) {
     this.model = model;
+    this.lossFunction = settings.loss;
     this.batch = batch;
     Graph graph = new Graph(settings.precision);
     Value x = graph.leaf("inputs", model.net().inputs(batch));
@@ -194,7 +196,7 @@ final class Probe implements AutoCloseable {
               model.read(name),
               entry == null ? new float[0] : floats(entry)));
     }
-    double accuracy = rows == 0 ? Double.NaN : (double) correct.get(0) / rows;
+    double accuracy = Score.accuracy(model.net(), lossFunction, correct.get(0), rows);
     return new Inspection(batch, loss.get(0), accuracy, equalLoss.get(0), read, opened, parameters);
   }
 

@@ -43,12 +43,16 @@ final class Rehearsal implements AutoCloseable {
     return loss;
   }
 
-  /// The share of right answers in the batch of the last step; NaN if targets are values.
+  /// The share of right answers in the batch of the last step; NaN if targets are values, or an
+  /// answer is never right or wrong.
   double accuracy() {
     int[] labels = batches.get((steps - 1) % batches.size()).labels();
-    return labels == null
-        ? Double.NaN
-        : (double) training.correct() / Arrays.stream(labels).filter(label -> label >= 0).count();
+    if (labels == null) {
+      return Double.NaN;
+    }
+    TrainerSettings settings = training.settings();
+    long counted = Arrays.stream(labels).filter(label -> label >= 0).count();
+    return Score.accuracy(settings.net, settings.loss, training.correct(), counted);
   }
 
   /// Looks at the first `examples` of the next step's batch.

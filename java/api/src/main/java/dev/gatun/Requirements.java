@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import dev.gatun.data.Batches;
+import dev.gatun.data.ExampleBatches;
 import dev.gatun.data.Examples;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.TextBatches;
@@ -14,15 +15,22 @@ final class Requirements {
   ///
   /// @param caller whom a message is from
   /// @param image as it comes to the network, changed and preprocessed
-  static void pictures(String caller, Net net, Batches batches, ImageShape image) {
+  static void pictures(String caller, Net net, Loss loss, Batches batches, ImageShape image) {
     Shape shape = Shape.of(image.height(), image.width(), image.channels());
     if (!shape.equals(net.inputShape())) {
       throw new ShapeException(
           "[%s] the network expects inputs %s, the pictures of %s are %s"
               .formatted(caller, net.inputShape(), batches.dataset().name(), shape));
     }
-    long classes = net.outputShape().rank() == 1 ? net.outputShape().dim(0) : -1;
-    if (classes >= 0 && classes < batches.dataset().classes()) {
+    Shape outputs = net.outputShape();
+    if (rows(outputs) != 1) {
+      throw new ShapeException(
+          "[%s] the network has outputs %s, the pictures of %s one label each; put flatten() or"
+                  .formatted(caller, outputs, batches.dataset().name())
+              + " globalAveragePool() before its last layer");
+    }
+    long classes = classes(outputs, loss);
+    if (classes > 1 && classes < batches.dataset().classes()) {
       throw new ShapeException(
           "[%s] the network tells %d classes apart, %s has %d"
               .formatted(caller, classes, batches.dataset().name(), batches.dataset().classes()));
@@ -44,7 +52,7 @@ final class Requirements {
   /// be predicted.
   ///
   /// @param caller whom a message is from
-  static void examples(String caller, Net net, Examples examples) {
+  static void examples(String caller, Net net, Loss loss, Examples examples) {
     net.requireInputs(caller, DType.F32);
     Shape outputs = net.outputShape();
     if (examples.features() != net.inputShape().count()) {
@@ -58,11 +66,22 @@ final class Requirements {
           "[%s] the network has outputs %s, the examples %s"
               .formatted(caller, outputs, each > 0 ? each + " targets each" : "one label each"));
     }
-    // A single output may be compared with labels 0 and 1, or with labels as numbers.
-    if (each == 0 && outputs.count() > 1 && outputs.count() < examples.classes()) {
+    long classes = classes(outputs, loss);
+    if (each == 0 && classes > 1 && classes < examples.classes()) {
       throw new ShapeException(
           "[%s] the network tells %d classes apart, the examples have a label %d"
-              .formatted(caller, outputs.count(), examples.classes() - 1));
+              .formatted(caller, classes, examples.classes() - 1));
+    }
+  }
+
+  /// As many examples as are in a batch.
+  ///
+  /// @param caller whom a message is from
+  static void wholeBatch(String caller, ExampleBatches batches) {
+    if (batches.size() > batches.examples().size()) {
+      throw new IllegalArgumentException(
+          "[%s] there are %d examples, fewer than one batch of %d, and incomplete batches are dropped"
+              .formatted(caller, batches.examples().size(), batches.size()));
     }
   }
 
@@ -87,7 +106,7 @@ final class Requirements {
 
   /// Inputs and targets of at least one example, and labels below the number of classes. Returns
   /// the number of examples.
-  static int step(Net net, Minibatch batch) {
+  static int step(Net net, Loss loss, Minibatch batch) {
     float[] inputs = batch.inputs();
     int[] tokens = batch.tokens();
     net.requireInputs("step", inputs == null ? DType.I32 : DType.F32);
@@ -99,7 +118,7 @@ final class Requirements {
       return examples(net, found, values == null ? 0 : values.length, "targets", outputs.count());
     }
     int examples = examples(net, found, labels.length, "labels", rows(outputs));
-    labels(outputs, labels);
+    labels(classes(outputs, loss), labels);
     return examples;
   }
 
@@ -132,14 +151,20 @@ final class Requirements {
   }
 
   /// The rows of outputs that an input has: 1, save for networks that answer for every place.
-  private static long rows(Shape outputs) {
+  static long rows(Shape outputs) {
     return outputs.rank() < 1 ? 1 : outputs.count() / Math.max(1, outputs.dim(-1));
   }
 
-  private static void labels(Shape outputs, int[] labels) {
-    long classes = outputs.rank() < 1 ? Long.MAX_VALUE : outputs.dim(-1);
+  /// How many classes a row of outputs tells apart. 1 stands for an output that is compared with
+  /// labels as numbers, whatever they are.
+  static long classes(Shape outputs, Loss loss) {
+    long last = outputs.rank() < 1 ? 1 : outputs.dim(-1);
+    return last == 1 && loss.isBinary() ? 2 : last;
+  }
+
+  private static void labels(long classes, int[] labels) {
     for (int i = 0; i < labels.length; i++) {
-      if (labels[i] >= classes) {
+      if (classes > 1 && labels[i] >= classes) {
         throw new IllegalArgumentException(
             "[step] expected labels below %d, found %d for input %d"
                 .formatted(classes, labels[i], i));

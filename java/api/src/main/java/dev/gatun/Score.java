@@ -12,7 +12,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /// The loss of a batch and how many answers are right, as values of a graph. A row of outputs is
-/// right where its greatest element stands at the label, or at the greatest target.
+/// right where its greatest element stands at the label, or at the greatest target; a logit alone
+/// where it is on the right side of 0.
 ///
 /// @param loss a real scalar
 /// @param correct an I32 scalar
@@ -52,6 +53,12 @@ record Score(Value loss, Value correct) {
   }
 
   static Score of(Graph graph, Loss loss, Value outputs, Value targets) {
+    if (loss instanceof CrossEntropy && outputs.shape().dim(-1) == 1) {
+      throw new ShapeException(
+          "[loss] softmax cross-entropy expected an output for each class, found %s; take dense(2), or"
+                  .formatted(outputs.type())
+              + " Loss.binaryCrossEntropy()");
+    }
     Value value = graph.value(compared(loss, outputs, targets));
     if (!value.shape().equals(Shape.scalar())) {
       throw new ShapeException(
@@ -66,16 +73,33 @@ record Score(Value loss, Value correct) {
     List<Value> judged =
         judges && producer != null
             ? producer.outputs()
-            : graph.apply(
-                new SoftmaxCrossEntropy(),
-                List.of(SoftmaxCrossEntropy.rows(outputs), SoftmaxCrossEntropy.rows(targets)));
+            : graph.apply(new SoftmaxCrossEntropy(), judged(loss, outputs, targets));
     return new Score(value, judged.get(1));
   }
 
-  /// The share of right answers; NaN where an output is one number, which is never right or wrong.
-  static double accuracy(Net net, long correct, long all) {
+  /// The share of right answers; NaN where nothing counts, or an output is one number, which is
+  /// never right or wrong.
+  static double accuracy(Net net, Loss loss, long correct, long all) {
     Shape outputs = net.outputShape();
-    return outputs.rank() > 0 && outputs.dim(-1) == 1 ? Double.NaN : (double) correct / all;
+    boolean number = outputs.rank() > 0 && outputs.dim(-1) == 1 && !loss.isBinary();
+    return number || all == 0 ? Double.NaN : (double) correct / all;
+  }
+
+  /// Logits `[N,C]` and targets for them. A logit x alone becomes (0, x), whose softmax has the
+  /// sigmoid of x in its second place, and a number t that it should be (1 - t, t).
+  private static List<Tensor> judged(Loss loss, Value outputs, Value targets) {
+    Tensor logits = SoftmaxCrossEntropy.rows(outputs);
+    Tensor wanted = SoftmaxCrossEntropy.rows(targets);
+    if (outputs.shape().dim(-1) != 1 || !loss.isBinary()) {
+      return List.of(logits, wanted);
+    }
+    Tensor second = Regions.literal(outputs, DType.F32, List.of(0.0, 1.0), 2);
+    if (wanted.dtype() == DType.I32) {
+      return List.of(logits.times(second), wanted);
+    }
+    Tensor sign = Regions.literal(outputs, DType.F32, List.of(-1.0, 1.0), 2);
+    Tensor first = Regions.literal(outputs, DType.F32, List.of(1.0, 0.0), 2);
+    return List.of(logits.times(second), wanted.times(sign).plus(first));
   }
 
   private static Tensor compared(Loss loss, Value outputs, Value targets) {

@@ -25,7 +25,7 @@ public record Span(double amount, Unit unit) {
 
   /// This span in whole steps, rounded.
   public long toSteps(long stepsPerEpoch) {
-    return unit == Unit.STEPS ? (long) amount : Math.round(amount * stepsPerEpoch);
+    return Math.round(unit == Unit.STEPS ? amount : amount * stepsPerEpoch);
   }
 
   /// What is counted.

@@ -200,8 +200,8 @@ public final class Trainer implements AutoCloseable {
   /// Goes on from a checkpoint: of the trainer's configuration and data everything is to be as when
   /// it was written. If it was written in a run, the next [#fit], called with the same arguments,
   /// is that run and does what is left of it; it may be longer. Its [History] is that of the whole
-  /// run. The file is read when the trainer makes its model, and a
-  /// [dev.gatun.data.DataFormatException] then says if it does not fit.
+  /// run. The file is read when the trainer makes its model. A [dev.gatun.data.DataFormatException]
+  /// says, then or in [#fit], if it does not fit.
   public Trainer resume(Path file) {
     fresh().resumed = file;
     return this;
@@ -315,7 +315,8 @@ public final class Trainer implements AutoCloseable {
   ///
   /// @param images `[N, H, W, C]`, preprocessed
   /// @param labels `[N]`, or `[N, ...]` for outputs `[N, ..., classes]`; below the number of
-  ///   classes, negative to be ignored
+  ///   classes, which is 2 for an only output with a binary loss, negative to be ignored. Other
+  ///   losses take labels for an only output as numbers
   /// @param learningRate for this step
   /// @throws ShapeException if the images are not N inputs of the network, or N is 0
   /// @throws IllegalArgumentException if a label is too large, N has changed, or the rate is not

@@ -93,8 +93,19 @@ final class Training implements AutoCloseable {
   /// Writes a checkpoint, of the present run if there is one.
   void saveCheckpoint(Path file) throws IOException {
     TrainingState present = state();
+    CheckpointFile.write(file, present.capture(place(present)));
+  }
+
+  /// Where a run is: the present one, or one that is to go on and has not yet.
+  private Checkpoint.@Nullable Place place(TrainingState present) {
     TrainingRun run = running;
-    CheckpointFile.write(file, present.capture(run == null ? null : run.place()));
+    if (run != null) {
+      return run.place();
+    }
+    Checkpoint read = interrupted;
+    return read != null && read.position().batches() == present.batches()
+        ? read.position().run()
+        : null;
   }
 
   /// Trains on pictures.
@@ -140,20 +151,17 @@ final class Training implements AutoCloseable {
     holdings.requireOpen();
     ExampleBatches batches = fitting("fit", train);
     ExampleBatches judged = test == null ? null : fitting("fit", test);
-    if (batches.size() > batches.examples().size()) {
-      throw new IllegalArgumentException(
-          "[fit] there are %d examples, fewer than one batch of %d, and incomplete batches are dropped"
-              .formatted(batches.examples().size(), batches.size()));
-    }
+    Requirements.wholeBatch("fit", batches);
     Supplier<Evaluation> judgement =
         judged == null ? null : () -> evaluator.evaluate(judged(), judged);
-    try (Feed feed = new Feed.Rows(batches, settings.seed)) {
+    int answers = Math.toIntExact(Requirements.rows(settings.net.outputShape()));
+    try (Feed feed = new Feed.Rows(batches, answers, settings.seed)) {
       return run(
           feed,
           batches.examples().size() / batches.size(),
           judgement,
           length,
-          () -> Feed.Rows.first(batches, settings.seed));
+          () -> Feed.Rows.first(batches, 1, settings.seed).getFirst());
     }
   }
 
@@ -161,7 +169,7 @@ final class Training implements AutoCloseable {
   private ExampleBatches fitting(String caller, ExampleBatches batches) {
     Preprocessing known = preprocessing();
     Examples examples = known == null ? batches.examples() : batches.examples().preprocessed(known);
-    Requirements.examples(caller, settings.net, examples);
+    Requirements.examples(caller, settings.net, settings.loss, examples);
     return new ExampleBatches(examples, batches.size());
   }
 
@@ -176,6 +184,14 @@ final class Training implements AutoCloseable {
       throw new IllegalArgumentException(
           "[stepsPerCall] a step of %d batches takes as many calls, so %d steps cannot share one"
               .formatted(accumulation, settings.stepsPerCall));
+    }
+    EarlyStopping stopping = settings.stopping;
+    if (stopping != null
+        && stopping.measure() == EarlyStopping.Measure.ACCURACY
+        && Double.isNaN(Score.accuracy(settings.net, settings.loss, 1, 1))) {
+      throw new IllegalArgumentException(
+          "[stopEarly] epochs cannot be judged by accuracy: the network's only output is a number,"
+              + " which is never right or wrong");
     }
     long stepsPerEpoch = batches / accumulation;
     if (stepsPerEpoch < 1 && accumulation > 1) {
@@ -221,6 +237,11 @@ final class Training implements AutoCloseable {
     if (settings.mixes()) {
       throw new IllegalArgumentException("[resident] pictures on the device cannot be mixed");
     }
+    if (batches.count() == 0) {
+      throw new IllegalArgumentException(
+          "[resident] %s has %d images, fewer than one batch of %d, and incomplete batches are dropped"
+              .formatted(batches.dataset().name(), batches.dataset().size(), batches.size()));
+    }
     ResidentPictures present = resident;
     if (present == null) {
       present =
@@ -243,7 +264,7 @@ final class Training implements AutoCloseable {
   /// One step. Returns the mean loss before it.
   float step(Minibatch batch, double learningRate) {
     holdings.requireOpen();
-    int examples = Requirements.step(settings.net, batch);
+    int examples = Requirements.step(settings.net, settings.loss, batch);
     Requirements.rate(learningRate);
     TrainingStep compiled = compiled("step", examples, null, Score.Targets.of(batch));
     TrainingState present = state();
@@ -307,6 +328,13 @@ final class Training implements AutoCloseable {
     return IntStream.range(0, Math.min(count, train.count()))
         .mapToObj(i -> Minibatch.of(train.inputs(i), train.targets(i)))
         .toList();
+  }
+
+  /// The same of examples.
+  List<Minibatch> minibatches(ExampleBatches train, int count) {
+    ExampleBatches batches = fitting("doctor", train);
+    Requirements.wholeBatch("doctor", batches);
+    return Feed.Rows.first(batches, count, settings.seed);
   }
 
   Evaluation evaluate(Batches test) {
@@ -422,6 +450,6 @@ final class Training implements AutoCloseable {
     ImageShape image = changes.output(batches.dataset().image());
     Preprocessing known = preprocessing();
     Requirements.pictures(
-        caller, settings.net, batches, known == null ? image : known.output(image));
+        caller, settings.net, settings.loss, batches, known == null ? image : known.output(image));
   }
 }

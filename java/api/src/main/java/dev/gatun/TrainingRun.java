@@ -5,6 +5,7 @@ import dev.gatun.Checkpoint.Held;
 import dev.gatun.Checkpoint.Place;
 import dev.gatun.Checkpoint.Sums;
 import dev.gatun.TrainerSettings.Saving;
+import dev.gatun.data.DataFormatException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -107,9 +109,9 @@ final class TrainingRun {
 
   private void requireSame(Feeding before) {
     if (!before.equals(feeding)) {
-      throw new IllegalArgumentException(
-          ("[fit] the run to go on with has %d steps an epoch of %d batches of %d; this one has"
-                  + " %d of %d of %d")
+      throw new DataFormatException(
+          Objects.requireNonNull(settings.resumed, "a run goes on from a file"),
+          "a run with %d steps an epoch of %d batches of %d is to go on; this one has %d of %d of %d"
               .formatted(
                   before.stepsPerEpoch(),
                   before.accumulation(),
@@ -311,7 +313,7 @@ final class TrainingRun {
             sums.loss() + present.loss,
             sums.correct() + present.correct,
             sums.images() + present.images);
-    double accuracy = Score.accuracy(settings.net, present.correct, present.images);
+    double accuracy = Score.accuracy(settings.net, settings.loss, present.correct, present.images);
     reports.add(
         new Watcher.Step(
             number, state.epochs(), present.loss, accuracy, lastRate, norm, present.seconds));
@@ -334,7 +336,7 @@ final class TrainingRun {
         new History.Epoch(
             state.epochs(),
             sums.loss() / inEpoch,
-            Score.accuracy(settings.net, sums.correct(), sums.images()),
+            Score.accuracy(settings.net, settings.loss, sums.correct(), sums.images()),
             history.lastLearningRate(),
             evaluation,
             seconds);
@@ -421,7 +423,7 @@ final class TrainingRun {
     Checkpoint to = good.peek();
     Place place = to == null ? null : to.position().run();
     int before = history.rollBacks().size();
-    if (recovery == null || to == null || place == null || before == recovery.attempts()) {
+    if (recovery == null || to == null || place == null || before >= recovery.attempts()) {
       throw new DivergedException(
           before == 0
               ? trouble.message()

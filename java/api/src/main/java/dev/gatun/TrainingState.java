@@ -179,7 +179,11 @@ final class TrainingState {
     AveragedModel average = averaged;
     Position position =
         new Position(seed, batches, epochs, average == null ? 0 : average.count(), run);
-    return new Checkpoint(Checkpoint.read(parts()), model.preprocessing(), position);
+    Map<String, Held> tensors = Checkpoint.read(parts());
+    if (waiting != null) {
+      waiting.tensors().forEach(tensors::putIfAbsent);
+    }
+    return new Checkpoint(tensors, model.preprocessing(), position);
   }
 
   /// Goes back to a copy.

@@ -48,7 +48,7 @@ public interface Watcher {
   /// @param step its number in the run, from 1
   /// @param epoch its epoch, from 1
   /// @param loss the batch's mean loss
-  /// @param accuracy the share of right answers in the batch
+  /// @param accuracy the share of right answers in the batch: see [Evaluation]
   /// @param learningRate that was used
   /// @param gradientNorm of all parameters, before clipping; NaN if it is not measured
   /// @param seconds of the step itself, without waiting for data

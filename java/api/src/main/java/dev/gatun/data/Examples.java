@@ -119,6 +119,38 @@ public final class Examples implements Samples {
     }
   }
 
+  /// Writes the inputs of an example to `target[offset ..]`. Allocates nothing.
+  ///
+  /// @throws IndexOutOfBoundsException when `index` is not in `[0, size())` or the target is too
+  ///   short
+  public void readInputs(int index, float[] target, int offset) {
+    copyRow(inputs, features(), index, target, offset);
+  }
+
+  /// The label of an example.
+  ///
+  /// @throws IllegalStateException when there are numbers to be predicted
+  /// @throws IndexOutOfBoundsException when `index` is not in `[0, size())`
+  public int label(int index) {
+    if (labels == null) {
+      throw new IllegalStateException("[examples] they have numbers to be predicted, not labels");
+    }
+    return labels[index];
+  }
+
+  /// Writes the numbers that are to be predicted of an example to `target[offset ..]`. Allocates
+  /// nothing.
+  ///
+  /// @throws IllegalStateException when there are labels
+  /// @throws IndexOutOfBoundsException when `index` is not in `[0, size())` or the target is too
+  ///   short
+  public void readTargets(int index, float[] target, int offset) {
+    if (targets == null) {
+      throw new IllegalStateException("[examples] they have labels, not numbers to be predicted");
+    }
+    copyRow(targets, targetsEach(), index, target, offset);
+  }
+
   /// Those at `indices`, in that order.
   ///
   /// @throws IllegalArgumentException when there are none
@@ -174,6 +206,10 @@ public final class Examples implements Samples {
       System.arraycopy(all, indices[i] * width, rows, i * width, width);
     }
     return rows;
+  }
+
+  private void copyRow(float[] all, int width, int index, float[] target, int offset) {
+    System.arraycopy(all, Objects.checkIndex(index, size) * width, target, offset, width);
   }
 
   private static void requireWhole(String what, int found, int examples) {

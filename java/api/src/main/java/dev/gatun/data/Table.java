@@ -172,16 +172,16 @@ public final class Table {
   /// The labels of a column of whole numbers.
   ///
   /// @throws IllegalArgumentException when there is no such column
-  /// @throws DataFormatException when a field is not a whole number of at least 0; the message
-  ///   names it
+  /// @throws DataFormatException when a field is not a whole number from 0 to 2147483646; the
+  ///   message names it
   public int[] labels(String column) {
     int place = place(column);
     return rows.stream()
         .mapToInt(
             row -> {
-              float number = number(row, place);
-              if (number < 0 || number != (int) number) {
-                throw problem(row, place, "a label of at least 0");
+              double number = wide(row, place); // a float has not all whole numbers
+              if (!(number >= 0 && number < Integer.MAX_VALUE && number == (int) number)) {
+                throw problem(row, place, "a whole number from 0 to " + (Integer.MAX_VALUE - 1));
               }
               return (int) number;
             })
@@ -251,6 +251,15 @@ public final class Table {
           "[table] a column of " + columns + " expected, found " + column);
     }
     return place;
+  }
+
+  /// NaN if it is no number.
+  private static double wide(CsvReader.Row row, int place) {
+    try {
+      return Double.parseDouble(row.fields().get(place).strip());
+    } catch (NumberFormatException e) {
+      return Double.NaN;
+    }
   }
 
   private float number(CsvReader.Row row, int place) {

@@ -190,14 +190,18 @@ final class CurveRules {
         return null;
       }
       boolean rising = test.loss() > RISE * least && last.trainLoss() < curves.loss(best);
-      if (!rising && last.trainAccuracy() - test.accuracy() <= GAP) {
+      double gap = last.trainAccuracy() - test.accuracy(); // NaN where there is no accuracy
+      if (!rising && !(gap > GAP)) {
         return null;
       }
-      return ("accuracy %s in training and %s on the test set; test loss %s, at epoch %d it was"
-              + " %s")
+      String accuracies =
+          Double.isNaN(gap)
+              ? ""
+              : "accuracy %s in training and %s on the test set; "
+                  .formatted(Words.percent(last.trainAccuracy()), Words.percent(test.accuracy()));
+      return "%stest loss %s, at epoch %d it was %s"
           .formatted(
-              Words.percent(last.trainAccuracy()),
-              Words.percent(test.accuracy()),
+              accuracies,
               Words.number(test.loss()),
               curves.epochs().get(best).number(),
               Words.number(least));

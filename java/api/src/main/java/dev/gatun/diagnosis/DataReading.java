@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 /// @param inputs all inputs' numbers; null for tokens
 /// @param features each input channel (the last axis) on its own; empty for tokens
 /// @param alike whether all examples have the same inputs
-/// @param classes that outputs tell apart: the extent of the outputs' last axis
+/// @param classes that outputs tell apart: the extent of the outputs' last axis, 2 for a logit
+///   alone; 1 for an output that is a number
 /// @param labels how often each label comes, negative ones left out; empty if targets are values
 /// @param ignored labels that are negative
 /// @param sortedBatches batches that have one label only
@@ -47,7 +48,7 @@ public record DataReading(
   /// What `batches` have, which are of one size and kind.
   ///
   /// @param input the extents of an example
-  /// @param classes the extent of the outputs' last axis
+  /// @param classes that outputs tell apart
   public static DataReading of(List<Minibatch> batches, Shape input, long classes) {
     int elements = Math.toIntExact(input.count());
     int examples = batches.getFirst().examples(elements);

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -18,7 +19,7 @@ final class Plan {
   /// Offsets are multiples of a cache line, which is also the widest vector.
   private static final long ALIGNMENT = 64;
 
-  private final Map<Value, Block> blocks = new HashMap<>();
+  private final Map<Value, Block> blocks = new LinkedHashMap<>(); // whose order breaks ties
   private long arenaBytes;
 
   /// Plans `graph`. Results that cannot be computed where they belong get a copy node, so the graph

@@ -52,7 +52,7 @@ record CharacterTask(String name, Text.Split text, Net net, int batch, long seed
   }
 
   private static void requireLength(int length, int batch) {
-    int least = (int) Math.ceil(Math.max(batch / (1 - HELD_OUT), TEST_STREAMS / HELD_OUT) * STEPS);
+    double least = Math.ceil(Math.max(batch / (1 - HELD_OUT), TEST_STREAMS / HELD_OUT) * STEPS);
     if (length <= least + STEPS) {
       throw new UsageException(
           "%d streams of %d characters and the held-out tenth need a longer text than %d characters"

@@ -73,6 +73,10 @@ record PictureTask(
     }
     ImageShape image = train.image();
     int classes = train.classes();
+    if (classes < 2) {
+      throw new UsageException(
+          "--data expects pictures of two classes at least, found only " + train.classNames());
+    }
     return switch (model) {
       case "mlp" -> new PictureTask(split, mlp(image, classes), batch, 0.05, List.of(), seed);
       case "cnn" -> new PictureTask(split, cnn(image, classes), batch, 0.05, List.of(), seed);
