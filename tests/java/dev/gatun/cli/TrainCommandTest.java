@@ -237,7 +237,8 @@ class TrainCommandTest {
         Cli.run("train", "chargru", "--data", text, "--batch", 8, "--epochs", 3, "--report", file);
     assertEquals("", run.err());
     assertEquals(0, run.code());
-    List<String> lines = run.out().lines().toList();
+    // Without what a slow machine says between epochs.
+    List<String> lines = run.out().lines().filter(line -> !line.startsWith("step ")).toList();
     assertEquals(8, lines.size(), run.out());
     assertTrue(
         lines
