@@ -15,7 +15,7 @@ struct Dim {
 
 // The most blocks that a GPU launches along each axis.
 constexpr Dim kGridLimits{0x7fffffff, 0xffff, 0xffff};
-constexpr int kMostInCluster = 8;  // blocks, on every GPU that has clusters
+constexpr int kMostInCluster = 8;  // blocks, on any GPU that has clusters
 
 struct Grid {
   Dim blocks, threads;

@@ -200,6 +200,7 @@ constexpr Machine same_blocks(Cell cell, int blocks) {
   return {"the same blocks in a resident grid", bytes_of_block(cell, blocks), 2 * blocks};
 }
 constexpr Machine kLargeBlock{"a large block with all units", 227 << 10, 1};
+constexpr Machine kLargeGpu{"a large GPU", 227 << 10, 132, 8};
 
 // Several blocks, several tiles of terms.
 TEST_F(CudaRecurrent, RunsManyUnitsAndSequences) {
@@ -243,6 +244,15 @@ TEST_F(CudaRecurrent, RunsEveryCellInClusters) {
     // A single step, after which nobody gives anything.
     expect_agrees(DType::F32, {cell, GT_DIRECTION_REVERSE, 1, 3, units_of(2), false});
   }
+}
+
+// Large enough for a GPU to choose clusters, of which the last block is full or not, and a grid.
+TEST_F(CudaRecurrent, RunsLargerLayers) {
+  open(kLargeGpu);
+  expect_agrees(DType::F32, {Cell::GRU, GT_DIRECTION_BOTH, 2, 3, 256, true});
+  expect_agrees(DType::F32, {Cell::GRU_RESET_BEFORE, GT_DIRECTION_FORWARD, 3, 5, 130, true});
+  expect_agrees(DType::F32, {Cell::LSTM, GT_DIRECTION_REVERSE, 2, 3, 200, true});
+  expect_agrees(DType::F32, {Cell::TANH, GT_DIRECTION_FORWARD, 2, 3, 520, false});
 }
 
 // How a layer is cut is a matter of speed alone.

@@ -65,8 +65,8 @@ inline std::optional<Share> share_of(const ShareNeeds& needs, const ShareDevice&
     share.parts = (needs.units + share.units - 1) / share.units;
     if (share.resident ? share.parts == 1 : share.parts > device.largest_cluster) return;
     const int64_t slices = (needs.batch + share.sequences() - 1) / share.sequences();
-    const int64_t sets = slices * needs.directions;  // of blocks that need each other
-    const int64_t at_once = device.multiprocessors / share.parts;
+    const int64_t sets = slices * needs.directions;                // of blocks that need each other
+    const int64_t at_once = device.multiprocessors / share.parts;  // if clusters lie without gaps
     if (slices > kMostBlocks || at_once == 0 || (share.resident && sets > at_once)) return;
     share.slices = static_cast<int32_t>(slices);
     const auto bytes = [&](int32_t terms) {

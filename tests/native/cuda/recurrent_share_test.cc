@@ -112,6 +112,15 @@ TEST(CudaRecurrentShare, CutsSmallLayersOfTests) {
   const auto pieces = share_of({136, 3, 1, 4, 4}, {24 << 10, 20, 1});
   EXPECT_EQ(pieces->parts, 17);
   EXPECT_LT(pieces->terms, 136);
+  const auto expect_large = [](const ShareNeeds& needs, int parts, bool resident) {
+    const auto share = share_of(needs, kHopper);
+    EXPECT_EQ(share->parts, parts) << needs.units << " units, " << needs.rows << " rows";
+    EXPECT_EQ(share->resident, resident) << needs.units << " units, " << needs.rows << " rows";
+  };
+  for (const int32_t rows : {1, 3}) expect_large({256, 3, 2, 3, rows}, 8, false);
+  for (const int32_t rows : {1, 2}) expect_large({130, 5, 1, 3, rows}, 5, false);
+  for (const int32_t rows : {1, 4}) expect_large({200, 3, 1, 4, rows}, 7, false);
+  expect_large({520, 3, 1, 1, 1}, 17, true);
   for (int32_t blocks = 2; blocks <= 8; ++blocks) {
     const int32_t units = blocks == 2 ? 30 : 16 * blocks - 14;
     for (const int32_t gates : {1, 2, 3, 4}) {
