@@ -15,11 +15,15 @@ struct Dim {
 
 // The most blocks that a GPU launches along each axis.
 constexpr Dim kGridLimits{0x7fffffff, 0xffff, 0xffff};
+constexpr int kMostInCluster = 8;  // blocks, on any GPU that has clusters
 
 struct Grid {
   Dim blocks, threads;
   int64_t shared_bytes = 0;  // of dynamic_shared
   bool resident = false;     // all blocks at the same time, so that they may wait for each other
+  // So many blocks along x run at the same time, and store into each other's shared memory: a
+  // cluster, where it is more than 1. A resident grid has none.
+  uint32_t cluster = 1;
 };
 
 // Threads for `count` elements, `each` to a thread, in blocks of 256; kernels go on by strides of

@@ -30,6 +30,18 @@ Launch make_launch(void (*kernel)(Parameters...), const Grid& grid,
             check_cuda(cudaLaunchCooperativeKernel(function, dim(grid.blocks), dim(grid.threads),
                                                    pointers, bytes, queue),
                        "cudaLaunchCooperativeKernel");
+          } else if (grid.cluster > 1) {
+            cudaLaunchAttribute cluster = {};
+            cluster.id = cudaLaunchAttributeClusterDimension;
+            cluster.val.clusterDim = {grid.cluster, 1, 1};
+            cudaLaunchConfig_t config = {};
+            config.gridDim = dim(grid.blocks);
+            config.blockDim = dim(grid.threads);
+            config.dynamicSmemBytes = bytes;
+            config.stream = queue;
+            config.attrs = &cluster;
+            config.numAttrs = 1;
+            check_cuda(cudaLaunchKernelExC(&config, function, pointers), "cudaLaunchKernelExC");
           } else {
             check_cuda(cudaLaunchKernel(function, dim(grid.blocks), dim(grid.threads), pointers,
                                         bytes, queue),

@@ -8,6 +8,8 @@
 //   barrier()            all threads of the block
 //   sync_warp(), shuffle*(), ballot()    all lanes that the mask names
 //   store_release(flags, i, n), wait_for(flags, i, n)  between the blocks of a resident grid
+//   ClusterShared<T>(x, n), cluster_barrier()  between the blocks of a cluster: the memory that the
+//                        n-th block has where this one has x, to store to
 //   copy_async(), copy_async_commit(), copy_async_wait<n>()  from global to shared memory
 //   mma_tf32(), mma_bf16(), load_matrix*()  tensor cores
 //   atomic_add(), atomic_min()

@@ -114,12 +114,51 @@ __device__ inline void wait_for(Global<uint32_t> x, int64_t i, uint32_t value) {
   } while (now < value);
 }
 
-// ---- Copies that run beside the computation, 16 bytes each
-
 template <typename T>
 __device__ uint32_t shared_address(Shared<T> at) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(at.data));
 }
+
+// ---- Between the blocks of a cluster: code for GPUs before 9.0 is there to compile
+
+// All threads of the cluster's blocks. Who has passed it sees what any of them stored before; it
+// is this block's barrier too.
+__device__ inline void cluster_barrier() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.release;" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
+#else
+  asm volatile("trap;");
+#endif
+}
+
+// The n-th block must have begun, and may not have left: between two barriers that it meets at.
+template <typename T>
+class ClusterShared {
+ public:
+  static_assert(sizeof(T) == 4);
+
+  __device__ ClusterShared([[maybe_unused]] Shared<T> x, [[maybe_unused]] uint32_t n) {
+#if __CUDA_ARCH__ >= 900
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(address_) : "r"(shared_address(x)), "r"(n));
+#endif
+  }
+  __device__ void store(int i, T value) const {
+#if __CUDA_ARCH__ >= 900
+    const uint32_t to = address_ + static_cast<uint32_t>(i) * sizeof(T);
+    asm volatile("st.shared::cluster.b32 [%0], %1;" ::"r"(to),
+                 "r"(__builtin_bit_cast(uint32_t, value))
+                 : "memory");
+#else
+    asm volatile("trap;");
+#endif
+  }
+
+ private:
+  uint32_t address_ = 0;
+};
+
+// ---- Copies that run beside the computation, 16 bytes each
 
 // 16 bytes from from[j] to to[i]; zeros where not `valid`.
 template <typename T>

@@ -58,13 +58,15 @@ class Queue {
   Device& device() const { return device_; }
   int multiprocessors() const { return device_.multiprocessors(); }
   int64_t shared_bytes() const { return device_.shared_bytes(); }
+  int largest_cluster() const { return device_.largest_cluster(); }
   const char* op() const { return op_->c_str(); }
   // How products of f32 are computed from here on: in tf32, or exactly.
   void multiply_in_tf32(bool tf32) { tf32_ = tf32; }
   bool multiplies_in_tf32() const { return tf32_; }
 
   // Launches a kernel, after all that was launched before. Without blocks it does nothing. A
-  // resident grid has no more blocks than there are multiprocessors.
+  // resident grid has no more blocks than there are multiprocessors; clusters are no larger than
+  // the largest one, and fill the grid along x.
   template <typename... Parameters, typename... Arguments>
   void launch(void (*kernel)(Parameters...), const Grid& grid, Arguments&&... arguments) {
     if (grid.blocks.count() == 0) return;

@@ -41,6 +41,8 @@ class Device {
   virtual int multiprocessors() const = 0;
   // The most shared memory that a block may have.
   virtual int64_t shared_bytes() const = 0;
+  // The most blocks of a cluster, each with the most shared memory; 1 where there are no clusters.
+  virtual int largest_cluster() const = 0;
   virtual Wgmma wgmma() const = 0;
 
   // Makes the device the calling thread's.

@@ -1,6 +1,7 @@
 // The CUDA run-time.
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <mutex>
@@ -90,10 +91,11 @@ class GpuCopies final : public Copies {
 
 class GpuDevice final : public Device {
  public:
-  GpuDevice(int32_t index, const cudaDeviceProp& properties)
+  GpuDevice(int32_t index, const cudaDeviceProp& properties, int largest_cluster)
       : index_(index),
         multiprocessors_(properties.multiProcessorCount),
         shared_bytes_(static_cast<int64_t>(properties.sharedMemPerBlockOptin)),
+        largest_cluster_(largest_cluster),
         wgmma_(wgmma_of(properties)) {
     check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
     check_cuda(cudaStreamCreateWithFlags(&capture_, cudaStreamNonBlocking), "cudaStreamCreate");
@@ -109,6 +111,7 @@ class GpuDevice final : public Device {
   void* stream() override { return stream_; }
   int multiprocessors() const override { return multiprocessors_; }
   int64_t shared_bytes() const override { return shared_bytes_; }
+  int largest_cluster() const override { return largest_cluster_; }
   Wgmma wgmma() const override { return wgmma_; }
   void enter() override { check_cuda(cudaSetDevice(index_), "cudaSetDevice"); }
 
@@ -186,6 +189,7 @@ class GpuDevice final : public Device {
   const int32_t index_;
   const int multiprocessors_;
   const int64_t shared_bytes_;
+  const int largest_cluster_;
   const Wgmma wgmma_;
   cudaStream_t stream_ = nullptr;
   cudaStream_t capture_ = nullptr;
@@ -197,6 +201,28 @@ class GpuDevice final : public Device {
 
 // What a device without code in this library, older than all that it was built for, cannot run.
 __global__ void probe_kernel() {}
+
+namespace {
+
+// Not of the device's compute capability alone: code that a driver has made of PTX for older GPUs
+// has no clusters, and a part of a GPU may be too small for the largest ones.
+int largest_cluster_of(const cudaDeviceProp& properties, const cudaFuncAttributes& code) {
+  if (code.ptxVersion < 90 || properties.major < 9) return 1;
+  const auto function = reinterpret_cast<const void*>(&probe_kernel);
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(kMostInCluster);
+  config.blockDim = dim3(kWarp);
+  config.dynamicSmemBytes = properties.sharedMemPerBlockOptin;
+  prepare_kernel(function, static_cast<int64_t>(config.dynamicSmemBytes));
+  int largest = 1;
+  if (cudaOccupancyMaxPotentialClusterSize(&largest, function, &config) != cudaSuccess) {
+    cudaGetLastError();  // everything works without
+    return 1;
+  }
+  return std::clamp(largest, 1, kMostInCluster);
+}
+
+}  // namespace
 
 int32_t count_devices() {
   int count = 0;
@@ -228,7 +254,7 @@ std::unique_ptr<Device> open_device(int32_t index, DeviceFacts& facts) {
                 properties.multiProcessorCount, properties.major, properties.minor,
                 wgmma_of(properties) == Wgmma::NEVER ? "" : ", with wgmma");
   facts.memory_bytes = static_cast<int64_t>(free);
-  return std::make_unique<GpuDevice>(index, properties);
+  return std::make_unique<GpuDevice>(index, properties, largest_cluster_of(properties, attributes));
 }
 
 }  // namespace gatun::cuda

@@ -26,10 +26,11 @@ constexpr double kUnits = 400;
 // Of layer norms: so much that no sequence whose products happen to be equal is blown up.
 constexpr double kEpsilon = 1e-2;
 
-// What a device has for a layer: bytes of shared memory for a block, and multiprocessors.
+// What a device has for a layer: bytes of shared memory for a block, multiprocessors, and the
+// blocks of its largest cluster.
 struct Machine {
   const char* name;
-  int shared, multiprocessors;
+  int shared, multiprocessors, cluster = 1;
 };
 
 class CudaRecurrent : public CudaTest {
@@ -38,9 +39,11 @@ class CudaRecurrent : public CudaTest {
   void open(const Machine& machine) {
     setenv("GATUN_EMULATED_SHARED", std::to_string(machine.shared).c_str(), 1);
     setenv("GATUN_EMULATED_MULTIPROCESSORS", std::to_string(machine.multiprocessors).c_str(), 1);
+    setenv("GATUN_EMULATED_CLUSTER", std::to_string(machine.cluster).c_str(), 1);
     cuda = std::make_unique<TestDevice>(0, GT_DEVICE_CUDA);
     unsetenv("GATUN_EMULATED_SHARED");
     unsetenv("GATUN_EMULATED_MULTIPROCESSORS");
+    unsetenv("GATUN_EMULATED_CLUSTER");
   }
 
   void expect_agrees(DType dtype, const Layer& v) {
@@ -105,6 +108,58 @@ class CudaRecurrent : public CudaTest {
                           when(v.all, in[9]), when(v.all, in[10]), cell, v.direction, kEpsilon);
                     });
   }
+
+  // Of both directions, with sequences that end early.
+  void expect_same_bits(Cell cell, int64_t H, const std::vector<Machine>& machines) {
+    constexpr int64_t T = 4, B = 3, D = 2;
+    const CellForm form = form_of(cell);
+    const int64_t G = form.gates, S = form.saved;
+    const Dims states = {D, B, H};
+    Operand mask = operand(DType::F32, {T, B}, 1);
+    for (int64_t t = 0; t < T; ++t) {
+      for (int64_t b = 0; b < B; ++b) mask.values[t * B + b] = t < T - b ? 1 : 0;
+    }
+    const std::vector<Operand> inputs = {operand(DType::F32, {T, B, D * G * H}, 1),
+                                         operand(DType::F32, {D * G * H, H}, 2, -0.5, 0.5),
+                                         operand(DType::F32, {T, B, H}, 3),
+                                         operand(DType::F32, states, 4),
+                                         operand(DType::F32, {T, B, D * H}, 5),
+                                         operand(DType::F32, states, 6, 0, 1.5),
+                                         mask};
+    // y, last, last_cell, saved, dx, dweights, dskip, dfirst
+    const std::vector<Operand> outputs = {empty(DType::F32, {T, B, D * H}),
+                                          empty(DType::F32, states),
+                                          empty(DType::F32, states),
+                                          empty(DType::F32, {T, B, D * S * H}),
+                                          empty(DType::F32, {T, B, D * G * H}),
+                                          empty(DType::F32, {D * G * H, H}),
+                                          empty(DType::F32, {T, B, H}),
+                                          empty(DType::F32, states)};
+    std::vector<std::vector<std::byte>> expected;
+    for (const Machine& machine : machines) {
+      SCOPED_TRACE(testing::Message()
+                   << "cell " << static_cast<int>(cell) << ", " << H << " units, " << machine.name);
+      open(machine);
+      const Placed in(*cuda, inputs, 0), out(*cuda, outputs, 0);
+      const Handles x = in.handles(), y = out.handles();
+      const auto when = [](bool given, gt_tensor tensor) { return given ? tensor : nullptr; };
+      const gt_tensor skip = when(form.has_skip, x[2]), saved = when(S > 0, y[3]);
+      ASSERT_OK(gt_recurrent(cuda->stream(), y[0], y[1], when(form.has_cell, y[2]), saved, x[0],
+                             skip, x[1], nullptr, nullptr, x[3], nullptr, x[6], x[5],
+                             static_cast<int32_t>(cell), GT_DIRECTION_BOTH, 0));
+      ASSERT_OK(gt_recurrent_backward(cuda->stream(), y[4], when(form.has_skip, y[6]), y[5],
+                                      nullptr, nullptr, y[7], nullptr, x[4], nullptr, nullptr, y[0],
+                                      saved, skip, x[1], nullptr, x[3], nullptr, x[6], x[5],
+                                      static_cast<int32_t>(cell), GT_DIRECTION_BOTH, 0));
+      for (size_t k = 0; k < outputs.size(); ++k) {
+        if (expected.size() == k) {
+          expected.push_back(out[k].bytes());
+        } else {
+          EXPECT_EQ(out[k].bytes(), expected[k]) << "output " << k;
+        }
+      }
+    }
+  }
 };
 
 TEST_F(CudaRecurrent, RunsEveryCell) {
@@ -132,12 +187,28 @@ constexpr Machine small_blocks(Cell cell) {
   return {"small blocks that exchange states", form_of(cell).gates * 1400, 8};
 }
 
+// Layers of so many units are shared by `blocks` blocks of 16, of which the last one has fewer: as
+// clusters, one after the other where multiprocessors are too few, or in a resident grid.
+constexpr int units_of(int blocks) { return blocks == 2 ? 30 : 16 * blocks - 14; }
+constexpr int bytes_of_block(Cell cell, int blocks) {
+  return form_of(cell).gates * 120 * (units_of(blocks) + 4);
+}
+constexpr Machine clusters(Cell cell, int blocks) {
+  return {"clusters", bytes_of_block(cell, blocks), blocks, blocks};
+}
+constexpr Machine same_blocks(Cell cell, int blocks) {
+  return {"the same blocks in a resident grid", bytes_of_block(cell, blocks), 2 * blocks};
+}
+constexpr Machine kLargeBlock{"a large block with all units", 227 << 10, 1};
+constexpr Machine kLargeGpu{"a large GPU", 227 << 10, 132, 8};
+
 // Several blocks, several tiles of terms.
 TEST_F(CudaRecurrent, RunsManyUnitsAndSequences) {
   for (const Layer& layer : {Layer{Cell::GRU, GT_DIRECTION_BOTH, 3, 18, 40, true},
                              {Cell::GRU_RESET_BEFORE, GT_DIRECTION_FORWARD, 2, 17, 36, true},
                              {Cell::LSTM, GT_DIRECTION_REVERSE, 3, 20, 33, false}}) {
-    for (const Machine& machine : {kSteps, kOneBlock, blocks(layer.cell)}) {
+    for (const Machine& machine :
+         {kSteps, kOneBlock, blocks(layer.cell), clusters(layer.cell, 3)}) {
       SCOPED_TRACE(machine.name);
       open(machine);
       expect_agrees(DType::F32, layer);
@@ -164,46 +235,34 @@ TEST_F(CudaRecurrent, RunsEveryCellHoweverItsUnitsAreShared) {
   }
 }
 
+TEST_F(CudaRecurrent, RunsEveryCellInClusters) {
+  for (int32_t number = GT_CELL_TANH; number <= GT_CELL_INTERSECTION; ++number) {
+    const auto cell = static_cast<Cell>(number);
+    open(clusters(cell, 2));
+    expect_agrees(DType::F32, {cell, GT_DIRECTION_FORWARD, 4, 3, units_of(2), false});
+    expect_agrees(DType::F32, {cell, GT_DIRECTION_BOTH, 3, 9, units_of(2), true});
+    // A single step, after which nobody gives anything.
+    expect_agrees(DType::F32, {cell, GT_DIRECTION_REVERSE, 1, 3, units_of(2), false});
+  }
+}
+
+// Large enough for a GPU to choose clusters, of which the last block is full or not, and a grid.
+TEST_F(CudaRecurrent, RunsLargerLayers) {
+  open(kLargeGpu);
+  expect_agrees(DType::F32, {Cell::GRU, GT_DIRECTION_BOTH, 2, 3, 256, true});
+  expect_agrees(DType::F32, {Cell::GRU_RESET_BEFORE, GT_DIRECTION_FORWARD, 3, 5, 130, true});
+  expect_agrees(DType::F32, {Cell::LSTM, GT_DIRECTION_REVERSE, 2, 3, 200, true});
+  expect_agrees(DType::F32, {Cell::TANH, GT_DIRECTION_FORWARD, 2, 3, 520, false});
+}
+
 // How a layer is cut is a matter of speed alone.
 TEST_F(CudaRecurrent, HasTheSameBitsHoweverItsUnitsAreShared) {
-  constexpr int64_t T = 4, B = 3, H = 18;
   for (const Cell cell : {Cell::TANH, Cell::UGRNN, Cell::GRU, Cell::GRU_RESET_BEFORE, Cell::LSTM,
                           Cell::INTERSECTION}) {
-    const CellForm form = form_of(cell);
-    const int64_t G = form.gates, S = form.saved;
-    const Dims states = {1, B, H};
-    const std::vector<Operand> inputs = {
-        operand(DType::F32, {T, B, G * H}, 1), operand(DType::F32, {G * H, H}, 2, -0.5, 0.5),
-        operand(DType::F32, {T, B, H}, 3),     operand(DType::F32, states, 4),
-        operand(DType::F32, {T, B, H}, 5),     operand(DType::F32, states, 6, 0, 1.5)};
-    // y, last, last_cell, saved, dx, dweights, dskip, dfirst
-    const std::vector<Operand> outputs = {
-        empty(DType::F32, {T, B, H}),     empty(DType::F32, states),
-        empty(DType::F32, states),        empty(DType::F32, {T, B, S * H}),
-        empty(DType::F32, {T, B, G * H}), empty(DType::F32, {G * H, H}),
-        empty(DType::F32, {T, B, H}),     empty(DType::F32, states)};
-    std::vector<std::vector<std::byte>> expected;
-    for (const Machine& machine : {kSteps, kOneBlock, small_blocks(cell)}) {
-      SCOPED_TRACE(testing::Message() << "cell " << static_cast<int>(cell) << ", " << machine.name);
-      open(machine);
-      const Placed in(*cuda, inputs, 0), out(*cuda, outputs, 0);
-      const Handles x = in.handles(), y = out.handles();
-      const auto when = [](bool given, gt_tensor tensor) { return given ? tensor : nullptr; };
-      const gt_tensor skip = when(form.has_skip, x[2]), saved = when(S > 0, y[3]);
-      ASSERT_OK(gt_recurrent(cuda->stream(), y[0], y[1], when(form.has_cell, y[2]), saved, x[0],
-                             skip, x[1], nullptr, nullptr, x[3], nullptr, nullptr, x[5],
-                             static_cast<int32_t>(cell), GT_DIRECTION_FORWARD, 0));
-      ASSERT_OK(gt_recurrent_backward(cuda->stream(), y[4], when(form.has_skip, y[6]), y[5],
-                                      nullptr, nullptr, y[7], nullptr, x[4], nullptr, nullptr, y[0],
-                                      saved, skip, x[1], nullptr, x[3], nullptr, nullptr, x[5],
-                                      static_cast<int32_t>(cell), GT_DIRECTION_FORWARD, 0));
-      for (size_t k = 0; k < outputs.size(); ++k) {
-        if (expected.size() == k) {
-          expected.push_back(out[k].bytes());
-        } else {
-          EXPECT_EQ(out[k].bytes(), expected[k]) << "output " << k;
-        }
-      }
+    expect_same_bits(cell, 18, {kSteps, kOneBlock, small_blocks(cell)});
+    for (int blocks = 2; blocks <= 8; ++blocks) {
+      expect_same_bits(cell, units_of(blocks),
+                       {kSteps, kLargeBlock, same_blocks(cell, blocks), clusters(cell, blocks)});
     }
   }
 }

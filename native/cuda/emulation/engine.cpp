@@ -43,6 +43,8 @@ struct Block {
   SharedMemory shared;
   int done = 0;
   int at_barrier = 0;
+
+  bool has_left() const { return done == static_cast<int>(threads.size()); }
 };
 
 namespace {
@@ -52,6 +54,8 @@ class Engine {
   void run(const Grid& grid, const std::function<void()>& body);
 
   void barrier();
+  void cluster_barrier();
+  std::byte* cluster_store(uint32_t n, const void* at, int64_t bytes, const char* name);
   void collective(uint32_t mask, const char* what, void* mine,
                   void (*complete)(void* const* lanes, uint32_t mask));
   void store_release(uint32_t* flag, uint32_t value);
@@ -94,6 +98,7 @@ class Engine {
   GlobalMemory global_;
   std::vector<Watcher> watchers_;
   std::vector<Sleeper> sleepers_;
+  int64_t at_cluster_barrier_ = 0;
   std::deque<Thread*> ready_;  // threads that waited and may go on
   // Of the threads of all blocks, 0 .. unstarted_ - 1 have not begun: the last ones go first.
   int64_t unstarted_ = 0;
@@ -136,13 +141,14 @@ void Engine::start_threads() {
     enter(thread);
     try {
       (*body_)();
+      thread.done = true;
+      ++block.done;
+      if (block.has_left()) block.shared.end_block();
     } catch (const Fault& failure) {
       fault_ = failure.text;
       faulty_ = true;
       return;
     }
-    thread.done = true;
-    ++block.done;
     // The thread may have waited, and others may have been woken since.
     if (!ready_.empty()) return;
   }
@@ -196,11 +202,16 @@ void Engine::run(const Grid& grid, const std::function<void()>& body) {
     throw Fault{"a grid of " + at(blocks) + " blocks, and " + at(kGridLimits) +
                 " are the most along each axis"};
   }
+  if (grid.cluster < 1 || grid.cluster > kMostInCluster || grid.blocks.x % grid.cluster != 0 ||
+      (grid.cluster > 1 && grid.resident)) {
+    throw Fault{"clusters of " + std::to_string(grid.cluster) + " blocks in " +
+                (grid.resident ? "a resident grid of " : "a grid of ") + at(grid.blocks)};
+  }
   body_ = &body;
   here.grid = grid;
   here.watched = grid.resident;
   here.thread = nullptr;
-  const int64_t together = grid.resident ? count : 1;
+  const int64_t together = grid.resident ? count : grid.cluster;
   while (static_cast<int64_t>(blocks_.size()) < together) {
     blocks_.push_back(std::make_unique<Block>());
     blocks_.back()->number = static_cast<int>(blocks_.size()) - 1;
@@ -208,7 +219,7 @@ void Engine::run(const Grid& grid, const std::function<void()>& body) {
   if (grid.resident) global_.begin_grid(static_cast<int>(count));
   try {
     // Backwards: a GPU promises no order.
-    for (int64_t block = count - together; block >= 0; --block) {
+    for (int64_t block = count - together; block >= 0; block -= together) {
       for (int64_t k = 0; k < together; ++k) set_up(*blocks_[k], block + k);
       run_blocks(static_cast<int>(together));
       here.thread = nullptr;
@@ -224,11 +235,12 @@ void Engine::run_blocks(int count) {
   ready_.clear();
   watchers_.clear();
   sleepers_.clear();
+  at_cluster_barrier_ = 0;
   unstarted_ = here.grid.threads.count() * count;
   faulty_ = false;
   const auto is_done = [&] {
     for (int k = 0; k < count; ++k) {
-      if (blocks_[k]->done < static_cast<int>(blocks_[k]->threads.size())) return false;
+      if (!blocks_[k]->has_left()) return false;
     }
     return true;
   };
@@ -271,7 +283,7 @@ void Engine::report_deadlock(int count) {
     }
   }
   here.thread = nullptr;
-  std::string who = count > 1 ? "the grid" : "the block ";
+  std::string who = count == 1 ? "the block " : here.watched ? "the grid" : "the cluster";
   if (count == 1) who += at(blocks_[0]->index);
   throw Fault{who + " cannot go on: " + std::to_string(waiting) + " threads wait, " +
               std::to_string(done) + " have returned (" + first + (waiting > 4 ? ", ..." : "") +
@@ -287,6 +299,37 @@ void Engine::barrier() {
   for (Thread& thread : block.threads) {
     if (&thread != here.thread) wake(thread);
   }
+}
+
+void Engine::cluster_barrier() {
+  if (here.grid.cluster == 1) fault("cluster_barrier: the launch has no clusters");
+  if (++at_cluster_barrier_ < here.grid.threads.count() * here.grid.cluster) {
+    return wait("the cluster's barrier");
+  }
+  at_cluster_barrier_ = 0;
+  for (uint32_t n = 0; n < here.grid.cluster; ++n) {
+    blocks_[n]->shared.pass_cluster_barrier();
+    for (Thread& thread : blocks_[n]->threads) {
+      if (&thread != here.thread) wake(thread);
+    }
+  }
+}
+
+std::byte* Engine::cluster_store(uint32_t n, const void* at, int64_t bytes, const char* name) {
+  if (n >= here.grid.cluster) {
+    fault("cluster_store: block " + std::to_string(n) + " of a cluster of " +
+          std::to_string(here.grid.cluster));
+  }
+  const Block& mine = *here.thread->block;
+  Block& other = *blocks_[n];
+  std::byte* const to = other.shared.dynamic(mine.shared.offset(at), bytes);
+  if (&other == &mine) {
+    other.shared.check_write(*here.thread, to, bytes, name);
+  } else {
+    if (other.has_left()) fault("cluster_store: block " + std::to_string(n) + " has left");
+    other.shared.check_cluster_store(*here.thread, mine.number, to, bytes, name);
+  }
+  return to;
 }
 
 void Engine::store_release(uint32_t* flag, uint32_t value) {
@@ -366,6 +409,12 @@ void fault(const std::string& text) {
 void run(const Grid& grid, const std::function<void()>& body) { engine().run(grid, body); }
 
 void barrier() { engine().barrier(); }
+
+void cluster_barrier() { engine().cluster_barrier(); }
+
+std::byte* cluster_store(uint32_t n, const void* at, int64_t bytes, const char* name) {
+  return engine().cluster_store(n, at, bytes, name);
+}
 
 void collective(uint32_t mask, const char* what, void* mine,
                 void (*complete)(void* const* lanes, uint32_t mask)) {

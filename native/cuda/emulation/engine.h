@@ -1,8 +1,9 @@
-// Runs the threads of a block, or of all blocks of a resident grid, as fibers of one thread of the
-// host, and watches what they do: stores out of bounds, shared memory that is read before it is
-// written or used by two threads without a barrier between them, global memory that the blocks of a
-// resident grid exchange without having waited, barriers, flags and shuffles that not all reach.
-// What is wrong throws Fault.
+// Runs the threads of a block, or of all blocks of a cluster or of a resident grid, as fibers of
+// one thread of the host, and watches what they do: stores out of bounds, shared memory that is
+// read before it is written or used by two threads without a barrier between them, shared memory
+// that another block of the cluster stores to without a cluster barrier on either side of it,
+// global memory that the blocks of a resident grid exchange without having waited, barriers, flags
+// and shuffles that not all reach. What is wrong throws Fault.
 #pragma once
 
 #include <cstddef>
@@ -74,6 +75,11 @@ std::byte* shared_array(const void* key, int64_t bytes);
 std::byte* dynamic_shared(int64_t byte_offset, int64_t bytes);
 void check_shared_read(const void* at, int64_t bytes, const char* name);
 void check_shared_write(const void* at, int64_t bytes, const char* name);
+
+// Of the blocks of a cluster. The place in its n-th block that is at `at` in this one, to be stored
+// to.
+void cluster_barrier();
+std::byte* cluster_store(uint32_t n, const void* at, int64_t bytes, const char* name);
 
 // Of the blocks of a resident grid, in global memory.
 void watch_load(const void* at, int64_t bytes);

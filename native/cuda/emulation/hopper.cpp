@@ -41,7 +41,8 @@ struct Products {
   std::vector<Product> pending;
 };
 
-// Launches take turns, and blocks of grids that are not resident run one after the other.
+// Launches take turns, and blocks run one after the other in grids that are not resident and have
+// no clusters.
 std::map<const void*, Barrier> barriers;
 std::map<int, Products> products;  // of a thread
 
@@ -56,6 +57,7 @@ Barrier& find(const void* at) {
 // The first one of a block forgets those of the block before.
 void set_up_barrier(void* barrier, int arrivals) {
   if (here.watched) fault("set_up_barrier: the grid is resident");
+  if (here.grid.cluster > 1) fault("set_up_barrier: the grid has clusters");
   barriers.erase(barrier);
   barriers.emplace(barrier, Barrier{arrivals, arrivals});
   products.clear();

@@ -203,6 +203,23 @@ Shared<T> dynamic_shared(int64_t byte_offset, int64_t count) {
 // ---- Threads and warps
 
 inline void barrier() { emulation::barrier(); }
+inline void cluster_barrier() { emulation::cluster_barrier(); }
+
+template <typename T>
+class ClusterShared {
+ public:
+  static_assert(sizeof(T) == 4);
+
+  ClusterShared(const Shared<T>& x, uint32_t n) : x_(x), n_(n) {}
+  void store(int i, T value) const {
+    std::memcpy(emulation::cluster_store(n_, x_.check(i, 1), sizeof(T), x_.name), &value,
+                sizeof(T));
+  }
+
+ private:
+  const Shared<T> x_;
+  const uint32_t n_;
+};
 inline void sync_warp(uint32_t mask = kWholeWarp) { emulation::sync_warp(mask); }
 
 namespace emulation {

@@ -94,6 +94,7 @@ class EmulatedDevice final : public Device {
   }
   int multiprocessors() const override { return static_cast<int>(multiprocessors_); }
   int64_t shared_bytes() const override { return shared_bytes_; }
+  int largest_cluster() const override { return static_cast<int>(largest_cluster_); }
   Wgmma wgmma() const override { return wgmma_; }
   void enter() override {}
   void* allocate(int64_t bytes) override {
@@ -151,6 +152,7 @@ class EmulatedDevice final : public Device {
  private:
   const int64_t multiprocessors_ = wanted("GATUN_EMULATED_MULTIPROCESSORS", 3);
   const int64_t shared_bytes_ = wanted("GATUN_EMULATED_SHARED", 99 << 10);
+  const int64_t largest_cluster_ = wanted("GATUN_EMULATED_CLUSTER", 1);
   const Wgmma wgmma_ = wanted_wgmma();
   Streams streams_{is_wanted("GATUN_EMULATED_COPIES", "early") ? Streams::Order::COPIES_EARLY
                                                                : Streams::Order::COPIES_LATE,

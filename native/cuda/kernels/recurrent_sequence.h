@@ -12,7 +12,7 @@ bool forward_in_one_launch(Queue& queue, const CellForm& form, const ForwardTens
 bool backward_in_one_launch(Queue& queue, const CellForm& form,
                             const BackwardTensors<float>& tensors);
 
-// What blocks exchange, where a block does not have all units.
+// What blocks exchange. Values and flags are those of a resident grid.
 struct Exchange {
   Share share;
   int32_t rows;            // of each sequence
@@ -26,7 +26,7 @@ __device__ inline int block_thread() {
 __device__ inline int block_threads() { return static_cast<int>(blockDim.x * blockDim.y); }
 
 // A block and its shared memory: the weights [gates][units][terms], and rows that are multiplied by
-// them [rows][sequences][terms]. With `apart` each gate has rows of its own.
+// them [buffers][rows][sequences][terms]. With `apart` each gate has rows of its own.
 template <int own, bool apart>
 class SequenceBlock {
  public:
@@ -37,11 +37,13 @@ class SequenceBlock {
         pitch_(row_pitch(static_cast<int32_t>(layout.units))),
         rows_pitch_(row_pitch(share_.terms)),
         weights_(dynamic_shared<float>(0, gates * share_.kept * pitch_)),
+        buffer_(exchange.rows * share_.sequences() * rows_pitch_),
         rows_(dynamic_shared<float>(int64_t{4} * gates * share_.kept * pitch_,
-                                    exchange.rows * share_.sequences() * rows_pitch_)) {
+                                    share_.buffers() * buffer_)) {
     // Terms behind the last unit are never written again, nor are sequences behind the last one.
-    const int count = exchange.rows * share_.sequences() * rows_pitch_;
+    const int count = share_.buffers() * buffer_;
     for (int e = block_thread(); e < count; e += block_threads()) rows_[e] = 0;
+    meet();  // From here on others may store to them.
   }
 
   // The unit and the r-th sequence of this thread.
@@ -68,39 +70,39 @@ class SequenceBlock {
     }
   }
 
-  // Gives this thread's values to all blocks of its sequences, and waits for theirs.
+  // Gives this thread's values to all blocks of its sequences, and waits for theirs. Turns
+  // alternate between two buffers, in shared or in global memory, so to wait once is enough: who
+  // gives turn n + 2 has waited in turn n + 1 for all others, whose products had then read turn n,
+  // which it writes over. And after the last turn a block may leave at once: nobody has anything to
+  // store to it.
   template <int count>
   __device__ void give(const float (&values)[count][own]) {
-    if (share_.parts == 1) {
-      barrier();
-      if (static_cast<int>(threadIdx.x) < share_.kept) {
-        GATUN_UNROLL
-        for (int v = 0; v < count; ++v) {
-          GATUN_UNROLL
-          for (int r = 0; r < own; ++r) {
-            rows_[(v * share_.sequences() + line(r)) * rows_pitch_ + threadIdx.x] = values[v][r];
-          }
-        }
-      }
-      barrier();
+    ++given_;
+    if (share_.resident) {
+      for_values(values, [&](const UnitPlace& p, int, int v, float value) {
+        exchange_.values[at(p.b, v) + p.i] = value;
+      });
+      wait_for_grid();
       return;
     }
-    ++given_;
-    GATUN_UNROLL
-    for (int r = 0; r < own; ++r) {
-      const UnitPlace p = place(r);
-      if (!inside(p)) continue;
-      GATUN_UNROLL
-      for (int v = 0; v < count; ++v) exchange_.values[at(p.b, v) + p.i] = values[v][r];
+    const auto store = [&](const auto& put) {
+      for_values(values, [&](const UnitPlace& p, int r, int v, float value) {
+        put(buffer() + row(v, r) + static_cast<int>(p.i), value);
+      });
+    };
+    if (share_.parts == 1) {
+      store([&](int i, float value) { rows_[i] = value; });
+    } else {
+      // Each begins with another one, so that not all store to the same at once.
+      const auto parts = static_cast<uint32_t>(share_.parts);
+      GATUN_ROLL
+      for (uint32_t k = 0; k < parts; ++k) {
+        const uint32_t n = blockIdx.x + k;
+        const ClusterShared<float> rows(rows_, n < parts ? n : n - parts);
+        store([&](int i, float value) { rows.store(i, value); });
+      }
     }
-    // Nobody overtakes by more than one turn, so the other half of the values is not read any more.
-    barrier();
-    const int64_t first = (int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * gridDim.x;
-    if (block_thread() == 0) store_release(exchange_.flags, first + blockIdx.x, given_);
-    for (int k = block_thread(); k < share_.parts; k += block_threads()) {
-      wait_for(exchange_.flags, first + k, given_);
-    }
-    barrier();
+    meet();
   }
 
   // sums[g] += the products of what was given with the weights of gates from `gate` on.
@@ -110,7 +112,7 @@ class SequenceBlock {
     const int u = min(static_cast<int>(threadIdx.x), share_.kept - 1);
     for (int k0 = 0; k0 < units; k0 += share_.terms) {
       const int terms = min((units - k0 + 3) / 4 * 4, share_.terms);
-      if (share_.parts > 1) {
+      if (share_.resident) {
         if (k0 > 0) barrier();
         fetch(apart ? count : 1, k0, terms);
         barrier();
@@ -124,8 +126,7 @@ class SequenceBlock {
           GATUN_UNROLL
           for (int r = 0; r < own; ++r) {
             if (apart || g == 0) {
-              left[r] = rows_.template load<4>(
-                  ((apart ? g : 0) * share_.sequences() + line(r)) * rows_pitch_ + k);
+              left[r] = rows_.template load<4>(buffer() + row(apart ? g : 0, r) + k);
             }
             GATUN_UNROLL
             for (int x = 0; x < 4; ++x) {
@@ -140,7 +141,42 @@ class SequenceBlock {
  private:
   static __device__ int min(int a, int b) { return a < b ? a : b; }
   __device__ int line(int r) const { return static_cast<int>(threadIdx.y) + share_.groups * r; }
-  // Unit 0 of row v of what was given last.
+  // Term 0 of row v of this thread's r-th sequence.
+  __device__ int row(int v, int r) const {
+    return (v * share_.sequences() + line(r)) * rows_pitch_;
+  }
+  // Where the rows of this turn begin.
+  __device__ int buffer() const {
+    return share_.resident ? 0 : static_cast<int>(given_ % 2) * buffer_;
+  }
+
+  // All threads that store to this block's shared memory.
+  __device__ void meet() const {
+    share_.parts > 1 && !share_.resident ? cluster_barrier() : barrier();
+  }
+  // Until all blocks of this one's sequences have given.
+  __device__ void wait_for_grid() const {
+    barrier();
+    const int64_t first = (int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * gridDim.x;
+    if (block_thread() == 0) store_release(exchange_.flags, first + blockIdx.x, given_);
+    for (int k = block_thread(); k < share_.parts; k += block_threads()) {
+      wait_for(exchange_.flags, first + k, given_);
+    }
+    barrier();
+  }
+
+  // Calls put(place, r, v, value) for this thread's values.
+  template <int count, typename Put>
+  __device__ void for_values(const float (&values)[count][own], const Put& put) const {
+    GATUN_UNROLL
+    for (int r = 0; r < own; ++r) {
+      const UnitPlace p = place(r);
+      if (!inside(p)) continue;
+      GATUN_UNROLL
+      for (int v = 0; v < count; ++v) put(p, r, v, values[v][r]);
+    }
+  }
+  // In global memory, unit 0 of row v of what was given last.
   __device__ int64_t at(int64_t b, int v) const {
     const int64_t state =
         (int64_t{given_ % 2} * layout_.directions + blockIdx.z) * layout_.batch + b;
@@ -171,7 +207,9 @@ class SequenceBlock {
   const SequenceLayout& layout_;
   const Share& share_;
   const int pitch_, rows_pitch_;
-  const Shared<float> weights_, rows_;
+  const Shared<float> weights_;
+  const int buffer_;  // elements
+  const Shared<float> rows_;
   uint32_t given_ = 0;
 };
 
@@ -190,7 +228,9 @@ bool share_sequence(Queue& queue, const SequenceLayout& layout, int gates, int r
                                .directions = layout.directions,
                                .gates = gates,
                                .rows = rows},
-                              queue.shared_bytes(), queue.multiprocessors());
+                              {.shared_bytes = queue.shared_bytes(),
+                               .multiprocessors = queue.multiprocessors(),
+                               .largest_cluster = queue.largest_cluster()});
   if (!share) return false;
   Exchange exchange{.share = *share, .rows = rows, .values = {}, .flags = {}};
   const Grid grid{
@@ -198,7 +238,8 @@ bool share_sequence(Queue& queue, const SequenceLayout& layout, int gates, int r
                  static_cast<uint32_t>(layout.directions)},
       .threads = {static_cast<uint32_t>(share->units), static_cast<uint32_t>(share->groups)},
       .shared_bytes = share->shared_bytes,
-      .resident = share->parts > 1};
+      .resident = share->resident,
+      .cluster = share->resident ? 1 : static_cast<uint32_t>(share->parts)};
   if (grid.resident) {
     exchange.values = queue.scratch<float>(2 * rows * layout.states());
     exchange.flags = queue.scratch<uint32_t>(grid.blocks.count());

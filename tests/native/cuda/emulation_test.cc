@@ -299,6 +299,120 @@ TEST_F(ResidentTest, NoticesWhatIsMissingBetweenBlocks) {
   EXPECT_FAULT(stuck, "thread 2 of block (0, 0, 0) waits for a flag");
 }
 
+// Clusters whose blocks hand numbers on to the next one, by turns into two halves of its memory.
+class ClusterTest : public testing::Test {
+ protected:
+  static constexpr uint32_t kBlocks = 4, kThreads = 32, kCluster = 2;
+  static constexpr int kHalf = kThreads;
+  static constexpr Grid kGrid{.blocks = {kBlocks},
+                              .threads = {kThreads},
+                              .shared_bytes = int64_t{4} * 2 * kHalf,
+                              .cluster = kCluster};
+
+  struct Mistakes {
+    bool not_begun = false, no_cluster_barrier = false, block_barrier = false, same_half = false;
+    bool leaves_early = false, strange_rank = false;
+  };
+
+  void hand_on(const Mistakes& mistakes) const {
+    const auto x = dynamic_shared<float>(0, 2 * kHalf);
+    const uint32_t mine = blockIdx.x % kCluster, rank = mistakes.strange_rank ? kCluster : 1 - mine;
+    const int i = static_cast<int>(threadIdx.x);
+    const ClusterShared<float> other(x, rank);
+    auto value = static_cast<float>(blockIdx.x);
+    if (!mistakes.not_begun) cluster_barrier();
+    for (int turn = 0; turn < 3; ++turn) {
+      const int half = mistakes.same_half ? 0 : turn % 2 * kHalf;
+      if (mistakes.leaves_early && turn == 2 && mine == 1) return;
+      other.store(half + i, value);
+      if (mistakes.block_barrier) barrier();
+      if (!mistakes.no_cluster_barrier && !mistakes.block_barrier) cluster_barrier();
+      value = x[half + static_cast<int>(kThreads) - 1 - i] + 1;
+    }
+    y[blockIdx.x * kThreads + threadIdx.x] = value;
+  }
+  std::string fault(const Mistakes& mistakes) const {
+    return fault_of(kGrid, [&] { hand_on(mistakes); });
+  }
+
+  std::vector<float> numbers = std::vector<float>(kBlocks * kThreads);
+  Global<float> y{numbers.data(), kBlocks* kThreads};
+};
+
+TEST_F(ClusterTest, RunsBlocksThatStoreToEachOther) {
+  EXPECT_EQ(fault({}), "");
+  for (uint32_t i = 0; i < kBlocks * kThreads; ++i) {
+    EXPECT_EQ(numbers[i], static_cast<float>((i / kThreads ^ 1) + 3)) << i;
+  }
+}
+
+TEST_F(ClusterTest, NoticesWhatIsMissingBetweenBlocks) {
+  // Who comes first reads what is not there yet, the other one what has not been waited for.
+  EXPECT_FAULT(fault({.no_cluster_barrier = true}), "shared memory (dynamic)");
+  EXPECT_FAULT(fault({.block_barrier = true}), "shared memory (dynamic)");
+  const std::string race = fault({.same_half = true});
+  EXPECT_FAULT(race, "race on shared memory (dynamic)");
+  EXPECT_FAULT(race, "since the last cluster barrier");
+  EXPECT_FAULT(fault({.not_begun = true}), "the other block may not have begun");
+  EXPECT_FAULT(fault({.strange_rank = true}), "cluster_store: block 2 of a cluster of 2");
+}
+
+// Whether a block is still there may depend on who comes first: nobody may count on it.
+TEST_F(ClusterTest, NoticesABlockThatLeavesTooEarly) {
+  const char* const leaves = "the block leaves, and since the last cluster barrier block";
+  EXPECT_FAULT(fault({.leaves_early = true}), leaves);
+  const auto store_last = [&](uint32_t storing) {
+    const auto x = dynamic_shared<float>(0, 2 * kHalf);
+    cluster_barrier();
+    if (blockIdx.x % kCluster == storing) ClusterShared<float>(x, 1 - storing).store(lane(), 1);
+  };
+  EXPECT_FAULT(fault_of(kGrid, [&] { store_last(0); }), leaves);
+  EXPECT_FAULT(fault_of(kGrid, [&] { store_last(1); }), "cluster_store: block 0 has left");
+  const std::string stuck = fault_of(kGrid, [] {
+    if (blockIdx.x % kCluster == 0) cluster_barrier();
+  });
+  EXPECT_FAULT(stuck, "the cluster cannot go on: 32 threads wait, 32 have returned");
+  EXPECT_FAULT(stuck, "waits for the cluster's barrier");
+}
+
+// What a block has read or written itself since the cluster met, no other may store over.
+TEST_F(ClusterTest, NoticesAStoreOverWhatIsInUse) {
+  const auto kernel = [&](bool reads, bool meets) {
+    const auto x = dynamic_shared<float>(0, 2 * kHalf);
+    x[lane()] = 1;
+    cluster_barrier();
+    if (blockIdx.x % kCluster == 1) {
+      if (reads) y[lane()] = x[lane()];
+      if (!reads) x[lane()] = 2;
+      barrier();
+    }
+    if (meets) cluster_barrier();
+    if (blockIdx.x % kCluster == 0) ClusterShared<float>(x, 1).store(lane(), 3);
+    cluster_barrier();
+  };
+  EXPECT_EQ(fault_of(kGrid, [&] { kernel(true, true); }), "");
+  EXPECT_EQ(fault_of(kGrid, [&] { kernel(false, true); }), "");
+  EXPECT_FAULT(fault_of(kGrid, [&] { kernel(true, false); }), "race on shared memory (dynamic)");
+  EXPECT_FAULT(fault_of(kGrid, [&] { kernel(false, false); }), "race on shared memory (dynamic)");
+}
+
+TEST_F(ClusterTest, RefusesWhatIsNoCluster) {
+  const auto nothing = [] {};
+  EXPECT_FAULT(fault_of({.blocks = {3}, .threads = {32}, .cluster = 2}, nothing),
+               "clusters of 2 blocks in a grid of (3, 1, 1)");
+  EXPECT_FAULT(fault_of({.blocks = {9}, .threads = {32}, .cluster = 9}, nothing),
+               "clusters of 9 blocks");
+  EXPECT_FAULT(fault_of({.blocks = {2}, .threads = {32}, .resident = true, .cluster = 2}, nothing),
+               "clusters of 2 blocks in a resident grid");
+  EXPECT_FAULT(fault_of(kBlock, [] { cluster_barrier(); }), "the launch has no clusters");
+  EXPECT_FAULT(fault_of(kBlock,
+                        [] {
+                          GATUN_SHARED(float, tile, 64);
+                          ClusterShared<float>(tile, 1).store(0, 1);
+                        }),
+               "cluster_store: block 1 of a cluster of 1");
+}
+
 TEST_F(ResidentTest, RefusesToWaitInAGridThatIsNotResident) {
   const Grid grid{.blocks = {2}, .threads = {32}};
   EXPECT_FAULT(fault_of(grid, [&] { store_release(flags, 0, 1); }), "the grid is not resident");
