@@ -4,11 +4,11 @@
 // Winograd algorithm is computed as the sum of products, which is more accurate.
 #include <numeric>
 
+#include "cuda/kernels/conv_hopper.h"
 #include "cuda/kernels/conv_parts.h"
 #include "cuda/kernels/conv_source.h"
 #include "cuda/kernels/floating.h"
 #include "cuda/kernels/kernels.h"
-#include "cuda/kernels/product_hopper.h"
 
 namespace gatun::cuda {
 namespace {
@@ -119,6 +119,10 @@ void forward(Queue& queue, const Tensor& y, const Tensor& x, const Tensor& w, co
       .y_step = filters,
       .bias_step = filters,
       .count = g.groups};
+  if constexpr (std::is_same_v<T, Bf16>) {
+    const FilterBank bank{product.b.data, filters, w.dims[1] * w.dims[2], channels};
+    if (launch_on_hopper(queue, product, bank, true)) return;
+  }
   launch_product<T, true, true, true>(queue, product);
 }
 
@@ -192,6 +196,11 @@ void backward_data(Queue& queue, const Tensor& dx, const Tensor& dy, const Tenso
           .b_step = filter_count * filter,
           .y_step = w.dims[3],
           .count = g.groups};
+      if constexpr (std::is_same_v<T, Bf16>) {
+        const FilterBank bank{weights, filter_count, w.dims[1] * w.dims[2], channels};
+        const bool side_by_side = g.stride_h == 1 && g.stride_w == 1;
+        if (side_by_side && launch_on_hopper(queue, product, bank, false)) return;
+      }
       launch_product<T, true, false, true>(queue, product);
     }
   }

@@ -308,9 +308,10 @@ void expect_multiplies(int64_t rows, int64_t across, int64_t depth, uint32_t par
   const int64_t step = across + 3;
   std::vector<Bf16> y(rows * step, to_bf16(-7));
   std::vector<float> partial(parts * rows * across, NAN);
-  HopperJob job{
-      .a = make_tensor_map("test", a.source(), SwizzledTile<128, a_along_depth>::kBoxLines),
-      .b = make_tensor_map("test", b.source(), SwizzledTile<columns, b_along_depth>::kBoxLines),
+  HopperJob<MatrixStages> job{
+      .stages = {make_tensor_map("test", a.source(), SwizzledTile<128, a_along_depth>::kBoxLines),
+                 make_tensor_map("test", b.source(),
+                                 SwizzledTile<columns, b_along_depth>::kBoxLines)},
       .sums = {{}, {}, rows, across, depth, step},
       .terms = tiles(depth, parts * 64) * 64,
       .down = tiles(rows, 128),
