@@ -88,12 +88,11 @@ inline TensorMap make_tensor_map(const char* op, const WindowedImages& x, int li
   const cuuint32_t strides[] = {1, static_cast<cuuint32_t>(x.columns.step),
                                 static_cast<cuuint32_t>(x.rows.step), 1};
   TensorMap map;
-  const CUresult status =
-      encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4, const_cast<Bf16*>(x.data.data), sizes,
-             steps, lower, upper, static_cast<cuuint32_t>(kLineElements),
-             static_cast<cuuint32_t>(lines), strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
-             CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
-             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult status = encode(
+      &map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4, const_cast<Bf16*>(x.data.data), sizes, steps,
+      lower, upper, static_cast<cuuint32_t>(kLineElements), static_cast<cuuint32_t>(lines), strides,
+      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
+      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (status != CUDA_SUCCESS) {
     fail(GT_INTERNAL, "[", op, "] ", kName, " failed with ", static_cast<int>(status), " for ",
          x.images, " images of ", x.rows.size, "x", x.columns.size, " pixels of ", x.channels,

@@ -1,11 +1,11 @@
+#include "cuda/hopper.h"
+
 #include <cstring>
 #include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "cuda/hopper.h"
 
 namespace gatun::cuda::emulation {
 namespace {

@@ -50,8 +50,8 @@ void check_map(const TensorMap& map);
 }  // namespace emulation
 
 inline TensorMap make_tensor_map(const char*, const MatrixSource<Bf16>& matrix, int lines) {
-  const TensorMap map{matrix.data, 2, {matrix.columns, matrix.rows, 1, 1}, {1, matrix.row_step},
-                      lines};
+  const TensorMap map{
+      matrix.data, 2, {matrix.columns, matrix.rows, 1, 1}, {1, matrix.row_step}, lines};
   emulation::check_map(map);
   return map;
 }

@@ -5,8 +5,8 @@
 
 namespace gatun::cuda {
 
-// Filters [filters, taps, channels], dense. A box is 64 channels of one tap of some filters, so what
-// is beyond the last channel is 0, and not the next tap.
+// Filters [filters, taps, channels], dense. A box is 64 channels of one tap of some filters, so
+// what is beyond the last channel is 0, and not the next tap.
 struct FilterBank {
   Global<const Bf16> data;
   int64_t filters, taps, channels;
@@ -19,8 +19,8 @@ struct WindowedAxis {
   int64_t windows;
 };
 // Images [images, rows, columns, channels], dense, as windows see them: what is copied at a time is
-// 64 channels of one tap of windows that follow each other, from column to column, row to row, image
-// to image. Taps outside an image, and windows of no image, are 0.
+// 64 channels of one tap of windows that follow each other, from column to column, row to row,
+// image to image. Taps outside an image, and windows of no image, are 0.
 struct WindowedImages {
   Global<const Bf16> data;
   int64_t images;
@@ -28,8 +28,9 @@ struct WindowedImages {
   int64_t channels;
 };
 // The copy engine's im2col mode (PTX ISA, "Im2col mode"; cuTensorMapEncodeIm2col) lets the first
-// taps run through a box in the image: from `first` on at the lower side; here, from the last pixel,
-// at the upper one. Both are written in 8 bits, as are a tap's offsets, which are not negative.
+// taps run through a box in the image: from `first` on at the lower side; here, from the last
+// pixel, at the upper one. Both are written in 8 bits, as are a tap's offsets, which are not
+// negative.
 constexpr int64_t upper_corner(const WindowedAxis& axis) {
   return axis.first + (axis.windows - 1) * axis.step - (axis.size - 1);
 }

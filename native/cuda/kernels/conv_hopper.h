@@ -23,8 +23,8 @@ struct HopperWindows {
   }
 };
 
-// The same windows, beginning at their first taps: where the source counts taps backwards, as a data
-// gradient's does, they are counted forwards here.
+// The same windows, beginning at their first taps: where the source counts taps backwards, as a
+// data gradient's does, they are counted forwards here.
 inline HopperWindows windows_on_hopper(const WindowSource<Bf16>& source) {
   const int64_t down = source.windows_down.value(), across = source.windows_across.value();
   const int64_t channels = source.channels.value(), taps = source.positions / channels;
@@ -55,8 +55,8 @@ inline bool fits_copy_engine(const HopperWindows& w) {
 }
 
 // The kernel's launch. Filters are along depth as they are for a convolution, [columns, taps,
-// channels]; for a data gradient they are not, [channels, taps, columns], and their taps are turned:
-// the last one comes first.
+// channels]; for a data gradient they are not, [channels, taps, columns], and their taps are
+// turned: the last one comes first.
 void convolve_on_hopper(Queue& queue, const HopperPlan& plan, const HopperWindows& windows,
                         const FilterBank& filters, bool filters_along_depth,
                         const HopperSums& sums);
@@ -71,8 +71,9 @@ bool launch_on_hopper(Queue& queue, const Product<WindowSource<Bf16>, B, Rows, B
     const HopperWindows windows = windows_on_hopper(p.a);
     const int64_t depth = windows.depth();
     // At least half of what is multiplied are terms.
-    const auto plan = plan_on_hopper(queue, p.rows, p.columns, depth,
-                                     suits_hopper(p.rows, p.columns, p.depth) && 2 * p.depth >= depth);
+    const auto plan =
+        plan_on_hopper(queue, p.rows, p.columns, depth,
+                       suits_hopper(p.rows, p.columns, p.depth) && 2 * p.depth >= depth);
     if (!plan || !fits_copy_engine(windows)) return false;
     finish_on_hopper(queue, p, *plan, depth, p.columns, [&](const HopperSums& sums) {
       convolve_on_hopper(queue, *plan, windows, filters, filters_along_depth, sums);

@@ -92,10 +92,10 @@ using HopperMatrix = MatrixSource<Bf16>;
 
 // A block for each multiprocessor, as far as there is work.
 inline Grid hopper_grid(const Queue& queue, const HopperPlan& plan) {
-  return {.blocks = {static_cast<uint32_t>(
-              std::min<int64_t>(plan.units(), queue.multiprocessors()))},
-          .threads = {kHopperThreads},
-          .shared_bytes = hopper_shared_bytes(plan.columns)};
+  return {
+      .blocks = {static_cast<uint32_t>(std::min<int64_t>(plan.units(), queue.multiprocessors()))},
+      .threads = {kHopperThreads},
+      .shared_bytes = hopper_shared_bytes(plan.columns)};
 }
 
 // What becomes of the sums of a product, rows by columns: they are finished, or, where there are
@@ -118,8 +118,8 @@ void multiply_on_hopper(Queue& queue, const HopperPlan& plan, const HopperMatrix
                         const HopperMatrix& b, bool a_along_depth, bool b_along_depth,
                         const HopperSums& sums);
 
-// The plan of a product, if it is to be computed so. `suits` says whether that is likely to be worth
-// it.
+// The plan of a product, if it is to be computed so. `suits` says whether that is likely to be
+// worth it.
 inline std::optional<HopperPlan> plan_on_hopper(const Queue& queue, int64_t rows, int64_t columns,
                                                 int64_t depth, bool suits) {
   const Wgmma wanted = queue.device().wgmma();
@@ -154,8 +154,8 @@ bool launch_on_hopper(Queue& queue, Product<HopperMatrix, HopperMatrix, EvenRows
   if constexpr (kHasHopper) {
     if (p.count != 1 || p.finish.column_step != 1 || (!a_along_depth && b_along_depth))
       return false;
-    const auto plan = plan_on_hopper(queue, p.rows, p.columns, p.depth,
-                                     suits_hopper(p.rows, p.columns, p.depth));
+    const auto plan =
+        plan_on_hopper(queue, p.rows, p.columns, p.depth, suits_hopper(p.rows, p.columns, p.depth));
     if (!plan) return false;
     put_in_chunks(queue, p.a, p.a_step, 1);
     put_in_chunks(queue, p.b, p.b_step, 1);
