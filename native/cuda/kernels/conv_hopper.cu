@@ -5,13 +5,9 @@ namespace gatun::cuda {
 namespace {
 
 template <int columns, bool filters_along_depth>
-void launch(Queue& queue, const HopperPlan& plan, const HopperWindows& windows,
-            const FilterBank& filters, const HopperSums& sums) {
+void launch(Queue& queue, const HopperPlan& plan, const HopperJob<WindowStages>& job) {
   queue.launch(product_hopper_kernel<columns, true, filters_along_depth, WindowStages>,
-               hopper_grid(queue, plan),
-               HopperJob<WindowStages>{
-                   window_stages<columns, filters_along_depth>(queue.op(), windows, filters), sums,
-                   plan.cut.terms, plan.down, plan.across, static_cast<uint32_t>(plan.units())});
+               hopper_grid(queue, plan), job);
 }
 
 }  // namespace
@@ -19,18 +15,20 @@ void launch(Queue& queue, const HopperPlan& plan, const HopperWindows& windows,
 void convolve_on_hopper(Queue& queue, const HopperPlan& plan, const HopperWindows& windows,
                         const FilterBank& filters, bool filters_along_depth,
                         const HopperSums& sums) {
-  const auto with_columns = [&](auto columns) {
-    constexpr int kColumns = decltype(columns)::value;
-    if (filters_along_depth) {
-      launch<kColumns, true>(queue, plan, windows, filters, sums);
-    } else {
-      launch<kColumns, false>(queue, plan, windows, filters, sums);
-    }
-  };
-  if (plan.columns == 256) {
-    with_columns(std::integral_constant<int, 256>{});
+  const bool wide = plan.columns == 256;
+  const int filters_of_box = !filters_along_depth ? SwizzledTile<128, false>::kBoxLines
+                             : wide               ? SwizzledTile<256, true>::kBoxLines
+                                                  : SwizzledTile<128, true>::kBoxLines;
+  const HopperJob<WindowStages> job{window_stages(queue.op(), windows, filters, filters_of_box),
+                                    sums,
+                                    plan.cut.terms,
+                                    plan.down,
+                                    plan.across,
+                                    static_cast<uint32_t>(plan.units())};
+  if (filters_along_depth) {
+    wide ? launch<256, true>(queue, plan, job) : launch<128, true>(queue, plan, job);
   } else {
-    with_columns(std::integral_constant<int, 128>{});
+    wide ? launch<256, false>(queue, plan, job) : launch<128, false>(queue, plan, job);
   }
 }
 

@@ -62,16 +62,15 @@ struct WindowStages {
   }
 };
 
-// The stages of windows, and of filters of which `columns` results are in a tile.
-template <int columns, bool filters_along_depth>
-WindowStages window_stages(const char* op, const HopperWindows& windows,
-                           const FilterBank& filters) {
+// The stages of windows, and of filters by boxes of so many of them.
+inline WindowStages window_stages(const char* op, const HopperWindows& windows,
+                                  const FilterBank& filters, int filters_of_box) {
   const WindowedImages& x = windows.images;
   const auto axis = [](const WindowedAxis& from, int32_t tap) {
     return WindowAxis{static_cast<int32_t>(from.size), from.first, from.step, tap};
   };
   return {make_tensor_map(op, x, SwizzledTile<kHopperRows, true>::kBoxLines),
-          make_tensor_map(op, filters, SwizzledTile<columns, filters_along_depth>::kBoxLines),
+          make_tensor_map(op, filters, filters_of_box),
           Divisor(x.rows.windows),
           Divisor(x.columns.windows),
           Divisor(windows.taps_across),

@@ -162,7 +162,7 @@ TEST(ConvHopper, CopiesEveryTapOfWindows) {
     const FilterBank bank{filters.global(), v.k, v.r * v.s, v.c};
     const HopperWindows windows = windows_on_hopper(v.windows(x.global()));
     ASSERT_TRUE(fits_copy_engine(windows));
-    const WindowStages stages = window_stages<128, true>("test", windows, bank);
+    const WindowStages stages = window_stages("test", windows, bank, 128);
     const int64_t channels = (v.c + 63) / 64 * 64;
     ASSERT_EQ(windows.depth(), v.r * v.s * channels);
     for (int64_t row = 0; row < v.pixels(); row += kHopperRows) {
@@ -330,7 +330,8 @@ std::vector<double> convolve(const WindowSource<Bf16>& source, const FilterBank&
   std::vector<Bf16> y(rows * across, to_bf16(-7));
   std::vector<float> partial(parts * rows * across, NAN);
   HopperJob<WindowStages> job{
-      .stages = window_stages<columns, filters_along_depth>("test", windows, bank),
+      .stages = window_stages("test", windows, bank,
+                              SwizzledTile<columns, filters_along_depth>::kBoxLines),
       .sums = {{}, {}, rows, across, depth, across},
       .terms = terms,
       .down = tiles(rows, 128),
