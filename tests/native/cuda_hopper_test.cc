@@ -56,7 +56,7 @@ class CudaHopper : public CudaTest {
                     1, matmul(a_turned, b_turned, biased, activation));
   }
 
-  // A convolution, without and with what may be beside in bf16, and its data gradient.
+  // A convolution, without and with what may be beside in bf16, and its gradients.
   void expect_convolves(const Conv& v) {
     SCOPED_TRACE(testing::Message()
                  << v.n << " x " << v.h << "x" << v.w << "x" << v.c << ", " << v.k << " filters "
@@ -77,6 +77,10 @@ class CudaHopper : public CudaTest {
                     [&](gt_stream s, const Handles& out, const Handles& in) {
                       return data_gradient(v, s, out[0], nullptr, in[0], in[1], nullptr, nullptr,
                                            nullptr, nullptr);
+                    });
+    expect_like_cpu(*cuda, cpu, {empty(DType::F32, v.filters())}, {x, dy}, 60,
+                    [&](gt_stream s, const Handles& out, const Handles& in) {
+                      return weight_gradient(v, s, out[0], in[0], in[1]);
                     });
   }
 
@@ -207,7 +211,7 @@ TEST_F(CudaHopper, ConvolvesWithDilationAndPadding) {
 
 // Channels of less than a chunk, of a stage and some more, and filters beyond a tile.
 TEST_F(CudaHopper, ConvolvesAnyChannels) {
-  for (const int64_t channels : {1, 63, 65, 70, 134}) {
+  for (const int64_t channels : {1, 63, 64, 70, 134}) {
     expect_convolves(
         {.n = 1, .h = 5, .w = 3, .c = channels, .k = 135 - channels, .r = 2, .s = 2, .left = 1});
   }
@@ -251,6 +255,22 @@ TEST_F(CudaHopper, ConvolvesByItself) {
   put({{0, 0x1p24}, {7 * kChannels, 1}, {8 * kChannels, -0x1p24}});
   EXPECT_EQ(gradient(*twin), 1);
   EXPECT_EQ(gradient(*cuda), 0);
+
+  // A weight gradient's terms are pixels.
+  const Conv dw{.n = 1, .h = 1, .w = 513, .c = kChannels, .k = 1, .r = 1, .s = 2};
+  Operand x = empty(DType::BF16, dw.x());
+  x.values[0] = 0x1p24;
+  x.values[256 * kChannels] = 1;
+  x.values[511 * kChannels] = -0x1p24;
+  const auto sum = [&](const TestDevice& device) {
+    Placed in(device, {x, operand(DType::BF16, dw.y(), 1, 1, 1)}, 0);
+    Placed out(device, {empty(DType::F32, dw.filters())}, 0);
+    EXPECT_OK(
+        weight_gradient(dw, device.stream(), out[0].tensor(), in[0].tensor(), in[1].tensor()));
+    return out[0].values()[0];
+  };
+  EXPECT_EQ(sum(*twin), 1);
+  EXPECT_EQ(sum(*cuda), 0);
 }
 
 }  // namespace

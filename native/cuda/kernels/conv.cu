@@ -220,9 +220,22 @@ void backward_weights(Queue& queue, const Tensor& dw, const Tensor& x, const Ten
   const int64_t filters = dw.dims[0] / g.groups, depth = dy.dims[0] * dy.dims[1] * dy.dims[2];
   const int64_t taps = dw.dims[1] * dw.dims[2], channels = in_chunks<T>(dw.dims[3]);
   const int64_t filter = taps * dw.dims[3];
+  const WindowSource<T> windows = windows_of<T>(queue, x, dw, dy, g);
+  const MatrixSource<T> slopes{elements<const T>(dy), depth, filters, dw.dims[0]};
+  if constexpr (std::is_same_v<T, Bf16>) {
+    const Product<MatrixSource<T>, WindowSource<T>, EvenRows, Y> turned{.a = slopes,
+                                                                        .b = windows,
+                                                                        .place = {filter},
+                                                                        .finish = finish,
+                                                                        .rows = filters,
+                                                                        .columns = filter,
+                                                                        .depth = depth,
+                                                                        .count = g.groups};
+    if (launch_on_hopper(queue, turned)) return;
+  }
   Product<WindowSource<T>, MatrixSource<T>, TapRows, Y> product{
-      .a = windows_of<T>(queue, x, dw, dy, g),
-      .b = {elements<const T>(dy), depth, filters, dw.dims[0]},
+      .a = windows,
+      .b = slopes,
       .place = {Divisor(channels), dw.dims[3]},
       .finish = finish,
       .rows = taps * channels,

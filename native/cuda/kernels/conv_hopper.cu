@@ -4,10 +4,16 @@
 namespace gatun::cuda {
 namespace {
 
-template <int columns, bool filters_along_depth>
-void launch(Queue& queue, const HopperPlan& plan, const HopperJob<WindowStages>& job) {
-  queue.launch(product_hopper_kernel<columns, true, filters_along_depth, WindowStages>,
+template <int columns, bool a_along_depth, bool b_along_depth, typename Stages>
+void launch(Queue& queue, const HopperPlan& plan, const HopperJob<Stages>& job) {
+  queue.launch(product_hopper_kernel<columns, a_along_depth, b_along_depth, Stages>,
                hopper_grid(queue, plan), job);
+}
+
+template <typename Stages>
+HopperJob<Stages> job_of(const HopperPlan& plan, const Stages& stages, const HopperSums& sums) {
+  return {stages,    sums,        plan.cut.terms,
+          plan.down, plan.across, static_cast<uint32_t>(plan.units())};
 }
 
 }  // namespace
@@ -19,16 +25,21 @@ void convolve_on_hopper(Queue& queue, const HopperPlan& plan, const HopperWindow
   const int filters_of_box = !filters_along_depth ? SwizzledTile<128, false>::kBoxLines
                              : wide               ? SwizzledTile<256, true>::kBoxLines
                                                   : SwizzledTile<128, true>::kBoxLines;
-  const HopperJob<WindowStages> job{window_stages(queue.op(), windows, filters, filters_of_box),
-                                    sums,
-                                    plan.cut.terms,
-                                    plan.down,
-                                    plan.across,
-                                    static_cast<uint32_t>(plan.units())};
+  const auto job = job_of(plan, window_stages(queue.op(), windows, filters, filters_of_box), sums);
   if (filters_along_depth) {
-    wide ? launch<256, true>(queue, plan, job) : launch<128, true>(queue, plan, job);
+    wide ? launch<256, true, true>(queue, plan, job) : launch<128, true, true>(queue, plan, job);
   } else {
-    wide ? launch<256, false>(queue, plan, job) : launch<128, false>(queue, plan, job);
+    wide ? launch<256, true, false>(queue, plan, job) : launch<128, true, false>(queue, plan, job);
+  }
+}
+
+void sum_on_hopper(Queue& queue, const HopperPlan& plan, const HopperMatrix& dy,
+                   const HopperWindows& windows, const HopperSums& sums) {
+  const auto job = job_of(plan, window_gradient_stages(queue.op(), dy, windows), sums);
+  if (plan.columns == 256) {
+    launch<256, false, false>(queue, plan, job);
+  } else {
+    launch<128, false, false>(queue, plan, job);
   }
 }
 

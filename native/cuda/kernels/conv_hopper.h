@@ -84,4 +84,29 @@ bool launch_on_hopper(Queue& queue, const Product<WindowSource<Bf16>, B, Rows, B
   }
 }
 
+// The launch for a weight gradient, [filters, taps, channels]: dy [windows, filters] by windows of
+// x, summed over windows. Taps have whole boxes of 64 channels.
+void sum_on_hopper(Queue& queue, const HopperPlan& plan, const HopperMatrix& dy,
+                   const HopperWindows& windows, const HopperSums& sums);
+
+// The same of such a product.
+inline bool launch_on_hopper(Queue& queue,
+                             Product<HopperMatrix, WindowSource<Bf16>, EvenRows, float> p) {
+  if constexpr (kHasHopper) {
+    if (p.count != 1 || p.columns < 1 || p.depth < 1) return false;
+    const HopperWindows windows = windows_on_hopper(p.b);
+    if (p.columns != windows.depth() || !fits_copy_engine(windows)) return false;
+    const auto plan =
+        plan_on_hopper(queue, p.rows, p.columns, p.depth, suits_hopper(p.rows, p.columns, p.depth));
+    if (!plan) return false;
+    put_in_chunks(queue, p.a, p.a_step, 1);
+    finish_on_hopper(queue, p, *plan, p.depth, p.place.step, [&](const HopperSums& sums) {
+      sum_on_hopper(queue, *plan, p.a, windows, sums);
+    });
+    return true;
+  } else {
+    return false;
+  }
+}
+
 }  // namespace gatun::cuda

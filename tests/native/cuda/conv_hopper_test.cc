@@ -170,7 +170,7 @@ TEST(ConvHopper, CopiesEveryTapOfWindows) {
         run_copies([&](Shared<Bf16> tile, Shared<uint64_t> barriers) {
           const WindowStages::Place place = stages.first({0, row, 0}, term);
           arrive_expecting(barriers, 0, 128 * kLineBytes);
-          transfer(tile, stages.a, place.window, place.offset, barriers, 0);
+          stages.windows.load(stages.a, place.window, place.tap, tile, barriers, 0);
           wait_for_phase(barriers, 0, 0);
           const uint64_t descriptor = SwizzledTile<128, true>::descriptor(shared_address(tile), 0);
           for (int i = 0; i < 128; ++i) {
@@ -316,28 +316,20 @@ uint32_t tiles(int64_t whole, int64_t part) {
   return static_cast<uint32_t>((whole + part - 1) / part);
 }
 
-// The kernel by two blocks, of the terms in at most so many parts: y [rows, across]. `spoil`
-// changes what it is told.
-template <int columns, bool filters_along_depth>
-std::vector<double> convolve(const WindowSource<Bf16>& source, const FilterBank& bank,
-                             int64_t across, uint32_t most_parts,
-                             const std::function<void(WindowStages&)>& spoil = {}) {
-  const HopperWindows windows = windows_on_hopper(source);
-  EXPECT_TRUE(fits_copy_engine(windows));
-  const int64_t rows = source.lines, depth = windows.depth();
+// The kernel by two blocks, of `depth` terms in at most so many parts: y [rows, across].
+template <int columns, bool a_along_depth, bool b_along_depth, typename Stages>
+std::vector<double> multiply(const Stages& stages, int64_t rows, int64_t across, int64_t depth,
+                             uint32_t most_parts) {
   const int64_t terms = int64_t{tiles(depth, most_parts * 64)} * 64;
   const uint32_t parts = tiles(depth, terms);
   std::vector<Bf16> y(rows * across, to_bf16(-7));
   std::vector<float> partial(parts * rows * across, NAN);
-  HopperJob<WindowStages> job{
-      .stages = window_stages("test", windows, bank,
-                              SwizzledTile<columns, filters_along_depth>::kBoxLines),
-      .sums = {{}, {}, rows, across, depth, across},
-      .terms = terms,
-      .down = tiles(rows, 128),
-      .across = tiles(across, columns),
-      .units = 0};
-  if (spoil) spoil(job.stages);
+  HopperJob<Stages> job{.stages = stages,
+                        .sums = {{}, {}, rows, across, depth, across},
+                        .terms = terms,
+                        .down = tiles(rows, 128),
+                        .across = tiles(across, columns),
+                        .units = 0};
   job.units = job.down * job.across * parts;
   job.sums.finish.y = Global<Bf16>(y.data(), rows * across);
   if (parts > 1) job.sums.parts = Global<float>(partial.data(), parts * rows * across);
@@ -345,7 +337,7 @@ std::vector<double> convolve(const WindowSource<Bf16>& source, const FilterBank&
                   .threads = {kHopperThreads},
                   .shared_bytes = hopper_shared_bytes(columns)};
   emulation::run(
-      grid, [&] { product_hopper_kernel<columns, true, filters_along_depth, WindowStages>(job); });
+      grid, [&] { product_hopper_kernel<columns, a_along_depth, b_along_depth, Stages>(job); });
   std::vector<double> sums(rows * across, 0);
   for (int64_t i = 0; i < rows * across; ++i) {
     if (parts == 1) sums[i] = to_float(y[i]);
@@ -354,6 +346,20 @@ std::vector<double> convolve(const WindowSource<Bf16>& source, const FilterBank&
     }
   }
   return sums;
+}
+
+// Windows by filters. `spoil` changes what the kernel is told.
+template <int columns, bool filters_along_depth>
+std::vector<double> convolve(const WindowSource<Bf16>& source, const FilterBank& bank,
+                             int64_t across, uint32_t most_parts,
+                             const std::function<void(WindowStages&)>& spoil = {}) {
+  const HopperWindows windows = windows_on_hopper(source);
+  EXPECT_TRUE(fits_copy_engine(windows));
+  WindowStages stages =
+      window_stages("test", windows, bank, SwizzledTile<columns, filters_along_depth>::kBoxLines);
+  if (spoil) spoil(stages);
+  return multiply<columns, true, filters_along_depth>(stages, source.lines, across, windows.depth(),
+                                                      most_parts);
 }
 
 void expect_near(const std::vector<double>& actual, const std::vector<double>& expected) {
@@ -399,6 +405,31 @@ std::vector<double> expected_gradient(const Conv& v, const Operands& o) {
   return dx;
 }
 
+std::vector<double> expected_weight_gradient(const Conv& v, const Operands& o) {
+  std::vector<double> dw(v.k * v.r * v.s * v.c, 0);
+  for (int64_t pixel = 0; pixel < v.pixels(); ++pixel) {
+    for (int64_t tap = 0; tap < v.r * v.s; ++tap) {
+      const int64_t at = v.place(pixel, tap);
+      for (int64_t i = 0; at >= 0 && i < v.k * v.c; ++i) {
+        const int64_t k = i / v.c, c = i % v.c;
+        dw[(k * v.r * v.s + tap) * v.c + c] += double{o.dy[pixel * v.k + k]} * o.x[at + c];
+      }
+    }
+  }
+  return dw;
+}
+
+template <int columns>
+void expect_sums_windows(const Conv& v, uint32_t most_parts) {
+  SCOPED_TRACE(testing::Message() << v << ", by tiles of " << columns);
+  const Operands o(v);
+  const HopperWindows windows = windows_on_hopper(v.windows(o.x.global()));
+  const HopperMatrix dy{o.dy.global(), v.pixels(), v.k, v.k};
+  const auto stages = window_gradient_stages("test", dy, windows);
+  expect_near(multiply<columns, false, false>(stages, v.k, v.r * v.s * v.c, v.pixels(), most_parts),
+              expected_weight_gradient(v, o));
+}
+
 template <int columns>
 void expect_convolves(const Conv& v, uint32_t parts) {
   SCOPED_TRACE(testing::Message() << v << ", by tiles of " << columns << ", " << parts << " parts");
@@ -433,6 +464,23 @@ TEST(ConvHopper, ConvolvesManyFilters) {
   expect_convolves<128>({.n = 1, .h = 4, .w = 5, .c = 136, .k = 136, .r = 2, .s = 2}, 1);
 }
 
+// Taps of one box of channels, and of two; tiles that end behind the last tap.
+TEST(ConvHopper, SumsWindows) {
+  expect_sums_windows<128>(kDilated, 1);
+  expect_sums_windows<256>(kDilated, 2);
+  const Conv strided{.n = 3,
+                     .h = 9,
+                     .w = 10,
+                     .c = 128,
+                     .k = 16,
+                     .r = 1,
+                     .s = 3,
+                     .stride_h = 2,
+                     .stride_w = 2,
+                     .pad_w = 1};
+  expect_sums_windows<256>(strided, 1);
+}
+
 // What is wrong by one shows.
 TEST(ConvHopper, FindsFaultsThatAreSeeded) {
   const Operands o(kDilated);
@@ -442,12 +490,12 @@ TEST(ConvHopper, FindsFaultsThatAreSeeded) {
   };
   const auto expected = run({});
   expect_near(expected, expected_result(kDilated, o));
-  EXPECT_NE(run([](WindowStages& s) { ++s.columns.tap; }), expected);
-  EXPECT_NE(run([](WindowStages& s) { --s.rows.tap; }), expected);
-  EXPECT_NE(run([](WindowStages& s) { ++s.rows.first; }), expected);
-  EXPECT_NE(run([](WindowStages& s) { s.channels += 64; }), expected);
-  expect_fault("outside the box", [&] { run([](WindowStages& s) { --s.columns.first; }); });
-  expect_fault("offset", [&] { run([](WindowStages& s) { s.rows.tap = 128; }); });
+  EXPECT_NE(run([](WindowStages& s) { ++s.windows.columns.tap; }), expected);
+  EXPECT_NE(run([](WindowStages& s) { --s.windows.rows.tap; }), expected);
+  EXPECT_NE(run([](WindowStages& s) { ++s.windows.rows.first; }), expected);
+  EXPECT_NE(run([](WindowStages& s) { s.windows.channels += 64; }), expected);
+  expect_fault("outside the box", [&] { run([](WindowStages& s) { --s.windows.columns.first; }); });
+  expect_fault("offset", [&] { run([](WindowStages& s) { s.windows.rows.tap = 128; }); });
   // More lines than the stage is told to expect.
   expect_fault("", [&] { run([](WindowStages& s) { s.a.lines = 64; }); });
 }
