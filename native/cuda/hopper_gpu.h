@@ -71,7 +71,8 @@ inline TensorMap make_tensor_map(const char* op, const FilterBank& bank, int lin
   return make_tiled_map<3>(op, bank.data.data, {bank.channels, bank.taps, bank.filters},
                            {bank.channels, bank.taps * bank.channels}, {kLineElements, 1, lines});
 }
-// Of a tap of `lines` windows. Corners are told from the innermost dimension on, as sizes are.
+// Of a tap of `lines` windows. Corners begin with the columns, as sizes do, though cuda.h names
+// them in the order D, H, W.
 inline TensorMap make_tensor_map(const char* op, const WindowedImages& x, int lines) {
   constexpr char kName[] = "cuTensorMapEncodeIm2col";
   static const auto encode = driver_function<decltype(cuTensorMapEncodeIm2col)>(op, kName);

@@ -44,7 +44,7 @@ inline HopperWindows windows_on_hopper(const WindowSource<Bf16>& source) {
 // Whether the copy engine has numbers for it.
 inline bool fits_copy_engine(const HopperWindows& w) {
   const auto fits = [](const WindowedAxis& axis, int64_t taps, int64_t tap) {
-    return axis.first >= kLeastCorner && axis.first <= kMostCorner &&
+    return axis.size > 0 && axis.first >= kLeastCorner && axis.first <= kMostCorner &&
            upper_corner(axis) >= kLeastCorner && upper_corner(axis) <= kMostCorner &&
            axis.step <= kMostWindowStep && (taps - 1) * tap <= kMostTapOffset;
   };
@@ -89,9 +89,9 @@ bool launch_on_hopper(Queue& queue, const Product<WindowSource<Bf16>, B, Rows, B
 void sum_on_hopper(Queue& queue, const HopperPlan& plan, const HopperMatrix& dy,
                    const HopperWindows& windows, const HopperSums& sums);
 
-// The same of such a product.
-inline bool launch_on_hopper(Queue& queue,
-                             Product<HopperMatrix, WindowSource<Bf16>, EvenRows, float> p) {
+// The same of such a product. Y is f32.
+template <typename Y>
+bool launch_on_hopper(Queue& queue, Product<HopperMatrix, WindowSource<Bf16>, EvenRows, Y> p) {
   if constexpr (kHasHopper) {
     if (p.count != 1 || p.columns < 1 || p.depth < 1) return false;
     const HopperWindows windows = windows_on_hopper(p.b);

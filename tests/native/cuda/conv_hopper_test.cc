@@ -251,6 +251,7 @@ TEST(ConvHopper, LeavesToTheTwinWhatHasNoNumbers) {
   EXPECT_EQ(with([](Conv& v) { v.pad_w = v.dilation_w = 128; }), neither);
   EXPECT_EQ(with([](Conv& v) { v.pad_w = 128; }).first, true);
   EXPECT_EQ(with([](Conv& v) { v.pad_w = 129; }).first, false);
+  EXPECT_EQ(with([](Conv& v) { v.h = 0, v.pad_h = 2; }).first, false);
   EXPECT_EQ(with([](Conv& v) { v.stride_h = 8; }).first, true);
   EXPECT_EQ(with([](Conv& v) { v.stride_w = 9; }).first, false);
 }
