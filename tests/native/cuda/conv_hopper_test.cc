@@ -497,8 +497,8 @@ TEST(ConvHopper, FindsFaultsThatAreSeeded) {
   EXPECT_NE(run([](WindowStages& s) { s.windows.channels += 64; }), expected);
   expect_fault("outside the box", [&] { run([](WindowStages& s) { --s.windows.columns.first; }); });
   expect_fault("offset", [&] { run([](WindowStages& s) { s.windows.rows.tap = 128; }); });
-  // More lines than the stage is told to expect.
-  expect_fault("", [&] { run([](WindowStages& s) { s.a.lines = 64; }); });
+  // Fewer bytes than the stage is told to expect.
+  expect_fault("waits for a phase", [&] { run([](WindowStages& s) { s.a.lines = 64; }); });
 }
 
 }  // namespace
