@@ -480,6 +480,10 @@ TEST(ConvHopper, SumsWindows) {
                      .stride_w = 2,
                      .pad_w = 1};
   expect_sums_windows<256>(strided, 1);
+  // One tap more would be beyond the numbers of the copy engine.
+  const Conv far{
+      .n = 2, .h = 5, .w = 4, .c = 64, .k = 8, .r = 3, .s = 1, .pad_h = 120, .dilation_h = 120};
+  expect_sums_windows<256>(far, 1);
 }
 
 // What is wrong by one shows.
