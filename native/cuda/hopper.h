@@ -2,8 +2,10 @@
 // brings, barriers that count its bytes, and products by four warps at once (wgmma). There are two
 // of each, as of the primitives.
 //
-//   TensorMap, make_tensor_map()   a matrix, and the box of it that is copied at a time
+//   TensorMap, make_tensor_map()   a matrix, filters or images, and what is copied of it at a time
 //   transfer(to, map, column, row, barriers, i)   a box to shared memory; zeros outside the matrix
+//   transfer(to, map, channel, tap, filter, barriers, i)   the same of filters
+//   transfer(to, map, window, tap, barriers, i)   a tap of windows that follow each other
 //   set_up_barrier(), barriers_are_ready(), arrive(), arrive_expecting(), wait_for_phase()
 //   multiply_async<columns, ...>(sums, a, b, add)   64 rows by `columns` sums of 16 terms
 //   begin_products(), commit_products(), wait_for_products<pending>(sums)
@@ -15,6 +17,7 @@
 // 1024 bytes (the 128-byte swizzle: bits 4-6 of an address are changed by its bits 7-9).
 #pragma once
 
+#include "cuda/kernels/conv_copies.h"
 #include "cuda/kernels/tile.h"
 
 namespace gatun::cuda {
@@ -24,6 +27,14 @@ constexpr int kLineBytes = 128;
 constexpr int kLineElements = kLineBytes / 2;   // bf16
 constexpr int kSwizzledBytes = 8 * kLineBytes;  // after so many the pattern repeats
 constexpr int kTermsOfProduct = 16;             // of multiply_async
+
+// The first tap of a window, which begins at a channel; and how far a tap is from the first one.
+struct WindowCorner {
+  int32_t channel, column, row, image;
+};
+struct TapOffset {
+  int32_t column, row;
+};
 
 // What wgmma is told of an operand in shared memory (PTX ISA, "Matrix Descriptor Format"): bits
 // 0-13 where it begins, 16-29 the leading, 32-45 the stride dimension's byte offset, each without

@@ -15,39 +15,90 @@ __device__ inline void ensure(bool truth) {
 
 using TensorMap = CUtensorMap;
 
-// Of which `lines` by 64 elements are copied at a time; `op` is for messages.
-inline TensorMap make_tensor_map(const char* op, const MatrixSource<Bf16>& matrix, int lines) {
-  // Of libcuda, which is looked for when it is needed: the library is not linked against it.
-  constexpr char kName[] = "cuTensorMapEncodeTiled";
-  static const auto encode = [&] {
-    void* function = nullptr;
-    cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+// A function of libcuda, which is looked for when it is needed: the library is not linked against
+// it. `op` is for messages.
+template <typename Function>
+Function* driver_function(const char* op, const char* name) {
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
 #if CUDART_VERSION >= 12050
-    const cudaError_t status =
-        cudaGetDriverEntryPointByVersion(kName, &function, 12000, cudaEnableDefault, &found);
+  const cudaError_t status =
+      cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &found);
 #else
-    const cudaError_t status = cudaGetDriverEntryPoint(kName, &function, cudaEnableDefault, &found);
+  const cudaError_t status = cudaGetDriverEntryPoint(name, &function, cudaEnableDefault, &found);
 #endif
-    if (status != cudaSuccess || found != cudaDriverEntryPointSuccess) {
-      cudaGetLastError();
-      fail(GT_UNSUPPORTED, "[", op, "] wgmma (GATUN_CUDA_WGMMA) needs ", kName,
-           ", which the driver does not have");
-    }
-    return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function);
-  }();
+  if (status != cudaSuccess || found != cudaDriverEntryPointSuccess) {
+    cudaGetLastError();
+    fail(GT_UNSUPPORTED, "[", op, "] wgmma (GATUN_CUDA_WGMMA) needs ", name,
+         ", which the driver does not have");
+  }
+  return reinterpret_cast<Function*>(function);
+}
+
+// Sizes begin with the innermost dimension, steps, in elements, with the one after it.
+template <int rank>
+TensorMap make_tiled_map(const char* op, const Bf16* data, const int64_t (&size)[rank],
+                         const int64_t (&step)[rank - 1], const int (&box)[rank]) {
+  constexpr char kName[] = "cuTensorMapEncodeTiled";
+  static const auto encode = driver_function<decltype(cuTensorMapEncodeTiled)>(op, kName);
+  cuuint64_t sizes[rank], steps[rank - 1];
+  cuuint32_t boxes[rank], strides[rank];
+  for (int i = 0; i < rank; ++i) {
+    sizes[i] = static_cast<cuuint64_t>(size[i]);
+    if (i > 0) steps[i - 1] = static_cast<cuuint64_t>(step[i - 1]) * sizeof(Bf16);
+    boxes[i] = static_cast<cuuint32_t>(box[i]);
+    strides[i] = 1;
+  }
   TensorMap map;
-  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(matrix.columns),
-                              static_cast<cuuint64_t>(matrix.rows)};
-  const cuuint64_t steps[] = {static_cast<cuuint64_t>(matrix.row_step) * sizeof(Bf16)};
-  const cuuint32_t box[] = {static_cast<cuuint32_t>(kLineElements), static_cast<cuuint32_t>(lines)};
-  const cuuint32_t strides[] = {1, 1};
   const CUresult status =
-      encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<Bf16*>(matrix.data.data), sizes,
-             steps, box, strides, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+      encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, rank, const_cast<Bf16*>(data), sizes, steps,
+             boxes, strides, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
              CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (status != CUDA_SUCCESS) {
     fail(GT_INTERNAL, "[", op, "] ", kName, " failed with ", static_cast<int>(status), " for ",
-         matrix.rows, " rows of ", matrix.columns, " elements, ", matrix.row_step, " apart");
+         size[rank - 1], " lines of ", size[0], " elements, ", step[rank - 2], " apart");
+  }
+  return map;
+}
+
+// Of which `lines` by 64 elements are copied at a time.
+inline TensorMap make_tensor_map(const char* op, const MatrixSource<Bf16>& matrix, int lines) {
+  return make_tiled_map<2>(op, matrix.data.data, {matrix.columns, matrix.rows}, {matrix.row_step},
+                           {kLineElements, lines});
+}
+// Of a tap of `lines` filters.
+inline TensorMap make_tensor_map(const char* op, const FilterBank& bank, int lines) {
+  return make_tiled_map<3>(op, bank.data.data, {bank.channels, bank.taps, bank.filters},
+                           {bank.channels, bank.taps * bank.channels}, {kLineElements, 1, lines});
+}
+// Of a tap of `lines` windows. Corners begin with the columns, as sizes do, though cuda.h names
+// them in the order D, H, W.
+inline TensorMap make_tensor_map(const char* op, const WindowedImages& x, int lines) {
+  constexpr char kName[] = "cuTensorMapEncodeIm2col";
+  static const auto encode = driver_function<decltype(cuTensorMapEncodeIm2col)>(op, kName);
+  const int64_t pixel = x.channels * static_cast<int64_t>(sizeof(Bf16));
+  const int64_t row = x.columns.size * pixel, image = x.rows.size * row;
+  const cuuint64_t sizes[] = {
+      static_cast<cuuint64_t>(x.channels), static_cast<cuuint64_t>(x.columns.size),
+      static_cast<cuuint64_t>(x.rows.size), static_cast<cuuint64_t>(x.images)};
+  const cuuint64_t steps[] = {static_cast<cuuint64_t>(pixel), static_cast<cuuint64_t>(row),
+                              static_cast<cuuint64_t>(image)};
+  const int lower[] = {x.columns.first, x.rows.first};
+  const int upper[] = {static_cast<int>(upper_corner(x.columns)),
+                       static_cast<int>(upper_corner(x.rows))};
+  const cuuint32_t strides[] = {1, static_cast<cuuint32_t>(x.columns.step),
+                                static_cast<cuuint32_t>(x.rows.step), 1};
+  TensorMap map;
+  const CUresult status = encode(
+      &map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4, const_cast<Bf16*>(x.data.data), sizes, steps,
+      lower, upper, static_cast<cuuint32_t>(kLineElements), static_cast<cuuint32_t>(lines), strides,
+      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
+      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  if (status != CUDA_SUCCESS) {
+    fail(GT_INTERNAL, "[", op, "] ", kName, " failed with ", static_cast<int>(status), " for ",
+         x.images, " images of ", x.rows.size, "x", x.columns.size, " pixels of ", x.channels,
+         " channels, windows of ", lower[1], " to ", upper[1], " by ", lower[0], " to ", upper[0],
+         ", ", x.rows.step, "x", x.columns.step, " apart");
   }
   return map;
 }
@@ -60,6 +111,26 @@ __device__ inline void transfer(Shared<Bf16> to, const TensorMap& map, int32_t c
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes "
       "[%0], [%1, {%2, %3}], [%4];" ::"r"(shared_address(to)),
       "l"(&map), "r"(column), "r"(row), "r"(shared_address(barriers.at(i)))
+      : "memory");
+}
+// The box whose first element is filters[filter, tap, channel].
+__device__ inline void transfer(Shared<Bf16> to, const TensorMap& map, int32_t channel, int32_t tap,
+                                int32_t filter, Shared<uint64_t> barriers, int i) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%2, %3, %4}], [%5];" ::"r"(shared_address(to)),
+      "l"(&map), "r"(channel), "r"(tap), "r"(filter), "r"(shared_address(barriers.at(i)))
+      : "memory");
+}
+// A tap of the windows from one on, whose first tap lies in the box that is known to the map.
+__device__ inline void transfer(Shared<Bf16> to, const TensorMap& map, const WindowCorner& window,
+                                const TapOffset& tap, Shared<uint64_t> barriers, int i) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%2, %3, %4, %5}], [%6], {%7, %8};" ::"r"(shared_address(to)),
+      "l"(&map), "r"(window.channel), "r"(window.column), "r"(window.row), "r"(window.image),
+      "r"(shared_address(barriers.at(i))), "h"(static_cast<uint16_t>(tap.column)),
+      "h"(static_cast<uint16_t>(tap.row))
       : "memory");
 }
 // That it will be needed.

@@ -1,43 +1,13 @@
 // Convolutions on CUDA.
-#include "cuda_support.h"
+#include "cuda_conv.h"
 
 namespace gatun::test {
 namespace {
-
-// x [n,h,w,c], filters [k,r,s,c/groups].
-struct Conv {
-  int64_t n, h, w, c, k, r, s;
-  int32_t stride_h = 1, stride_w = 1;
-  int32_t top = 0, left = 0, bottom = 0, right = 0;
-  int32_t dilation_h = 1, dilation_w = 1, groups = 1;
-
-  Dims x() const { return {n, h, w, c}; }
-  Dims filters() const { return {k, r, s, c / groups}; }
-  Dims y() const {
-    return {n, (h + top + bottom - (r - 1) * dilation_h - 1) / stride_h + 1,
-            (w + left + right - (s - 1) * dilation_w - 1) / stride_w + 1, k};
-  }
-};
 
 constexpr double kUnits = 60;
 
 class CudaConv : public CudaTest {
  protected:
-  static gt_status forward(gt_stream stream, const Conv& v, gt_tensor y, gt_tensor moments,
-                           gt_tensor x, gt_tensor w, gt_tensor bias, gt_tensor residual,
-                           int32_t activation) {
-    return gt_conv2d(stream, y, moments, x, w, bias, residual, v.stride_h, v.stride_w, v.top,
-                     v.left, v.bottom, v.right, v.dilation_h, v.dilation_w, v.groups, activation,
-                     GT_CONV_DIRECT);
-  }
-  static gt_status data(gt_stream stream, const Conv& v, gt_tensor dx, gt_tensor sums, gt_tensor dy,
-                        gt_tensor w, gt_tensor addend, gt_tensor gate, gt_tensor norm_x,
-                        gt_tensor norm_mean) {
-    return gt_conv2d_backward_data(stream, dx, sums, dy, w, addend, gate, norm_x, norm_mean,
-                                   v.stride_h, v.stride_w, v.top, v.left, v.bottom, v.right,
-                                   v.dilation_h, v.dilation_w, v.groups, GT_CONV_DIRECT);
-  }
-
   // All three instructions, in all types, without and with what each type allows beside.
   void expect_agrees(const Conv& v) {
     SCOPED_TRACE(testing::Message() << "x " << v.h << "x" << v.w << "x" << v.c << ", " << v.k
@@ -48,32 +18,30 @@ class CudaConv : public CudaTest {
       const Operand bias = operand(dtype, {v.k}, 3), dy = operand(dtype, v.y(), 4);
       expect_like_cpu(*cuda, cpu, {empty(dtype, v.y())}, {x, w, bias}, kUnits,
                       [&](gt_stream s, const Handles& out, const Handles& in) {
-                        return forward(s, v, out[0], nullptr, in[0], in[1], in[2], nullptr,
+                        return forward(v, s, out[0], nullptr, in[0], in[1], in[2], nullptr,
                                        GT_ACTIVATION_RELU);
                       });
       expect_like_cpu(*cuda, cpu, {empty(dtype, v.x())}, {dy, w}, kUnits,
                       [&](gt_stream s, const Handles& out, const Handles& in) {
-                        return data(s, v, out[0], nullptr, in[0], in[1], nullptr, nullptr, nullptr,
-                                    nullptr);
+                        return data_gradient(v, s, out[0], nullptr, in[0], in[1], nullptr, nullptr,
+                                             nullptr, nullptr);
                       });
       expect_like_cpu(*cuda, cpu, {empty(wide(dtype), v.filters())}, {x, dy}, kUnits,
                       [&](gt_stream s, const Handles& out, const Handles& in) {
-                        return gt_conv2d_backward_weights(s, out[0], in[0], in[1], v.stride_h,
-                                                          v.stride_w, v.top, v.left, v.bottom,
-                                                          v.right, v.dilation_h, v.dilation_w,
-                                                          v.groups, GT_CONV_DIRECT);
+                        return weight_gradient(v, s, out[0], in[0], in[1]);
                       });
       if (dtype == DType::BF16) return;
       expect_like_cpu(*cuda, cpu, {empty(dtype, v.y()), empty(dtype, {2, v.k})}, {x, w, dy}, kUnits,
                       [&](gt_stream s, const Handles& out, const Handles& in) {
-                        return forward(s, v, out[0], out[1], in[0], in[1], nullptr, in[2],
+                        return forward(v, s, out[0], out[1], in[0], in[1], nullptr, in[2],
                                        GT_ACTIVATION_NONE);
                       });
       expect_like_cpu(*cuda, cpu, {empty(dtype, v.x()), empty(dtype, {2, v.c})},
                       {dy, w, operand(dtype, v.x(), 5), operand(dtype, v.x(), 6),
                        operand(dtype, v.x(), 7), operand(dtype, {v.c}, 8)},
                       kUnits, [&](gt_stream s, const Handles& out, const Handles& in) {
-                        return data(s, v, out[0], out[1], in[0], in[1], in[2], in[3], in[4], in[5]);
+                        return data_gradient(v, s, out[0], out[1], in[0], in[1], in[2], in[3],
+                                             in[4], in[5]);
                       });
     });
   }

@@ -1,11 +1,11 @@
+#include "cuda/hopper.h"
+
 #include <cstring>
 #include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "cuda/emulation/engine.h"
 
 namespace gatun::cuda::emulation {
 namespace {
@@ -53,6 +53,54 @@ Barrier& find(const void* at) {
 }
 
 }  // namespace
+
+// By the documentation of cuTensorMapEncodeTiled and cuTensorMapEncodeIm2col.
+void check_map(const TensorMap& map) {
+  const auto expect = [](bool truth, const char* what) {
+    if (!truth) throw Fault{std::string("a tensor that the copy engine cannot read: ") + what};
+  };
+  const bool windows = map.mode == TensorMap::Mode::IM2COL;
+  expect(reinterpret_cast<uintptr_t>(map.data.data) % 16 == 0, "its address");
+  for (int d = 0; d < map.rank; ++d) {
+    expect(map.size[d] >= 1 && map.size[d] <= int64_t{1} << 32, "its size");
+    const int64_t step = map.step[d] * 2;
+    expect(d == 0 || (step % 16 == 0 && step > 0 && step < int64_t{1} << 40), "its step");
+  }
+  expect(map.lines >= 1 && map.lines <= (windows ? 1024 : 256), "lines of a copy");
+  if (!windows) return;
+  const auto expect_axis = [&](const TensorMap::Corners& box, int64_t size) {
+    expect(box.step >= 1 && box.step <= 8, "windows' step");
+    for (const int64_t corner : {box.lower, box.upper}) {
+      expect(corner >= -128 && corner <= 127, "a corner beyond 8 bits");
+    }
+    expect(box.lower <= size - 1 + box.upper, "a box without pixels");
+  };
+  expect_axis(map.columns, map.size[1]);
+  expect_axis(map.rows, map.size[2]);
+}
+
+// By PTX ISA, "Im2col mode".
+std::vector<WindowCorner> corners_from(const TensorMap& map, const WindowCorner& first) {
+  const int64_t right = map.size[1] - 1 + map.columns.upper;
+  const int64_t bottom = map.size[2] - 1 + map.rows.upper;
+  int64_t column = first.column, row = first.row, image = first.image;
+  if (column < map.columns.lower || column > right || row < map.rows.lower || row > bottom) {
+    fault("transfer: a window's first tap outside the box");
+  }
+  std::vector<WindowCorner> corners;
+  for (int i = 0; i < map.lines; ++i) {
+    corners.push_back({first.channel, static_cast<int32_t>(column), static_cast<int32_t>(row),
+                       static_cast<int32_t>(image)});
+    column += map.columns.step;
+    if (column <= right) continue;
+    column = map.columns.lower;
+    row += map.rows.step;
+    if (row <= bottom) continue;
+    row = map.rows.lower;
+    ++image;
+  }
+  return corners;
+}
 
 // The first one of a block forgets those of the block before.
 void set_up_barrier(void* barrier, int arrivals) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "cuda/emulation/engine.h"
 
@@ -11,17 +12,70 @@
 
 namespace gatun::cuda {
 
+// A tensor of up to four dimensions, the innermost one first, and how it is copied: by boxes, or as
+// windows see it (im2col). All sizes are in elements.
 struct TensorMap {
-  MatrixSource<Bf16> matrix;
-  int lines;  // of a box
+  enum class Mode { TILED, IM2COL };
+
+  // The box in which windows' first taps lie along an axis: from `lower` on, up to `upper` from the
+  // last pixel.
+  struct Corners {
+    int64_t lower, upper, step;
+  };
+
+  Global<const Bf16> data;
+  int rank;
+  int64_t size[4], step[4];
+  int lines;  // that are copied at a time
+  Mode mode = Mode::TILED;
+  Corners columns = {}, rows = {};
+
+  // 0 outside.
+  Bf16 at(int64_t i, int64_t j, int64_t k = 0, int64_t l = 0) const {
+    const int64_t place[] = {i, j, k, l};
+    int64_t index = 0;
+    for (int d = 0; d < 4; ++d) {
+      if (place[d] < 0 || place[d] >= size[d]) return {};
+      index += place[d] * step[d];
+    }
+    return data[index];
+  }
 };
 
+namespace emulation {
+
+// Refuses what cuTensorMapEncode... would.
+void check_map(const TensorMap& map);
+
+}  // namespace emulation
+
 inline TensorMap make_tensor_map(const char*, const MatrixSource<Bf16>& matrix, int lines) {
-  if (reinterpret_cast<uintptr_t>(matrix.data.data) % 16 != 0 || matrix.row_step % 8 != 0 ||
-      matrix.rows < 1 || matrix.columns < 1 || lines < 1 || lines > 256) {
-    throw emulation::Fault{"a matrix that the copy engine cannot read"};
-  }
-  return {matrix, lines};
+  const TensorMap map{
+      matrix.data, 2, {matrix.columns, matrix.rows, 1, 1}, {1, matrix.row_step}, lines};
+  emulation::check_map(map);
+  return map;
+}
+inline TensorMap make_tensor_map(const char*, const FilterBank& bank, int lines) {
+  const TensorMap map{bank.data,
+                      3,
+                      {bank.channels, bank.taps, bank.filters, 1},
+                      {1, bank.channels, bank.taps * bank.channels},
+                      lines};
+  emulation::check_map(map);
+  return map;
+}
+inline TensorMap make_tensor_map(const char*, const WindowedImages& x, int lines) {
+  const int64_t row = x.columns.size * x.channels;
+  const TensorMap map{x.data,
+                      4,
+                      {x.channels, x.columns.size, x.rows.size, x.images},
+                      {1, x.channels, row, x.rows.size * row},
+                      lines,
+                      TensorMap::Mode::IM2COL,
+                      {x.columns.first, upper_corner(x.columns), x.columns.step},
+                      {x.rows.first, upper_corner(x.rows), x.rows.step}};
+  emulation::check_map(map);
+  return map;
 }
 
 namespace emulation {
@@ -74,25 +128,56 @@ inline void ensure(bool truth) {
 
 // ---- The copy engine
 
-inline void transfer(Shared<Bf16> to, const TensorMap& map, int32_t column, int32_t row,
-                     Shared<uint64_t> barriers, int i) {
+namespace emulation {
+
+// Copies element(i, j) to line i.
+template <typename Element>
+void transfer(Shared<Bf16> to, const TensorMap& map, TensorMap::Mode mode, int rank,
+              Shared<uint64_t> barriers, int i, Element element) {
   const int bytes = map.lines * kLineBytes;
   const uint32_t place = shared_address(to);
   to.check(0, bytes / 2);
-  if (place % kSwizzledBytes != 0) emulation::fault("transfer: to no multiple of 1024 bytes");
-  emulation::transfer(
-      reinterpret_cast<std::byte*>(to.data), barriers.check(i, 1), bytes, [=, box = map] {
-        for (int r = 0; r < box.lines; ++r) {
-          for (int c = 0; c < kLineElements; ++c) {
-            const int64_t line = box.matrix.line(row + r);
-            const int64_t at = box.matrix.at(line, box.matrix.position(column + c));
-            const Bf16 value = at < 0 ? Bf16{} : Bf16(box.matrix.data[at]);
-            const auto offset = static_cast<uint32_t>(r * kLineBytes + c * 2);
-            std::memcpy(emulation::dynamic_shared(emulation::swizzled(place + offset), 2), &value,
-                        2);
-          }
-        }
-      });
+  if (place % kSwizzledBytes != 0) fault("transfer: to no multiple of 1024 bytes");
+  if (map.mode != mode || map.rank != rank) fault("transfer: by a map of another form");
+  transfer(reinterpret_cast<std::byte*>(to.data), barriers.check(i, 1), bytes,
+           [=, lines = map.lines] {
+             for (int r = 0; r < lines; ++r) {
+               for (int c = 0; c < kLineElements; ++c) {
+                 const Bf16 value = element(r, c);
+                 const auto offset = static_cast<uint32_t>(r * kLineBytes + c * 2);
+                 std::memcpy(dynamic_shared(swizzled(place + offset), 2), &value, 2);
+               }
+             }
+           });
+}
+
+// Where the first taps of as many windows as are copied lie, from one on: along the box's columns,
+// then its rows, then images.
+std::vector<WindowCorner> corners_from(const TensorMap& map, const WindowCorner& first);
+
+}  // namespace emulation
+
+inline void transfer(Shared<Bf16> to, const TensorMap& map, int32_t column, int32_t row,
+                     Shared<uint64_t> barriers, int i) {
+  emulation::transfer(to, map, TensorMap::Mode::TILED, 2, barriers, i,
+                      [=](int r, int c) { return map.at(column + c, row + r); });
+}
+inline void transfer(Shared<Bf16> to, const TensorMap& map, int32_t channel, int32_t tap,
+                     int32_t filter, Shared<uint64_t> barriers, int i) {
+  emulation::transfer(to, map, TensorMap::Mode::TILED, 3, barriers, i,
+                      [=](int r, int c) { return map.at(channel + c, tap, filter + r); });
+}
+inline void transfer(Shared<Bf16> to, const TensorMap& map, const WindowCorner& window,
+                     const TapOffset& tap, Shared<uint64_t> barriers, int i) {
+  for (const int32_t offset : {tap.column, tap.row}) {
+    if (offset < 0 || offset > 255) emulation::fault("transfer: a tap's offset beyond 8 bits");
+  }
+  emulation::transfer(to, map, TensorMap::Mode::IM2COL, 4, barriers, i,
+                      [=, corners = emulation::corners_from(map, window)](int r, int c) {
+                        const WindowCorner& at = corners[r];
+                        return map.at(at.channel + c, at.column + tap.column, at.row + tap.row,
+                                      at.image);
+                      });
 }
 inline void prefetch(const TensorMap&) {}
 

@@ -4,11 +4,11 @@
 // Winograd algorithm is computed as the sum of products, which is more accurate.
 #include <numeric>
 
+#include "cuda/kernels/conv_hopper.h"
 #include "cuda/kernels/conv_parts.h"
 #include "cuda/kernels/conv_source.h"
 #include "cuda/kernels/floating.h"
 #include "cuda/kernels/kernels.h"
-#include "cuda/kernels/product_hopper.h"
 
 namespace gatun::cuda {
 namespace {
@@ -119,6 +119,10 @@ void forward(Queue& queue, const Tensor& y, const Tensor& x, const Tensor& w, co
       .y_step = filters,
       .bias_step = filters,
       .count = g.groups};
+  if constexpr (std::is_same_v<T, Bf16>) {
+    const FilterBank bank{product.b.data, filters, w.dims[1] * w.dims[2], channels};
+    if (launch_on_hopper(queue, product, bank, true)) return;
+  }
   launch_product<T, true, true, true>(queue, product);
 }
 
@@ -192,6 +196,11 @@ void backward_data(Queue& queue, const Tensor& dx, const Tensor& dy, const Tenso
           .b_step = filter_count * filter,
           .y_step = w.dims[3],
           .count = g.groups};
+      if constexpr (std::is_same_v<T, Bf16>) {
+        const FilterBank bank{weights, filter_count, w.dims[1] * w.dims[2], channels};
+        const bool side_by_side = g.stride_h == 1 && g.stride_w == 1;
+        if (side_by_side && launch_on_hopper(queue, product, bank, false)) return;
+      }
       launch_product<T, true, false, true>(queue, product);
     }
   }
@@ -211,9 +220,22 @@ void backward_weights(Queue& queue, const Tensor& dw, const Tensor& x, const Ten
   const int64_t filters = dw.dims[0] / g.groups, depth = dy.dims[0] * dy.dims[1] * dy.dims[2];
   const int64_t taps = dw.dims[1] * dw.dims[2], channels = in_chunks<T>(dw.dims[3]);
   const int64_t filter = taps * dw.dims[3];
+  const WindowSource<T> windows = windows_of<T>(queue, x, dw, dy, g);
+  const MatrixSource<T> slopes{elements<const T>(dy), depth, filters, dw.dims[0]};
+  if constexpr (std::is_same_v<T, Bf16>) {
+    const Product<MatrixSource<T>, WindowSource<T>, EvenRows, Y> turned{.a = slopes,
+                                                                        .b = windows,
+                                                                        .place = {filter},
+                                                                        .finish = finish,
+                                                                        .rows = filters,
+                                                                        .columns = filter,
+                                                                        .depth = depth,
+                                                                        .count = g.groups};
+    if (launch_on_hopper(queue, turned)) return;
+  }
   Product<WindowSource<T>, MatrixSource<T>, TapRows, Y> product{
-      .a = windows_of<T>(queue, x, dw, dy, g),
-      .b = {elements<const T>(dy), depth, filters, dw.dims[0]},
+      .a = windows,
+      .b = slopes,
       .place = {Divisor(channels), dw.dims[3]},
       .finish = finish,
       .rows = taps * channels,

@@ -7,15 +7,17 @@ namespace {
 template <int columns, bool a_along_depth, bool b_along_depth>
 void launch(Queue& queue, const HopperPlan& plan, const HopperMatrix& a, const HopperMatrix& b,
             const HopperSums& sums) {
-  const auto units = static_cast<uint32_t>(plan.units());
   queue.launch(
-      product_hopper_kernel<columns, a_along_depth, b_along_depth>,
-      Grid{.blocks = {std::min(units, static_cast<uint32_t>(queue.multiprocessors()))},
-           .threads = {kHopperThreads},
-           .shared_bytes = hopper_shared_bytes(columns)},
-      HopperJob{make_tensor_map(queue.op(), a, SwizzledTile<kHopperRows, a_along_depth>::kBoxLines),
-                make_tensor_map(queue.op(), b, SwizzledTile<columns, b_along_depth>::kBoxLines),
-                sums, plan.cut.terms, plan.down, plan.across, units});
+      product_hopper_kernel<columns, a_along_depth, b_along_depth, MatrixStages>,
+      hopper_grid(queue, plan),
+      HopperJob<MatrixStages>{
+          {make_tensor_map(queue.op(), a, SwizzledTile<kHopperRows, a_along_depth>::kBoxLines),
+           make_tensor_map(queue.op(), b, SwizzledTile<columns, b_along_depth>::kBoxLines)},
+          sums,
+          plan.cut.terms,
+          plan.down,
+          plan.across,
+          static_cast<uint32_t>(plan.units())});
 }
 
 }  // namespace

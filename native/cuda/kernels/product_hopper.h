@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "cuda/kernels/product.h"
 
@@ -89,6 +90,14 @@ __device__ inline HopperUnit hopper_unit(uint32_t unit, uint32_t down, uint32_t 
 
 using HopperMatrix = MatrixSource<Bf16>;
 
+// A block for each multiprocessor, as far as there is work.
+inline Grid hopper_grid(const Queue& queue, const HopperPlan& plan) {
+  return {
+      .blocks = {static_cast<uint32_t>(std::min<int64_t>(plan.units(), queue.multiprocessors()))},
+      .threads = {kHopperThreads},
+      .shared_bytes = hopper_shared_bytes(plan.columns)};
+}
+
 // What becomes of the sums of a product, rows by columns: they are finished, or, where there are
 // parts, go there, [parts, rows, columns].
 struct HopperSums {
@@ -109,31 +118,50 @@ void multiply_on_hopper(Queue& queue, const HopperPlan& plan, const HopperMatrix
                         const HopperMatrix& b, bool a_along_depth, bool b_along_depth,
                         const HopperSums& sums);
 
+// The plan of a product, if it is to be computed so. `suits` says whether that is likely to be
+// worth it.
+inline std::optional<HopperPlan> plan_on_hopper(const Queue& queue, int64_t rows, int64_t columns,
+                                                int64_t depth, bool suits) {
+  const Wgmma wanted = queue.device().wgmma();
+  if (wanted == Wgmma::NEVER || !fits_hopper(rows, columns, depth)) return {};
+  if (wanted == Wgmma::LARGE && !suits) return {};
+  const HopperPlan plan = hopper_plan(rows, columns, depth);
+  if (queue.shared_bytes() < hopper_shared_bytes(plan.columns)) return {};
+  return plan;
+}
+
+// Launches a product of results `row_step` apart by multiply(sums), and adds its parts where there
+// are any.
+template <typename A, typename B, typename Rows, typename Y, typename Multiply>
+void finish_on_hopper(Queue& queue, const Product<A, B, Rows, Y>& p, const HopperPlan& plan,
+                      int64_t depth, int64_t row_step, Multiply multiply) {
+  HopperSums sums{{}, {}, p.rows, p.columns, depth, row_step};
+  bool whole = false;
+  if constexpr (std::is_same_v<Y, Bf16>) {
+    whole = plan.cut.count == 1;
+    sums.finish = p.finish;
+  }
+  if (!whole) sums.parts = queue.scratch<float>(plan.cut.count * p.rows * p.columns);
+  multiply(sums);
+  if (!whole) add_parts(queue, p, plan.cut.count, sums.parts);
+}
+
 // Computes a product if it is to be computed so, or returns false. The form of a matrix along
 // results by one along depth is not there.
 template <typename Y>
 bool launch_on_hopper(Queue& queue, Product<HopperMatrix, HopperMatrix, EvenRows, Y> p,
                       bool a_along_depth, bool b_along_depth) {
   if constexpr (kHasHopper) {
-    const Wgmma wanted = queue.device().wgmma();
-    if (wanted == Wgmma::NEVER || !fits_hopper(p.rows, p.columns, p.depth)) return false;
-    if (wanted == Wgmma::LARGE && !suits_hopper(p.rows, p.columns, p.depth)) return false;
     if (p.count != 1 || p.finish.column_step != 1 || (!a_along_depth && b_along_depth))
       return false;
-    const HopperPlan plan = hopper_plan(p.rows, p.columns, p.depth);
-    if (queue.shared_bytes() < hopper_shared_bytes(plan.columns)) return false;
-
+    const auto plan =
+        plan_on_hopper(queue, p.rows, p.columns, p.depth, suits_hopper(p.rows, p.columns, p.depth));
+    if (!plan) return false;
     put_in_chunks(queue, p.a, p.a_step, 1);
     put_in_chunks(queue, p.b, p.b_step, 1);
-    HopperSums sums{{}, {}, p.rows, p.columns, p.depth, p.place.step};
-    bool whole = false;
-    if constexpr (std::is_same_v<Y, Bf16>) {
-      whole = plan.cut.count == 1;
-      sums.finish = p.finish;
-    }
-    if (!whole) sums.parts = queue.scratch<float>(plan.cut.count * p.rows * p.columns);
-    multiply_on_hopper(queue, plan, p.a, p.b, a_along_depth, b_along_depth, sums);
-    if (!whole) add_parts(queue, p, plan.cut.count, sums.parts);
+    finish_on_hopper(queue, p, *plan, p.depth, p.place.step, [&](const HopperSums& sums) {
+      multiply_on_hopper(queue, *plan, p.a, p.b, a_along_depth, b_along_depth, sums);
+    });
     return true;
   } else {
     return false;

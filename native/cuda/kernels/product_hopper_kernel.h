@@ -10,15 +10,21 @@ namespace gatun::cuda {
 
 static_assert(kHopperTerms == kLineElements && kHopperThreads == 3 * kWarpgroup);
 
+// `Stages` is where the ring's stages come from; it has
+//   TensorMap a, b
+//   Place first(unit, term)    the stage of a unit that begins at a term
+//   load<Layout>(place, to, barriers, i)    copies it, and goes on to the next
+template <typename Stages>
 struct HopperJob {
-  TensorMap a, b;
+  Stages stages;
   HopperSums sums;
   int64_t terms;  // of a part
   uint32_t down, across, units;
 };
 
-template <int columns, bool a_along_depth, bool b_along_depth>
+template <int columns, bool a_along_depth_, bool b_along_depth_>
 struct HopperLayout {
+  static constexpr bool a_along_depth = a_along_depth_, b_along_depth = b_along_depth_;
   using A = SwizzledTile<kHopperRows, a_along_depth>;
   using B = SwizzledTile<columns, b_along_depth>;
   static constexpr int kStageBytes = A::kBytes + B::kBytes;
@@ -41,40 +47,57 @@ struct RingPlace {
   }
 };
 
+// Both operands are matrices.
+struct MatrixStages {
+  struct Place {
+    int32_t row, column, term;
+  };
+  TensorMap a, b;
+
+  __device__ Place first(const HopperUnit& unit, int64_t term) const {
+    return {static_cast<int32_t>(unit.row), static_cast<int32_t>(unit.column),
+            static_cast<int32_t>(term)};
+  }
+  template <typename Layout>
+  __device__ void load(Place& place, Shared<Bf16> to, Shared<uint64_t> barriers, int i) const {
+    using A = typename Layout::A;
+    using B = typename Layout::B;
+    const Shared<Bf16> to_b = to.at(A::kBytes / 2);
+    GATUN_UNROLL
+    for (int box = 0; box < A::kBoxes; ++box) {
+      const int32_t result = place.row + box * kLineElements;
+      transfer(to.at(box * (A::kBoxBytes / 2)), a, Layout::a_along_depth ? place.term : result,
+               Layout::a_along_depth ? result : place.term, barriers, i);
+    }
+    GATUN_UNROLL
+    for (int box = 0; box < B::kBoxes; ++box) {
+      const int32_t result = place.column + box * kLineElements;
+      transfer(to_b.at(box * (B::kBoxBytes / 2)), b, Layout::b_along_depth ? place.term : result,
+               Layout::b_along_depth ? result : place.term, barriers, i);
+    }
+    place.term += kHopperTerms;
+  }
+};
+
 // One thread: fills the ring, ahead of those that multiply.
-template <typename Layout, bool a_along_depth, bool b_along_depth>
-__device__ void fill_ring(const HopperJob& job, int columns, Shared<Bf16> ring,
+template <typename Layout, typename Stages>
+__device__ void fill_ring(const HopperJob<Stages>& job, int columns, Shared<Bf16> ring,
                           Shared<uint64_t> filled, Shared<uint64_t> emptied) {
-  using A = typename Layout::A;
-  using B = typename Layout::B;
   RingPlace place;
-  prefetch(job.a);
-  prefetch(job.b);
+  prefetch(job.stages.a);
+  prefetch(job.stages.b);
   GATUN_ROLL
   for (uint32_t u = blockIdx.x; u < job.units; u += gridDim.x) {
     const HopperUnit unit = hopper_unit(u, job.down, job.across, columns);
-    const auto row = static_cast<int32_t>(unit.row), column = static_cast<int32_t>(unit.column);
     const int64_t begin = unit.part * job.terms;
+    auto from = job.stages.first(unit, begin);
     const int64_t end = job.sums.depth - begin < job.terms ? job.sums.depth : begin + job.terms;
     GATUN_ROLL
     for (int64_t t = begin; t < end; t += kHopperTerms) {
-      const auto term = static_cast<int32_t>(t);
-      const Shared<Bf16> a = ring.at(place.stage * (Layout::kStageBytes / 2));
-      const Shared<Bf16> b = a.at(A::kBytes / 2);
       wait_for_phase(emptied, place.stage, place.round ^ 1);
       arrive_expecting(filled, place.stage, Layout::kStageBytes);
-      GATUN_UNROLL
-      for (int i = 0; i < A::kBoxes; ++i) {
-        const int32_t first = row + i * kLineElements;
-        transfer(a.at(i * (A::kBoxBytes / 2)), job.a, a_along_depth ? term : first,
-                 a_along_depth ? first : term, filled, place.stage);
-      }
-      GATUN_UNROLL
-      for (int i = 0; i < B::kBoxes; ++i) {
-        const int32_t first = column + i * kLineElements;
-        transfer(b.at(i * (B::kBoxBytes / 2)), job.b, b_along_depth ? term : first,
-                 b_along_depth ? first : term, filled, place.stage);
-      }
+      job.stages.template load<Layout>(from, ring.at(place.stage * (Layout::kStageBytes / 2)),
+                                       filled, place.stage);
       place.advance();
     }
   }
@@ -87,8 +110,8 @@ __device__ inline int handed_place(int row, int column) {
 
 // A warp's sums, by way of shared memory, so that neighbouring threads write what lies side by
 // side.
-template <int columns>
-__device__ void hand_over(const HopperJob& job, const HopperUnit& unit, int first_row,
+template <int columns, typename Stages>
+__device__ void hand_over(const HopperJob<Stages>& job, const HopperUnit& unit, int first_row,
                           const float (&sums)[columns / 2], Shared<float> band) {
   const int me = static_cast<int>(threadIdx.x) % kWarpgroup;
   const int warp_row = me / kWarp * kHandedRows;
@@ -128,8 +151,8 @@ __device__ void hand_over(const HopperJob& job, const HopperUnit& unit, int firs
 }
 
 // A warpgroup: multiplies what is in the ring, 64 rows of each tile.
-template <typename Layout, int columns, bool a_along_depth, bool b_along_depth>
-__device__ void empty_ring(const HopperJob& job, int first_row, Shared<Bf16> ring,
+template <typename Layout, int columns, typename Stages>
+__device__ void empty_ring(const HopperJob<Stages>& job, int first_row, Shared<Bf16> ring,
                            Shared<float> band, Shared<uint64_t> filled, Shared<uint64_t> emptied) {
   using A = typename Layout::A;
   using B = typename Layout::B;
@@ -156,7 +179,7 @@ __device__ void empty_ring(const HopperJob& job, int first_row, Shared<Bf16> rin
       begin_products();
       GATUN_UNROLL
       for (int k = 0; k < kHopperTerms / kTermsOfProduct; ++k) {
-        multiply_async<columns, a_along_depth, b_along_depth>(
+        multiply_async<columns, Layout::a_along_depth, Layout::b_along_depth>(
             sums, A::later(left, k), B::later(right, k), step > 0 || k > 0);
       }
       commit_products();
@@ -171,9 +194,9 @@ __device__ void empty_ring(const HopperJob& job, int first_row, Shared<Bf16> rin
   }
 }
 
-template <int columns, bool a_along_depth, bool b_along_depth>
-__global__ __launch_bounds__(kHopperThreads,
-                             1) void product_hopper_kernel(const __grid_constant__ HopperJob job) {
+template <int columns, bool a_along_depth, bool b_along_depth, typename Stages>
+__global__ __launch_bounds__(kHopperThreads, 1) void product_hopper_kernel(
+    const __grid_constant__ HopperJob<Stages> job) {
   using Layout = HopperLayout<columns, a_along_depth, b_along_depth>;
   const Shared<Bf16> ring = dynamic_shared<Bf16>(0, kHopperStages * (Layout::kStageBytes / 2));
   const Shared<uint64_t> filled = dynamic_shared<uint64_t>(Layout::kBarriers, kHopperStages);
@@ -195,7 +218,7 @@ __global__ __launch_bounds__(kHopperThreads,
   if (warpgroup == 0) {
     give_registers<40>();
     if (threadIdx.x == 0) {
-      fill_ring<Layout, a_along_depth, b_along_depth>(job, columns, ring, filled, emptied);
+      fill_ring<Layout>(job, columns, ring, filled, emptied);
     }
   } else {
     take_registers<232>();
@@ -203,8 +226,7 @@ __global__ __launch_bounds__(kHopperThreads,
     const Shared<float> band =
         dynamic_shared<float>(Layout::kHanded + int64_t{warp_of_two} * Layout::kHandedElements * 4,
                               Layout::kHandedElements);
-    empty_ring<Layout, columns, a_along_depth, b_along_depth>(job, (warpgroup - 1) * 64, ring, band,
-                                                              filled, emptied);
+    empty_ring<Layout, columns>(job, (warpgroup - 1) * 64, ring, band, filled, emptied);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda/kernels/product_hopper_kernel.h"
+#include "faults.h"
 
 namespace gatun::cuda {
 namespace {
@@ -223,15 +224,6 @@ TEST(Hopper, FindsWhatIsCopied) {
   expect_found<256, false>();
 }
 
-void expect_fault(const std::string& part, const std::function<void()>& body) {
-  try {
-    body();
-    FAIL() << "no fault, expected: " << part;
-  } catch (const emulation::Fault& fault) {
-    EXPECT_NE(fault.text.find(part), std::string::npos) << fault.text;
-  }
-}
-
 // Nothing comes before it is waited for, and who waits for what never comes is told.
 TEST(Hopper, WaitsForWhatComes) {
   const Matrix matrix(64, 64, 1);
@@ -308,9 +300,10 @@ void expect_multiplies(int64_t rows, int64_t across, int64_t depth, uint32_t par
   const int64_t step = across + 3;
   std::vector<Bf16> y(rows * step, to_bf16(-7));
   std::vector<float> partial(parts * rows * across, NAN);
-  HopperJob job{
-      .a = make_tensor_map("test", a.source(), SwizzledTile<128, a_along_depth>::kBoxLines),
-      .b = make_tensor_map("test", b.source(), SwizzledTile<columns, b_along_depth>::kBoxLines),
+  HopperJob<MatrixStages> job{
+      .stages = {make_tensor_map("test", a.source(), SwizzledTile<128, a_along_depth>::kBoxLines),
+                 make_tensor_map("test", b.source(),
+                                 SwizzledTile<columns, b_along_depth>::kBoxLines)},
       .sums = {{}, {}, rows, across, depth, step},
       .terms = tiles(depth, parts * 64) * 64,
       .down = tiles(rows, 128),
@@ -322,7 +315,9 @@ void expect_multiplies(int64_t rows, int64_t across, int64_t depth, uint32_t par
   const Grid grid{.blocks = {job.units > 1 ? 2u : 1u},
                   .threads = {kHopperThreads},
                   .shared_bytes = hopper_shared_bytes(columns)};
-  emulation::run(grid, [&] { product_hopper_kernel<columns, a_along_depth, b_along_depth>(job); });
+  emulation::run(grid, [&] {
+    product_hopper_kernel<columns, a_along_depth, b_along_depth, MatrixStages>(job);
+  });
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < across; ++j) {
       double expected = 0;
