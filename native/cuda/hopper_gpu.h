@@ -29,7 +29,7 @@ Function* driver_function(const char* op, const char* name) {
 #endif
   if (status != cudaSuccess || found != cudaDriverEntryPointSuccess) {
     cudaGetLastError();
-    fail(GT_UNSUPPORTED, "[", op, "] wgmma (GATUN_CUDA_WGMMA) needs ", name,
+    fail(GT_UNSUPPORTED, "[", op, "] wgmma (GATUN_CUDA_UNTRIED) needs ", name,
          ", which the driver does not have");
   }
   return reinterpret_cast<Function*>(function);

@@ -24,7 +24,7 @@ class ProgramWithScratch final : public Program {
 }  // namespace
 
 Wgmma wanted_wgmma() {
-  const char* const value = std::getenv("GATUN_CUDA_WGMMA");
+  const char* const value = std::getenv("GATUN_CUDA_UNTRIED");
   if (value == nullptr) return Wgmma::NEVER;
   return std::strcmp(value, "all") == 0 ? Wgmma::ALL
          : std::strcmp(value, "1") == 0 ? Wgmma::LARGE

@@ -26,8 +26,8 @@ struct KeptLaunch {
 
 // Which products a device with wgmma computes by it: see kernels/product_hopper.h.
 enum class Wgmma { NEVER, LARGE, ALL };
-// What GATUN_CUDA_WGMMA says: 1 for those that are large enough to gain, "all" for all that can be,
-// which is for tests.
+// What GATUN_CUDA_UNTRIED says, of wgmma and clusters, which no GPU has run yet: 1 for products
+// that are large enough to gain, "all" for all that can be, which is for tests.
 Wgmma wanted_wgmma();
 
 class Device {

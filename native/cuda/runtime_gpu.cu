@@ -205,9 +205,11 @@ __global__ void probe_kernel() {}
 namespace {
 
 // Not of the device's compute capability alone: code that a driver has made of PTX for older GPUs
-// has no clusters, and a part of a GPU may be too small for the largest ones.
+// has no clusters, and a part of a GPU may be too small for the largest ones. No GPU has run one
+// yet, so they have to be asked for.
 int largest_cluster_of(const cudaDeviceProp& properties, const cudaFuncAttributes& code) {
   if (code.ptxVersion < 90 || properties.major < 9) return 1;
+  if (wanted_wgmma() == Wgmma::NEVER) return 1;
   const auto function = reinterpret_cast<const void*>(&probe_kernel);
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(kMostInCluster);

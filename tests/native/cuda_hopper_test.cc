@@ -1,5 +1,5 @@
-// Products in bf16 by wgmma, which GATUN_CUDA_WGMMA=all asks for: on the emulation, and on GPUs of
-// compute capability 9.0.
+// Products in bf16 by wgmma, which GATUN_CUDA_UNTRIED=all asks for: on the emulation, and on GPUs
+// of compute capability 9.0.
 #include <cmath>
 #include <optional>
 
@@ -13,19 +13,19 @@ class CudaHopper : public CudaTest {
   void SetUp() override {
     CudaTest::SetUp();
     if (IsSkipped()) return;
-    const char* const before = std::getenv("GATUN_CUDA_WGMMA");
+    const char* const before = std::getenv("GATUN_CUDA_UNTRIED");
     std::optional<std::string> kept;
     if (before != nullptr) kept = before;
-    unsetenv("GATUN_CUDA_WGMMA");
+    unsetenv("GATUN_CUDA_UNTRIED");
     twin = std::make_unique<TestDevice>(0, GT_DEVICE_CUDA);
-    setenv("GATUN_CUDA_WGMMA", "all", 1);
+    setenv("GATUN_CUDA_UNTRIED", "all", 1);
     setenv("GATUN_EMULATED_SHARED", "232448", 1);  // 227 KB, as these GPUs have
     cuda = std::make_unique<TestDevice>(0, GT_DEVICE_CUDA);
     unsetenv("GATUN_EMULATED_SHARED");
     if (kept) {
-      setenv("GATUN_CUDA_WGMMA", kept->c_str(), 1);
+      setenv("GATUN_CUDA_UNTRIED", kept->c_str(), 1);
     } else {
-      unsetenv("GATUN_CUDA_WGMMA");
+      unsetenv("GATUN_CUDA_UNTRIED");
     }
     EXPECT_FALSE(has_wgmma(*twin));
     if (!has_wgmma(*cuda)) GTEST_SKIP() << "the GPU, or what the library is built for, has none";

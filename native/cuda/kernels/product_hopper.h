@@ -1,8 +1,8 @@
 // Products of large matrices in bf16 by what GPUs of compute capability 9.0 have for it: the copy
 // engine fills a ring of tiles, and wgmma multiplies them. The twin of product_kernel: the same
 // sums up to the order of their terms, and the same is done to them on the way to memory. It has
-// not yet run on a GPU, so it is chosen only where GATUN_CUDA_WGMMA asks for it (runtime.h). How a
-// product is cut follows from its shape alone.
+// not yet run on a GPU, so it is chosen only where GATUN_CUDA_UNTRIED asks for it (runtime.h). How
+// a product is cut follows from its shape alone.
 #pragma once
 
 #include <algorithm>
