@@ -21,6 +21,9 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
              << c.g.pad_h << "," << c.g.pad_w;
 }
 
+// A stride beyond memory.
+constexpr int64_t kFar = 1 << 30;
+
 const Case kCases[] = {
     {0, 5, 5, 3, 4, 3, 3, {1, 1, 1, 1}},      // no images
     {2, 5, 5, 3, 0, 3, 3, {1, 1, 1, 1}},      // no output channels
@@ -33,6 +36,8 @@ const Case kCases[] = {
     {2, 9, 6, 8, 33, 3, 5, {2, 1, 1, 2}},     // strides and pads that differ
     {2, 11, 10, 5, 12, 4, 2, {3, 2, 0, 1}},   // pixels that no window of an even kernel sees
     {2, 6, 7, 3, 8, 2, 2, {3, 4, 0, 0}},      // strides beyond the kernel
+    {3, 11, 9, 20, 8, 3, 2, {5, 4, 1, 0}},    //
+    {2, 4, 4, 20, 8, 3, 3, {kFar, 4, 0, 0}},  //
     {2, 8, 9, 20, 24, 1, 1, {2, 2, 0, 0}},    // the projecting shortcut
     {5, 6, 5, 18, 35, 1, 1, {1, 1, 0, 0}},    // pointwise
     {1, 23, 19, 3, 64, 7, 7, {2, 2, 3, 3}},   // stem of ResNet
