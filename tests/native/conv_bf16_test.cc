@@ -149,6 +149,33 @@ TEST(ConvBf16, AgreesWithPlainLoopsAndDoesNotDependOnWorkers) {
   }
 }
 
+// The cases above have the same padding before and behind.
+TEST(ConvBf16, PointwiseMayBePaddedBehindAlone) {
+  for_each_simd_level([](const char*) {
+    Numbers x({3, 6, 5, 32}, 1), w({40, 1, 1, 32}, 2), dy({3, 8, 6, 40}, 3);
+    Array<Bf16> y(dy.wide.dims()), dx(x.wide.dims());
+    Array<float> dw(w.wide.dims()), expected_y(y.dims()), expected_dx(dx.dims()),
+        expected_dw(dw.dims());
+    const ConvGeometry g;
+    SerialLauncher launcher(2);
+    kernels::direct::conv2d(launcher, y.tensor(), x.stored.tensor(), w.stored.tensor(), nullptr, g,
+                            {});
+    kernels::naive::conv2d<float>(launcher, expected_y.tensor(), x.wide.tensor(), w.wide.tensor(),
+                                  nullptr, g, Activation::NONE);
+    expect_rounded(y, expected_y, 32, "y");
+    kernels::direct::conv2d_backward_data(launcher, dx.tensor(), dy.stored.tensor(),
+                                          w.stored.tensor(), g, {});
+    kernels::naive::conv2d_backward_data<float>(launcher, expected_dx.tensor(), dy.wide.tensor(),
+                                                w.wide.tensor(), g);
+    expect_rounded(dx, expected_dx, 40, "dx");
+    kernels::direct::conv2d_backward_weights(launcher, dw.tensor(), x.stored.tensor(),
+                                             dy.stored.tensor(), g);
+    kernels::naive::conv2d_backward_weights<float>(launcher, expected_dw.tensor(), x.wide.tensor(),
+                                                   dy.wide.tensor(), g);
+    expect_close(dw, expected_dw, 0, 4 * 6e-8 * 94);
+  });
+}
+
 // What a window does not see must not get into its sum: infinity times a zero would be NaN.
 TEST(ConvBf16, PackedZerosMeetNoStrangers) {
   const Case c{1, 3, 7, 3, 5, 1, 1, {1, 2, 0, 0}};  // windows see every second of 7 columns, odd Q
