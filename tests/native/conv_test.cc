@@ -319,6 +319,11 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(
       gt_conv2d_backward_weights(s, real, x64, y64, 1, 1, 1, 1, 1, 1, 1, 1, 1, GT_CONV_WINOGRAD),
       GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
+  const TestTensor<float> endless(device, {0, (int64_t{1} << 33) + 1, 1, 3}),
+      nothing(device, {2, 6, 5, 0});
+  EXPECT_REFUSED(gt_conv2d(s, nothing, nullptr, x, endless, nullptr, nullptr, 1, 1, 0, 0, 0, 0,
+                           INT32_MAX, 1, 1, 0, 0),
+                 GT_INVALID_ARGUMENT, "cover more than any x");
   const TestTensor<float> square(device, {4, 3, 3, 4}), kernel(device, {4, 3, 3, 4});
   EXPECT_REFUSED(conv(square, square, kernel, nullptr, 1, 1), GT_INVALID_ARGUMENT, "share memory");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, square, nullptr, square, kernel, nullptr, nullptr,
