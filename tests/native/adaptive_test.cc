@@ -186,6 +186,23 @@ TEST(Adaptive, StepsFollowTheirFormulas) {
   }
 }
 
+// The learning rate's sign counts, though Lion's step has one of its own.
+TEST(Adaptive, LionGoesUphillAtANegativeRate) {
+  for_each_simd_level([](const char*) {
+    const int64_t n = 21;
+    Array<float> p({n}, 1), m({n}), g({n}, 0.1f), rate({}, -0.5f);
+    for (int64_t i = 0; i < n; i += 2) g[i] = -0.1f;
+    Array<int64_t> step({});
+    const Tensor parameter = p.tensor(), state = m.tensor(), gradient = g.tensor();
+    SerialLauncher launcher;
+    kernels::adaptive_step(
+        launcher,
+        {&parameter, &state, nullptr, nullptr, &parameter, &state, nullptr, nullptr, &gradient},
+        rate.tensor(), step.tensor(), {AdaptiveKind::LION, 0.9, 0.99, 1e-8, 0, false});
+    for (int64_t i = 0; i < n; ++i) EXPECT_EQ(p[i], i % 2 == 0 ? 0.5f : 1.5f) << i;
+  });
+}
+
 // The closed form of the product of NAdam's momenta, far out, where the loop is long.
 TEST(Adaptive, NadamsProductOfMomentaHoldsAfterManySteps) {
   const AdaptiveRule rule = {AdaptiveKind::NADAM, 0.9999, 0.999, 1e-8, 0, false};
