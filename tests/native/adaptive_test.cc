@@ -203,6 +203,26 @@ TEST(Adaptive, LionGoesUphillAtANegativeRate) {
   });
 }
 
+// A state that is NaN is not forgotten for a number.
+TEST(Adaptive, AmsgradsGreatestSquareStaysNaN) {
+  for_each_simd_level([](const char*) {
+    const int64_t n = 21;
+    Array<float> p({n}, 1), m({n}), v({n}, 0.5f), w({n}, 2), g({n}, 0.1f), rate({}, 0.1f);
+    Array<int64_t> step({});
+    for (const int64_t i : {2, 20}) w[i] = std::numeric_limits<float>::quiet_NaN();
+    const Tensor of_p = p.tensor(), of_m = m.tensor(), of_v = v.tensor(), of_w = w.tensor(),
+                 gradient = g.tensor();
+    SerialLauncher launcher;
+    kernels::adaptive_step(
+        launcher, {&of_p, &of_m, &of_v, &of_w, &of_p, &of_m, &of_v, &of_w, &gradient},
+        rate.tensor(), step.tensor(), {AdaptiveKind::AMSGRAD, 0.9, 0.99, 1e-8, 0, false});
+    for (int64_t i = 0; i < n; ++i) {
+      EXPECT_EQ(std::isnan(w[i]), i == 2 || i == 20) << i;
+      EXPECT_EQ(std::isnan(p[i]), i == 2 || i == 20) << i;
+    }
+  });
+}
+
 // The closed form of the product of NAdam's momenta, far out, where the loop is long.
 TEST(Adaptive, NadamsProductOfMomentaHoldsAfterManySteps) {
   const AdaptiveRule rule = {AdaptiveKind::NADAM, 0.9999, 0.999, 1e-8, 0, false};

@@ -55,7 +55,7 @@ void loop(const AdaptiveState<float>& s, int64_t begin, int64_t end, const Facto
       auto square = v;
       if constexpr (kKind == AdaptiveKind::AMSGRAD) {
         const auto greatest = hn::LoadU(d, s.greatest + i);
-        square = hn::IfThenElse(greatest >= v, greatest, v);
+        square = hn::IfThenElse(hn::Or(greatest < v, hn::IsNaN(v)), v, greatest);  // NaN stays
         hn::StoreU(square, d, s.new_greatest + i);
       }
       const auto root =
