@@ -16,7 +16,10 @@ const std::vector<AdaptiveRule> kRules = {
     {AdaptiveKind::NADAM, 0.5, 0.9, 1e-6, 0.1, true},
     {AdaptiveKind::ADAGRAD, 0, 0, 1e-6, 0.1, false},
     {AdaptiveKind::RMSPROP, 0, 0.99, 1e-6, 0.1, false},
+    {AdaptiveKind::ADAGRAD, 0, 0, 1e-6, 0.1, true},
+    {AdaptiveKind::RMSPROP, 0, 0.99, 1e-6, 0.1, true},
     {AdaptiveKind::RMSPROP, 0.9, 0.99, 1e-6, 0, false},
+    {AdaptiveKind::RMSPROP, 0.9, 0.99, 1e-6, 0.1, true},
     {AdaptiveKind::LION, 0.9, 0.99, 1e-6, 0.1, true},
 };
 
