@@ -16,7 +16,10 @@ const std::vector<AdaptiveRule> kRules = {
     {AdaptiveKind::NADAM, 0.5, 0.9, 1e-6, 0.1, true},
     {AdaptiveKind::ADAGRAD, 0, 0, 1e-6, 0.1, false},
     {AdaptiveKind::RMSPROP, 0, 0.99, 1e-6, 0.1, false},
+    {AdaptiveKind::ADAGRAD, 0, 0, 1e-6, 0.1, true},
+    {AdaptiveKind::RMSPROP, 0, 0.99, 1e-6, 0.1, true},
     {AdaptiveKind::RMSPROP, 0.9, 0.99, 1e-6, 0, false},
+    {AdaptiveKind::RMSPROP, 0.9, 0.99, 1e-6, 0.1, true},
     {AdaptiveKind::LION, 0.9, 0.99, 1e-6, 0.1, true},
 };
 
@@ -184,6 +187,43 @@ TEST(Adaptive, StepsFollowTheirFormulas) {
       ASSERT_NEAR(p.read()[0], x, 1e-13) << "step " << t;
     }
   }
+}
+
+// The learning rate's sign counts, though Lion's step has one of its own.
+TEST(Adaptive, LionGoesUphillAtANegativeRate) {
+  for_each_simd_level([](const char*) {
+    const int64_t n = 21;
+    Array<float> p({n}, 1), m({n}), g({n}, 0.1f), rate({}, -0.5f);
+    for (int64_t i = 0; i < n; i += 2) g[i] = -0.1f;
+    Array<int64_t> step({});
+    const Tensor parameter = p.tensor(), state = m.tensor(), gradient = g.tensor();
+    SerialLauncher launcher;
+    kernels::adaptive_step(
+        launcher,
+        {&parameter, &state, nullptr, nullptr, &parameter, &state, nullptr, nullptr, &gradient},
+        rate.tensor(), step.tensor(), {AdaptiveKind::LION, 0.9, 0.99, 1e-8, 0, false});
+    for (int64_t i = 0; i < n; ++i) EXPECT_EQ(p[i], i % 2 == 0 ? 0.5f : 1.5f) << i;
+  });
+}
+
+// A state that is NaN is not forgotten for a number.
+TEST(Adaptive, AmsgradsGreatestSquareStaysNaN) {
+  for_each_simd_level([](const char*) {
+    const int64_t n = 21;
+    Array<float> p({n}, 1), m({n}), v({n}, 0.5f), w({n}, 2), g({n}, 0.1f), rate({}, 0.1f);
+    Array<int64_t> step({});
+    for (const int64_t i : {2, 20}) w[i] = std::numeric_limits<float>::quiet_NaN();
+    const Tensor of_p = p.tensor(), of_m = m.tensor(), of_v = v.tensor(), of_w = w.tensor(),
+                 gradient = g.tensor();
+    SerialLauncher launcher;
+    kernels::adaptive_step(
+        launcher, {&of_p, &of_m, &of_v, &of_w, &of_p, &of_m, &of_v, &of_w, &gradient},
+        rate.tensor(), step.tensor(), {AdaptiveKind::AMSGRAD, 0.9, 0.99, 1e-8, 0, false});
+    for (int64_t i = 0; i < n; ++i) {
+      EXPECT_EQ(std::isnan(w[i]), i == 2 || i == 20) << i;
+      EXPECT_EQ(std::isnan(p[i]), i == 2 || i == 20) << i;
+    }
+  });
 }
 
 // The closed form of the product of NAdam's momenta, far out, where the loop is long.

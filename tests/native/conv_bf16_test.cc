@@ -21,6 +21,9 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
              << c.g.pad_h << "," << c.g.pad_w;
 }
 
+// A stride beyond memory.
+constexpr int64_t kFar = 1 << 30;
+
 const Case kCases[] = {
     {0, 5, 5, 3, 4, 3, 3, {1, 1, 1, 1}},      // no images
     {2, 5, 5, 3, 0, 3, 3, {1, 1, 1, 1}},      // no output channels
@@ -33,6 +36,8 @@ const Case kCases[] = {
     {2, 9, 6, 8, 33, 3, 5, {2, 1, 1, 2}},     // strides and pads that differ
     {2, 11, 10, 5, 12, 4, 2, {3, 2, 0, 1}},   // pixels that no window of an even kernel sees
     {2, 6, 7, 3, 8, 2, 2, {3, 4, 0, 0}},      // strides beyond the kernel
+    {3, 11, 9, 20, 8, 3, 2, {5, 4, 1, 0}},    //
+    {2, 4, 4, 20, 8, 3, 3, {kFar, 4, 0, 0}},  //
     {2, 8, 9, 20, 24, 1, 1, {2, 2, 0, 0}},    // the projecting shortcut
     {5, 6, 5, 18, 35, 1, 1, {1, 1, 0, 0}},    // pointwise
     {1, 23, 19, 3, 64, 7, 7, {2, 2, 3, 3}},   // stem of ResNet
@@ -142,6 +147,33 @@ TEST(ConvBf16, AgreesWithPlainLoopsAndDoesNotDependOnWorkers) {
     for_each_simd_level([&](const char*) { expect_agreement(c); });
     if (HasFatalFailure()) return;
   }
+}
+
+// The cases above have the same padding before and behind.
+TEST(ConvBf16, PointwiseMayBePaddedBehindAlone) {
+  for_each_simd_level([](const char*) {
+    Numbers x({3, 6, 5, 32}, 1), w({40, 1, 1, 32}, 2), dy({3, 8, 6, 40}, 3);
+    Array<Bf16> y(dy.wide.dims()), dx(x.wide.dims());
+    Array<float> dw(w.wide.dims()), expected_y(y.dims()), expected_dx(dx.dims()),
+        expected_dw(dw.dims());
+    const ConvGeometry g;
+    SerialLauncher launcher(2);
+    kernels::direct::conv2d(launcher, y.tensor(), x.stored.tensor(), w.stored.tensor(), nullptr, g,
+                            {});
+    kernels::naive::conv2d<float>(launcher, expected_y.tensor(), x.wide.tensor(), w.wide.tensor(),
+                                  nullptr, g, Activation::NONE);
+    expect_rounded(y, expected_y, 32, "y");
+    kernels::direct::conv2d_backward_data(launcher, dx.tensor(), dy.stored.tensor(),
+                                          w.stored.tensor(), g, {});
+    kernels::naive::conv2d_backward_data<float>(launcher, expected_dx.tensor(), dy.wide.tensor(),
+                                                w.wide.tensor(), g);
+    expect_rounded(dx, expected_dx, 40, "dx");
+    kernels::direct::conv2d_backward_weights(launcher, dw.tensor(), x.stored.tensor(),
+                                             dy.stored.tensor(), g);
+    kernels::naive::conv2d_backward_weights<float>(launcher, expected_dw.tensor(), x.wide.tensor(),
+                                                   dy.wide.tensor(), g);
+    expect_close(dw, expected_dw, 0, 4 * 6e-8 * 94);
+  });
 }
 
 // What a window does not see must not get into its sum: infinity times a zero would be NaN.

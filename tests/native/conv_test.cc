@@ -28,6 +28,9 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
              << c.g.pad_w + c.right;
 }
 
+// A stride beyond memory.
+constexpr int64_t kFar = 1 << 30;
+
 const Case kCases[] = {
     {0, 5, 5, 3, 4, 3, 3, {1, 1, 1, 1}},            // no images
     {2, 5, 5, 3, 0, 3, 3, {1, 1, 1, 1}},            // no output channels
@@ -41,6 +44,8 @@ const Case kCases[] = {
     {2, 9, 6, 8, 33, 3, 5, {2, 1, 1, 2}},           // strides and pads that differ
     {2, 11, 10, 5, 12, 4, 2, {3, 2, 0, 1}},         // pixels that no window of an even kernel sees
     {2, 6, 7, 3, 8, 2, 2, {3, 4, 0, 0}},            // strides beyond the kernel
+    {3, 11, 9, 20, 8, 3, 2, {5, 4, 1, 0}},          //
+    {2, 4, 4, 20, 8, 3, 3, {kFar, kFar, 0, 0}},     //
     {2, 8, 9, 20, 24, 1, 1, {2, 2, 0, 0}},          // the projecting shortcut
     {3, 8, 9, 80, 70, 1, 1, {2, 2, 1, 1}},          // the same, padded
     {5, 6, 5, 18, 35, 1, 1, {1, 1, 0, 0}},          // pointwise
@@ -63,6 +68,9 @@ const Case kCases[] = {
     {2, 6, 5, 3, 8, 3, 3, {1, 1, 0, 0}, 2, 2},      //
     {2, 6, 5, 20, 24, 3, 3, {1, 2, 0, 0}, 2, 2},    //
     {2, 6, 5, 20, 24, 3, 3, {2, 1, 2, 2}, -2, -2},  //
+    {3, 13, 14, 17, 72, 1, 1, {1, 1, 0, 0}, 3, 1},  // pointwise, padded behind alone
+    {3, 6, 5, 64, 32, 1, 1, {1, 1, 0, 0}, 2, 0},    //
+    {9, 13, 14, 17, 24, 1, 1, {2, 2, 0, 0}, 3, 3},  //
 };
 
 template <typename T, typename U>
@@ -311,6 +319,11 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(
       gt_conv2d_backward_weights(s, real, x64, y64, 1, 1, 1, 1, 1, 1, 1, 1, 1, GT_CONV_WINOGRAD),
       GT_INVALID_ARGUMENT, "needs f32, a 3x3 kernel and stride 1");
+  const TestTensor<float> endless(device, {0, (int64_t{1} << 33) + 1, 1, 3}),
+      nothing(device, {2, 6, 5, 0});
+  EXPECT_REFUSED(gt_conv2d(s, nothing, nullptr, x, endless, nullptr, nullptr, 1, 1, 0, 0, 0, 0,
+                           INT32_MAX, 1, 1, 0, 0),
+                 GT_INVALID_ARGUMENT, "cover more than any x");
   const TestTensor<float> square(device, {4, 3, 3, 4}), kernel(device, {4, 3, 3, 4});
   EXPECT_REFUSED(conv(square, square, kernel, nullptr, 1, 1), GT_INVALID_ARGUMENT, "share memory");
   EXPECT_REFUSED(gt_conv2d_backward_data(s, square, nullptr, square, kernel, nullptr, nullptr,

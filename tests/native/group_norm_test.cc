@@ -60,6 +60,25 @@ TEST(GroupNorm, AgreesWithNaive) {
   });
 }
 
+// Groups whose means are ten thousand deviations away from 0.
+TEST(GroupNorm, MeanFarFromZeroKeepsTheVariance) {
+  for_each_simd_level([](const char*) {
+    const Dims dims{1, 256, 32}, statistics{1, 4};
+    Array<float> x = random_array<float>(dims, 1, 1e4 - 1.7, 1e4 + 1.7), y(dims), expected(dims);
+    Array<float> gamma = random_array<float>({32}, 2, 0.5, 1.5),
+                 beta = random_array<float>({32}, 3);
+    Array<float> mean(statistics), inv_std(statistics), center(statistics), inverse(statistics);
+    SerialLauncher launcher;
+    kernels::group_norm(launcher, y.tensor(), mean.tensor(), inv_std.tensor(), x.tensor(),
+                        gamma.tensor(), beta.tensor(), 4, 1e-5);
+    kernels::naive::group_norm(expected.data(), center.data(), inverse.data(), x.data(),
+                               gamma.data(), beta.data(), {256, 32, 4}, 1e-5);
+    expect_close(mean, center, 1e-7, 0);
+    expect_close(inv_std, inverse, 2e-6, 0);
+    expect_close(y, expected, 1e-5, 5e-6);
+  });
+}
+
 TEST(GroupNorm, SameBitsForEveryNumberOfThreads) {
   std::vector<Array<float>> first;
   for (const int threads : {1, 2, 3}) {

@@ -94,6 +94,26 @@ TEST(LayerNorm, MeanFarFromZeroKeepsTheVariance) {
   });
 }
 
+// The gradients of gamma and beta are sums over all rows, however narrow these are.
+TEST(LayerNorm, SumsOverManyNarrowRowsAreExactEnough) {
+  for_each_simd_level([](const char*) {
+    for (const int64_t columns : {1, 8}) {
+      SCOPED_TRACE(columns);
+      const int64_t rows = 200000 / columns;
+      Array<float> x({rows, columns}, 1.0f), dy({rows, columns}, 0.1f), dx({rows, columns});
+      Array<float> inv_std({rows, 1}, 1.0f), dgamma({columns}), dbeta({columns});
+      const Tensor to_gamma = dgamma.tensor(), to_beta = dbeta.tensor();
+      SerialLauncher launcher;
+      kernels::layer_norm_backward(launcher, dx.tensor(), &to_gamma, &to_beta, dy.tensor(),
+                                   x.tensor(), nullptr, inv_std.tensor(), nullptr);
+      // 512 terms in a chain of f32 whose rounding goes one way.
+      const Array<float> sum({columns}, 0.1f * static_cast<float>(rows));
+      expect_close(dbeta, sum, 1e-5, 0);
+      expect_close(dgamma, sum, 1e-5, 0);
+    }
+  });
+}
+
 // Results that are stored past the caches, where rows begin at whole lines, and as large ones.
 TEST(LayerNorm, LargeTensorsAgreeWithNaive) {
   for (const int64_t columns : {33, 48}) {

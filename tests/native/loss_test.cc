@@ -196,6 +196,22 @@ TEST(Loss, NaNAndInfinity) {
   });
 }
 
+// Beside logits whose digits end far above 1, what the sum of the exponentials adds is not lost.
+TEST(Loss, LargeLogitsKeepTheirDistances) {
+  SerialLauncher launcher;
+  Array<double> x({1, 3}, {1e17, 1e17, -1e17}), y({1, 3}), loss({}), dlogits({1, 3}), dloss({}, 1);
+  Array<int32_t> label({1}, {0}), correct({});
+  kernels::softmax(launcher, y.tensor(), x.tensor());
+  expect_close(y, Array<double>({1, 3}, {0.5, 0.5, 0}), 1e-15, 0);
+  kernels::log_softmax(launcher, y.tensor(), x.tensor());
+  expect_close(y, Array<double>({1, 3}, {-std::log(2), -std::log(2), -2e17}), 1e-15, 0);
+  kernels::softmax_cross_entropy_training(launcher, loss.tensor(), correct.tensor(),
+                                          dlogits.tensor(), x.tensor(),
+                                          {label.tensor(), nullptr, 0}, dloss.tensor());
+  EXPECT_DOUBLE_EQ(loss[0], std::log(2));
+  expect_close(dlogits, Array<double>({1, 3}, {-0.5, 0.5, 0}), 1e-15, 0);
+}
+
 // A class that cannot be, and that a row does not want, costs nothing: 0 times infinity counts as
 // 0.
 TEST(Loss, ImpossibleClassesCostNothingWhereTheyAreNotWanted) {

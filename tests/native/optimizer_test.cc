@@ -250,6 +250,10 @@ TEST(Optimizer, ClipRowsScalesEachRowThatIsTooLong) {
   expect_close(y.read(), Array<double>({2, 2}, {1.2, 1.6, 0.06, 0.08}), 1e-15, 0);
   ASSERT_OK(gt_clip_rows(s, x, x, like, 0.5, 0.2));
   expect_same_bits(x.read(), y.read());
+  like.write(Array<double>({2, 2}, {0, 4, 0.1, NAN}));  // no limit: the row stays
+  x.write(Array<double>({2, 2}, {3, 4, 0.3, 0.4}));
+  ASSERT_OK(gt_clip_rows(s, y, x, like, 0.5, 0.2));
+  expect_close(y.read(), Array<double>({2, 2}, {1.2, 1.6, 0.3, 0.4}), 1e-15, 0);
 }
 
 TEST(Optimizer, ClipRowsAgreesWithF64) {

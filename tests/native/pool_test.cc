@@ -254,6 +254,21 @@ TEST(Pool, RefusesWhatItsContractDoesNotAllow) {
           "[average_pool_backward] dy must be f32 (2, 3, 3, 3)");
   refused(gt_average_pool(s, x, x, 1, 1, 1, 1, 0, 0, 0, 0, 0), "y and x share memory");
 
+  // A window would see padding alone.
+  TestTensor<float> flat_h(device, Dims{1, 0, 4, 8}), flat_w(device, Dims{1, 4, 0, 8});
+  TestTensor<float> above(device, Dims{1, 1, 3, 8}), beside(device, Dims{1, 3, 1, 8});
+  TestTensor<uint8_t> taps_above(device, Dims{1, 1, 3, 8}), taps_beside(device, Dims{1, 3, 1, 8});
+  refused(gt_max_pool(s, above, taps_above, flat_h, 2, 2, 1, 1, 1, 0, 1, 0),
+          "[max_pool] x has no pixels: x is f32 (1, 0, 4, 8)");
+  refused(gt_max_pool(s, beside, taps_beside, flat_w, 2, 2, 1, 1, 0, 1, 0, 1),
+          "[max_pool] x has no pixels");
+  refused(gt_max_pool_backward(s, flat_h, above, taps_above, 2, 2, 1, 1, 1, 0, 1, 0),
+          "[max_pool_backward] dx has no pixels");
+  refused(gt_average_pool(s, above, flat_h, 2, 2, 1, 1, 1, 0, 1, 0, 0),
+          "[average_pool] x has no pixels");
+  refused(gt_average_pool_backward(s, flat_w, beside, 2, 2, 1, 1, 0, 1, 0, 1, 0),
+          "[average_pool_backward] dx has no pixels");
+
   TestTensor<float> large(device, Dims{1, 16, 16, 1}), one(device, Dims{1, 1, 1, 1});
   TestTensor<uint8_t> tap(device, Dims{1, 1, 1, 1});
   refused(gt_max_pool(s, one, tap, large, 16, 16, 1, 1, 0, 0, 0, 0),

@@ -82,7 +82,7 @@ __global__ void clip_rows_kernel(Global<T> y, Global<const T> x, Global<const T>
     double limit = ratio;
     if (reference) {
       const double length = norm_of(RowPart<T, N, kTeam>(reference.at(begin), columns));
-      limit *= floor < length ? length : floor;
+      limit *= length < floor ? floor : length;  // NaN stays
     }
     const T scale = static_cast<T>(clip_scale(norm_of(part), limit));
     part.for_each([&](int64_t c, const Pack<T, N>& v) {

@@ -21,7 +21,10 @@ int64_t positions(const char* op, const char* axis, int64_t size, int64_t kernel
           dilation);
   require(before >= 0 && after >= 0, "[", op, "] padding along ", axis,
           " must be at least 0, but is ", before, " and ", after);
-  const int64_t covered = (kernel - 1) * dilation + 1;
+  int64_t covered;  // of weights without filters or channels there may be any number of taps
+  require(!__builtin_mul_overflow(kernel - 1, dilation, &covered), "[", op, "] ", kernel,
+          " taps of w along ", axis, ", ", dilation, " pixels apart, cover more than any x");
+  covered += 1;
   require(size + before + after >= covered, "[", op, "] w covers ", covered, " pixels along ", axis,
           ", but x has ", size, " pixels and ", before, " and ", after, " of padding");
   return (size + before + after - covered) / stride + 1;

@@ -31,6 +31,8 @@ kernels::PoolGeometry geometry_of(const char* op, Named x, Named y, const Tensor
   check_floating(op, {x, y});
   const Tensor& picture = *x.operand.tensor;
   check_rank(op, x.name, picture, 4);
+  require(picture.dims[1] > 0 && picture.dims[2] > 0, "[", op, "] ", x.name,
+          " has no pixels: ", x.name, " is ", picture);
   kernels::PoolGeometry g;
   g.images = picture.dims[0];
   g.channels = picture.dims[3];

@@ -59,8 +59,8 @@ void Frames::check_range(const char* op, int64_t first, int64_t count) const {
 
 void Frames::feed(const char* op, int64_t first, int64_t count) {
   check_range(op, first, count);
-  require(first >= first_ + running_ || first + count <= first_, "[", op, "] of ", count,
-          " frames from ", first, " on, some run now: wait for the program first");
+  require(running_ == 0 || first >= first_ + running_ || first + count <= first_, "[", op, "] of ",
+          count, " frames from ", first, " on, some run now: wait for the program first");
   std::fill_n(fed_.begin() + first, count, uint8_t{1});
 }
 

@@ -44,9 +44,9 @@ void loop(const AdaptiveState<float>& s, int64_t begin, int64_t end, const Facto
     auto move = g;
     if constexpr (kKind == AdaptiveKind::LION) {
       const auto m = mix(s.m, by.beta1, by.share1);
-      const auto one = hn::Set(d, by.rate);
+      const auto step = hn::Mul(hn::Set(d, by.rate), hn::CopySign(hn::Set(d, 1.0f), m));
       // The sign of 0 is 0; NaN stays.
-      move = hn::IfThenElse(m == m, hn::IfThenZeroElse(m == hn::Zero(d), hn::CopySign(one, m)), m);
+      move = hn::IfThenElse(m == m, hn::IfThenZeroElse(m == hn::Zero(d), step), m);
       hn::StoreU(mix(s.m, by.beta2, 1 - by.beta2), d, s.new_m + i);
     } else {
       const auto v = hn::MulAdd(hn::Mul(hn::Set(d, by.share2), g), g,
@@ -55,7 +55,7 @@ void loop(const AdaptiveState<float>& s, int64_t begin, int64_t end, const Facto
       auto square = v;
       if constexpr (kKind == AdaptiveKind::AMSGRAD) {
         const auto greatest = hn::LoadU(d, s.greatest + i);
-        square = hn::IfThenElse(greatest >= v, greatest, v);
+        square = hn::IfThenElse(hn::Or(greatest < v, hn::IsNaN(v)), v, greatest);  // NaN stays
         hn::StoreU(square, d, s.new_greatest + i);
       }
       const auto root =

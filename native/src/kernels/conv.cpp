@@ -282,11 +282,11 @@ void convolve(Launcher& launcher, Derivation packing, Plan plan, int64_t result_
 }
 
 // A pointwise convolution knows no images and no rows: all pixels are one column, unless a row of
-// them is what a tile takes.
+// them is what a tile takes. With padding the result has other pixels than x.
 naive::ConvDims dims_of(const Tensor& x, const Tensor& w, const Tensor& y, const ConvGeometry& g,
                         int64_t result_channels, int64_t lanes) {
   naive::ConvDims d(x, w, y);
-  if (d.R == 1 && d.S == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0 &&
+  if (d.R == 1 && d.S == 1 && g.stride_h == 1 && g.stride_w == 1 && d.P == d.H && d.Q == d.W &&
       result_channels > kMaxRowVectors * lanes) {
     d.H = d.P = d.N * d.H * d.W;
     d.N = d.W = d.Q = 1;

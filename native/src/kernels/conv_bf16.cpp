@@ -141,7 +141,7 @@ void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
 void choose_tasks_on_tiles(Plan& plan, int workers, int64_t result_rows) {
   const Dense& part = plan.cut.parts.front();
   if (plan.cut.parts.size() == 1 && part.R == 1 && part.S == 1 && part.stride_h == 1 &&
-      part.stride_w == 1 && part.pad_h == 0 && part.pad_w == 0 && !plan.pads_x() &&
+      part.stride_w == 1 && part.rows == plan.H && part.columns == plan.W && !plan.pads_x() &&
       plan.images * plan.H * plan.W >= amx::kRows) {
     plan.pointwise = true;
     plan.H *= std::exchange(plan.images, 1);

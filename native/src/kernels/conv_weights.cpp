@@ -63,11 +63,13 @@ struct Plan {
   int64_t dy_part_size() const { return rows_per_chunk * d.Q * kPackedFilters + kPartPadding; }
   int64_t packed_x_size() const { return panels_per_task * x_part_size(); }
   int64_t packed_dy_size() const { return filters_per_task * dy_part_size(); }
-  // How many packed rows further the next row of dy meets x.
-  int64_t x_rows_per_row() const { return d.R == 1 ? 1 : g.stride_h; }
-  // Rows of a pointwise convolution lie behind each other in both operands.
+  // How many packed rows further the next row of dy meets x. Rows that no tap sees are left out.
+  int64_t x_rows_per_row() const { return std::min(g.stride_h, d.R); }
+  // Rows of a pointwise convolution lie behind each other in both operands, if no pixel of dy lies
+  // in the padding.
   bool rows_join() const {
-    return d.R == 1 && d.S == 1 && g.pad_h == 0 && g.pad_w == 0 &&
+    return d.R == 1 && d.S == 1 && g.pad_h == 0 && g.pad_w == 0 && (d.P - 1) * g.stride_h < d.H &&
+           d.Q == (pack_x ? packed_width() : d.W) &&
            (pack_x || (g.stride_h == 1 && g.stride_w == 1));
   }
 };

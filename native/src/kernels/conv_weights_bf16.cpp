@@ -76,7 +76,7 @@ struct Plan {
     return whole_pairs() == 0 ? 0 : (whole_pairs() - 1) * pair_step() + d.S;
   }
   int64_t x_row() const { return (shared_columns() + (odd() ? d.S : 0)) * d.C; }
-  int64_t x_rows_per_chunk() const { return rows_per_chunk * std::max(g.stride_h, d.R); }
+  int64_t x_rows_per_chunk() const { return rows_per_chunk * d.R; }
 };
 
 // Words of the pixels w and w + distance of a row of x, for `count` pixels from w on, which may lie

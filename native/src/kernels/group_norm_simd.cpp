@@ -50,27 +50,41 @@ void normalise(T* y, float* mean, float* inv_std, const T* x, const float* gamma
   double* sums = work;
   auto* block = reinterpret_cast<float*>(work + shape.channels);
   float *centers = block + shape.channels, *scales = centers + shape.channels;
+  float* shifts = scales + shape.channels;
   sum_places(sums, block, shape,
              [=](auto d, int64_t i, int64_t) HWY_ATTR { return load(d, x + i); });
   for (int64_t g = 0; g < shape.groups; ++g) {
     mean[g] = static_cast<float>(of_group(sums, shape, g) / shape.count());
   }
   spread(centers, shape, mean);
+  // How far the mean lies from the center: what summing and rounding have lost.
+  sum_places(sums, block, shape, [=](auto d, int64_t i, int64_t c) HWY_ATTR {
+    return hn::Sub(load(d, x + i), hn::LoadU(d, centers + c));
+  });
+  for (int64_t g = 0; g < shape.groups; ++g) {
+    const double off = of_group(sums, shape, g) / shape.count();
+    mean[g] = static_cast<float>(mean[g] + off);
+    std::fill_n(shifts + g * shape.each(), shape.each(), static_cast<float>(off));
+  }
   sum_places(sums, block, shape, [=](auto d, int64_t i, int64_t c) HWY_ATTR {
     const auto v = hn::Sub(load(d, x + i), hn::LoadU(d, centers + c));
     return hn::Mul(v, v);
   });
   for (int64_t g = 0; g < shape.groups; ++g) {
-    const double variance = of_group(sums, shape, g) / shape.count();
-    inv_std[g] = static_cast<float>(1 / std::sqrt(variance + epsilon));
+    const double off = shifts[g * shape.each()];
+    const double variance = of_group(sums, shape, g) / shape.count() - off * off;
+    inv_std[g] = static_cast<float>(1 / std::sqrt(std::max(variance, 0.0) + epsilon));
   }
   spread(scales, shape, inv_std);
-  for (int64_t c = 0; c < shape.channels; ++c) scales[c] *= gamma[c];
+  for (int64_t c = 0; c < shape.channels; ++c) {
+    scales[c] *= gamma[c];
+    shifts[c] = beta[c] - shifts[c] * scales[c];
+  }
   for (int64_t p = 0; p < shape.places; ++p) {
     const int64_t row = p * shape.channels;
     for_lanes(shape.channels, [=](auto d, int64_t c) HWY_ATTR {
       const auto v = hn::Sub(load(d, x + row + c), hn::LoadU(d, centers + c));
-      const auto scaled = hn::MulAdd(v, hn::LoadU(d, scales + c), hn::LoadU(d, beta + c));
+      const auto scaled = hn::MulAdd(v, hn::LoadU(d, scales + c), hn::LoadU(d, shifts + c));
       store<false>(scaled, d, y + row + c);
     });
   }

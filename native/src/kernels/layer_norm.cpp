@@ -44,8 +44,8 @@ class Parameter {
 int64_t rows_per_task(int64_t columns) { return std::max<int64_t>(1, ELEMENTS_PER_TASK / columns); }
 
 // Rows whose gradients of gamma and beta are summed into one partial sum: many, so that these are
-// few against x.
-int64_t rows_per_partial(int64_t columns) { return std::max<int64_t>(64, 32768 / columns); }
+// few against x; but not so many that a chain of f32 loses digits.
+int64_t rows_per_partial(int64_t columns) { return std::clamp<int64_t>(32768 / columns, 64, 512); }
 
 }  // namespace
 

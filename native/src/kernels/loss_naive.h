@@ -18,28 +18,35 @@ bool is_first_greatest(const T* x, int64_t place, int64_t count) {
   return true;
 }
 
-// log(sum exp(x)), relative to the greatest x so that nothing overflows; NaN if an x is NaN.
-template <typename T>
-double log_sum_exp(const T* x, int64_t count) {
-  double max = -std::numeric_limits<double>::infinity(), sum = 0;
-  for (int64_t i = 0; i < count; ++i) max = x[i] > max ? x[i] : max;
-  for (int64_t i = 0; i < count; ++i) sum += std::exp(x[i] - max);
-  return max + std::log(sum);
-}
+// log(sum exp(x)) in two parts, the greatest x so that nothing overflows, and the rest: beside a
+// large one the digits of the other would be lost. NaN if an x is NaN.
+struct LogSumExp {
+  double max, rest;
+
+  template <typename T>
+  LogSumExp(const T* x, int64_t count) : max(-std::numeric_limits<double>::infinity()) {
+    double sum = 0;
+    for (int64_t i = 0; i < count; ++i) max = x[i] > max ? x[i] : max;
+    for (int64_t i = 0; i < count; ++i) sum += std::exp(x[i] - max);
+    rest = std::log(sum);
+  }
+
+  double log_softmax(double x) const { return x - max - rest; }
+};
 
 template <typename T>
 void softmax(T* y, const T* x, int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r, y += columns, x += columns) {
-    const double scale = log_sum_exp(x, columns);
-    for (int64_t i = 0; i < columns; ++i) y[i] = static_cast<T>(std::exp(x[i] - scale));
+    const LogSumExp all(x, columns);
+    for (int64_t i = 0; i < columns; ++i) y[i] = static_cast<T>(std::exp(all.log_softmax(x[i])));
   }
 }
 
 template <typename T>
 void log_softmax(T* y, const T* x, int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r, y += columns, x += columns) {
-    const double scale = log_sum_exp(x, columns);
-    for (int64_t i = 0; i < columns; ++i) y[i] = static_cast<T>(x[i] - scale);
+    const LogSumExp all(x, columns);
+    for (int64_t i = 0; i < columns; ++i) y[i] = static_cast<T>(all.log_softmax(x[i]));
   }
 }
 
@@ -101,11 +108,11 @@ CrossEntropy softmax_cross_entropy(const T* logits, const TargetRows<T>& targets
       sums.loss = std::numeric_limits<double>::quiet_NaN();
       continue;
     }
-    const double normalizer = log_sum_exp(logits, columns);
+    const LogSumExp all(logits, columns);
     double loss = 0;
     for (int64_t c = 0; c < columns; ++c) {
       const double q = targets.wanted(r, c);
-      if (q != 0) loss += q * (normalizer - logits[c]);
+      if (q != 0) loss -= q * all.log_softmax(logits[c]);
     }
     sums.loss += loss;
     sums.correct += is_first_greatest(logits, label, columns);
@@ -120,11 +127,11 @@ void softmax_cross_entropy_backward(T* dlogits, const T* logits, const TargetRow
   const int64_t columns = targets.columns;
   for (int64_t r = 0; r < rows; ++r, dlogits += columns, logits += columns) {
     const bool counts = targets.counts(r), fits = !counts || targets.label(r) < columns;
-    const double normalizer = log_sum_exp(logits, columns);
+    const LogSumExp all(logits, columns);
     double mass = 0;
     for (int64_t c = 0; c < columns; ++c) mass += targets.wanted(r, c);
     for (int64_t c = 0; c < columns; ++c) {
-      const double p = std::exp(logits[c] - normalizer);
+      const double p = std::exp(all.log_softmax(logits[c]));
       double d = scale * (p * mass - targets.wanted(r, c));
       if (!counts) d = 0;
       if (!fits) d = std::numeric_limits<double>::quiet_NaN();

@@ -71,7 +71,8 @@ void clip_rows(Launcher& launcher, const Tensor& y, const Tensor& x, const Tenso
                       const double length = std::sqrt(squares(in + from, columns));
                       double limit = ratio;
                       if (like != nullptr) {
-                        limit *= std::max(floor, std::sqrt(squares(like + from, columns)));
+                        // In this order NaN stays, and then the row too.
+                        limit *= std::max(std::sqrt(squares(like + from, columns)), floor);
                       }
                       const double by =
                           std::isfinite(length) && length > limit ? limit / length : 1;

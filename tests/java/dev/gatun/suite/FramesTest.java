@@ -134,6 +134,9 @@ class FramesTest {
             program.await();
             refused("frame 1 was not fed", () -> program.start(1, 2));
             program.start(2, 1);
+            program.await();
+            program.feed(0, 4); // what ran among them
+            program.start(2, 1);
             program.close();
           }
         });

@@ -44,7 +44,7 @@ final class ReferenceFrames {
 
   void feed(int from, int count) {
     requireRange("feed", from, count);
-    if (from < first + running && from + count > first) {
+    if (running > 0 && from < first + running && from + count > first) {
       throw new IllegalArgumentException(
           "[feed] of %d frames from %d on, some run now: await the program first"
               .formatted(count, from));
