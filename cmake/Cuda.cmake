@@ -5,9 +5,27 @@ set(GATUN_CUDA_ARCHITECTURES 80 CACHE STRING
 option(GATUN_CUDA "Build the CUDA core for GPUs if nvcc is found" ON)
 
 set(cuda_root "${CMAKE_SOURCE_DIR}/native/cuda")
-file(GLOB cuda_kernels CONFIGURE_DEPENDS "${cuda_root}/kernels/*.cu")
 set(cuda_host "${cuda_root}/library.cpp" "${cuda_root}/queue.cpp")
 set(cuda_core "${CMAKE_SOURCE_DIR}/native/src/core/check.cpp" "${CMAKE_SOURCE_DIR}/native/src/core/tensor.cpp")
+
+# gatun_cuda_unit(NAME SOURCES...): a file that includes the sources, for what these include takes compilers longer than what they are.
+function(gatun_cuda_unit name)
+  list(TRANSFORM ARGN REPLACE "(.+)" "#include \"\\1\"\n" OUTPUT_VARIABLE includes)
+  list(JOIN includes "" includes)
+  file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/cuda/${name}" CONTENT "${includes}")
+endfunction()
+# A unit is four sources of kernels; but those for one architecture stay alone.
+file(GLOB cuda_sources CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}/native" "${cuda_root}/kernels/*.cu")
+file(GLOB cuda_kernels CONFIGURE_DEPENDS "${cuda_root}/kernels/*_hopper.cu")
+list(FILTER cuda_sources EXCLUDE REGEX "_hopper\\.cu$")
+while(cuda_sources)
+  list(SUBLIST cuda_sources 0 4 unit)
+  list(REMOVE_ITEM cuda_sources ${unit})
+  list(LENGTH cuda_kernels number)
+  gatun_cuda_unit(kernels_${number}.cu ${unit})
+  list(APPEND cuda_kernels "${CMAKE_CURRENT_BINARY_DIR}/cuda/kernels_${number}.cu")
+endwhile()
+gatun_cuda_unit(host.cu cuda/runtime_gpu.cu cuda/library.cpp cuda/queue.cpp)
 
 function(gatun_cuda_library target)
   target_include_directories(${target} PRIVATE
@@ -26,6 +44,7 @@ if(NOT GATUN_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
     "${CMAKE_SOURCE_DIR}/native/src/core/affinity.cpp" "${CMAKE_SOURCE_DIR}/native/src/core/machine.cpp")
   set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
   target_compile_definitions(gatun_cuda_emulated PRIVATE GATUN_CUDA_EMULATION GATUN_CUDA_HOPPER)
+  target_compile_options(gatun_cuda_emulated PRIVATE $<$<CONFIG:Release>:-O2>) # it mostly changes stacks, which -O3 makes no faster
   gatun_cuda_library(gatun_cuda_emulated)
 endif()
 
@@ -79,7 +98,7 @@ else()
   endif()
   set(objects "")
   set(unlinked "")
-  foreach(source IN LISTS cuda_kernels ITEMS "${cuda_root}/runtime_gpu.cu" ${cuda_host})
+  foreach(source IN LISTS cuda_kernels ITEMS "${CMAKE_CURRENT_BINARY_DIR}/cuda/host.cu")
     get_filename_component(name "${source}" NAME)
     set(source_targets ${targets})
     set(list objects)

@@ -14,6 +14,13 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   # Sums in registers are arrays of vectors, which these cannot be: their length is known only when they run.
   string(APPEND off "|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128")
 endif()
+if(GATUN_SANITIZE AND EXISTS /proc/cpuinfo)
+  # Those builds are for the tests on this machine, which cannot run what its processor lacks.
+  file(STRINGS /proc/cpuinfo avx512 REGEX "^flags.* avx512bw" LIMIT_COUNT 1)
+  if(NOT avx512)
+    string(APPEND off "|HWY_AVX3")
+  endif()
+endif()
 target_compile_definitions(gatun_highway INTERFACE "HWY_DISABLED_TARGETS=(${off})")
 
 # On x86-64 there is no level below SSE4, which every processor since 2010 has: it would be a tenth of the library.

@@ -406,6 +406,39 @@ void fault(const std::string& text) {
               ")"};
 }
 
+namespace {
+
+std::string and_next(int64_t count) {
+  return count > 1 ? " and the next " + std::to_string(count - 1) : "";
+}
+
+}  // namespace
+
+void fault_outside(const char* what, int64_t first, int64_t count, int64_t size) {
+  fault("out of bounds: " + std::string(what) + " of element " + std::to_string(first) +
+        and_next(count) + " of a tensor of " + std::to_string(size));
+}
+
+void fault_outside_shared(const char* name, int64_t first, int64_t count, int64_t size) {
+  fault("out of bounds: element " + std::to_string(first) + and_next(count) + " of shared memory " +
+        name + " of " + std::to_string(size));
+}
+
+void fault_misaligned(const char* what, int64_t count) {
+  fault(std::string(what) + " of " + std::to_string(count) +
+        " elements from a place that is not aligned to their size");
+}
+
+void fault_misaligned_shared(const char* name, int64_t count) {
+  fault(std::to_string(count) + " elements of shared memory " + name +
+        " from a place that is not aligned to their size");
+}
+
+void fault_absent(const char* what, int lane, int from) {
+  fault(std::string(what) + ": lane " + std::to_string(lane) + " reads lane " +
+        std::to_string(from) + ", which does not take part");
+}
+
 void run(const Grid& grid, const std::function<void()>& body) { engine().run(grid, body); }
 
 void barrier() { engine().barrier(); }

@@ -58,6 +58,14 @@ void run(const Grid& grid, const std::function<void()>& body);
 
 // What is wrong, with the thread and block that did it.
 [[noreturn]] void fault(const std::string& text);
+// What single accesses can have wrong. Kernels are full of these checks, so messages are not made
+// in them: that was a good part of the time to compile them.
+[[noreturn]] void fault_outside(const char* what, int64_t first, int64_t count, int64_t size);
+[[noreturn]] void fault_outside_shared(const char* name, int64_t first, int64_t count,
+                                       int64_t size);
+[[noreturn]] void fault_misaligned(const char* what, int64_t count);
+[[noreturn]] void fault_misaligned_shared(const char* name, int64_t count);
+[[noreturn]] void fault_absent(const char* what, int lane, int from);
 
 void barrier();
 

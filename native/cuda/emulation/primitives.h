@@ -97,18 +97,14 @@ struct Global {
   T* check(const char* what, int64_t i, int64_t count) const {
     T* const at = data + i;
     if (at < begin || at + count > end) {
-      emulation::fault("out of bounds: " + std::string(what) + " of element " +
-                       std::to_string(at - begin) +
-                       (count > 1 ? " and the next " + std::to_string(count - 1) : "") +
-                       " of a tensor of " + std::to_string(end - begin));
+      emulation::fault_outside(what, at - begin, count, end - begin);
     }
     return at;
   }
   T* check_aligned(const char* what, int64_t i, int64_t count) const {
     T* const at = check(what, i, count);
     if (reinterpret_cast<uintptr_t>(at) % (count * sizeof(T)) != 0) {
-      emulation::fault(std::string(what) + " of " + std::to_string(count) +
-                       " elements from a place that is not aligned to their size");
+      emulation::fault_misaligned(what, count);
     }
     return at;
   }
@@ -171,17 +167,14 @@ struct Shared {
   T* check(int i, int count) const {
     T* const at = data + i;
     if (at < begin || at + count > end) {
-      emulation::fault("out of bounds: element " + std::to_string(at - begin) +
-                       (count > 1 ? " and the next " + std::to_string(count - 1) : "") +
-                       " of shared memory " + name + " of " + std::to_string(end - begin));
+      emulation::fault_outside_shared(name, at - begin, count, end - begin);
     }
     return at;
   }
   T* check_aligned(int i, int count) const {
     T* const at = check(i, count);
     if (reinterpret_cast<uintptr_t>(at) % (count * sizeof(T)) != 0) {
-      emulation::fault(std::to_string(count) + " elements of shared memory " + name +
-                       " from a place that is not aligned to their size");
+      emulation::fault_misaligned_shared(name, count);
     }
     return at;
   }
@@ -237,8 +230,7 @@ T shuffle(const char* what, T value, int from, uint32_t mask) {
       if ((met >> lane & 1) == 0) continue;
       Call& call = *static_cast<Call*>(lanes[lane]);
       if (call.from < 0 || call.from >= kWarp || (met >> call.from & 1) == 0) {
-        fault(std::string(call.what) + ": lane " + std::to_string(lane) + " reads lane " +
-              std::to_string(call.from) + ", which does not take part");
+        fault_absent(call.what, lane, call.from);
       }
       call.result = static_cast<const Call*>(lanes[call.from])->value;
     }

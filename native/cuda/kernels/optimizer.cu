@@ -18,7 +18,7 @@ using gatun::kernels::AdaptiveRule;
 using gatun::kernels::AdaptiveTensors;
 using gatun::kernels::SgdRule;
 
-constexpr int kThreads = 256;
+constexpr int kOptimizerThreads = 256;
 constexpr int64_t kElementsPerBlock = 16 * 1024;
 
 template <typename T, int N>
@@ -26,7 +26,7 @@ __global__ void sum_squares_kernel(Global<double> sums, Global<const T> x, int64
   const int64_t begin = int64_t{blockIdx.x} * kElementsPerBlock;
   const int64_t end = begin + kElementsPerBlock < count ? begin + kElementsPerBlock : count;
   double sum = 0;
-  for (int64_t i = begin + int64_t{threadIdx.x} * N; i < end; i += kThreads * N) {
+  for (int64_t i = begin + int64_t{threadIdx.x} * N; i < end; i += kOptimizerThreads * N) {
     if (i + N <= end) {
       const Pack<T, N> pack = x.template load<N>(i);
       for (int k = 0; k < N; ++k) sum += static_cast<double>(pack.values[k]) * pack.values[k];
@@ -34,15 +34,15 @@ __global__ void sum_squares_kernel(Global<double> sums, Global<const T> x, int64
       for (int64_t k = i; k < end; ++k) sum += static_cast<double>(x[k]) * x[k];
     }
   }
-  sum = sum_block<kThreads>(sum);
+  sum = sum_block<kOptimizerThreads>(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
 template <typename T>
 __global__ void root_of_sum_kernel(Global<T> norm, Global<const double> sums, int64_t count) {
   double sum = 0;
-  for (int64_t i = threadIdx.x; i < count; i += kThreads) sum += sums[i];
-  sum = sum_block<kThreads>(sum);
+  for (int64_t i = threadIdx.x; i < count; i += kOptimizerThreads) sum += sums[i];
+  sum = sum_block<kOptimizerThreads>(sum);
   if (threadIdx.x == 0) norm[0] = static_cast<T>(math::sqrt(sum));
 }
 
@@ -257,10 +257,10 @@ void norm(Queue& queue, const Tensor& norm, const Tensor& x) {
     const Global<double> sums = queue.scratch<double>(blocks);
     with_packs<T>(are_aligned({&x}), [&](auto width) {
       queue.launch(sum_squares_kernel<T, decltype(width)::value>,
-                   Grid{{static_cast<uint32_t>(blocks)}, {kThreads}}, sums, elements<const T>(x),
-                   x.count);
+                   Grid{{static_cast<uint32_t>(blocks)}, {kOptimizerThreads}}, sums,
+                   elements<const T>(x), x.count);
     });
-    queue.launch(root_of_sum_kernel<T>, Grid{{1}, {kThreads}}, elements<T>(norm),
+    queue.launch(root_of_sum_kernel<T>, Grid{{1}, {kOptimizerThreads}}, elements<T>(norm),
                  Global<const double>(sums), blocks);
   });
 }

@@ -11,7 +11,7 @@ using gatun::kernels::kPictureLevels;
 using gatun::kernels::PictureChange;
 using gatun::kernels::PictureRule;
 
-constexpr int kThreads = 256;
+constexpr int kPictureThreads = 256;
 constexpr int64_t kElementsEach = 8;  // of a thread
 
 struct PictureShape {
@@ -41,8 +41,8 @@ __global__ void gather_pictures_kernel(Global<T> y, Global<const uint8_t> pictur
   PictureChange change{};
   if (is_there) change = {drawn[0], drawn[1], drawn[2], drawn[3], drawn[4]};
   const int64_t first = int64_t{index} * shape.rows * shape.columns * shape.channels;
-  for (int64_t e = int64_t{blockIdx.y} * kThreads + threadIdx.x; e < elements;
-       e += int64_t{gridDim.y} * kThreads) {
+  for (int64_t e = int64_t{blockIdx.y} * kPictureThreads + threadIdx.x; e < elements;
+       e += int64_t{gridDim.y} * kPictureThreads) {
     int64_t pixel = e;
     const int64_t c = channels.split(pixel);
     int64_t h = pixel;
@@ -70,10 +70,11 @@ void gather_pictures(Queue& queue, const Tensor& y, const Tensor& pictures, cons
                      const Tensor& values, const Tensor& epoch, const PictureRule& rule) {
   if (y.count == 0) return;
   const PictureShape shape{pictures.dims[1], pictures.dims[2], y.dims[1], y.dims[2], y.dims[3]};
-  constexpr int64_t kEach = kThreads * kElementsEach, kMostBlocks = 256;
+  constexpr int64_t kEach = kPictureThreads * kElementsEach, kMostBlocks = 256;
   const int64_t each = y.count / y.dims[0];
   const int64_t blocks = std::min((each + kEach - 1) / kEach, kMostBlocks);
-  const Grid grid{{static_cast<uint32_t>(y.dims[0]), static_cast<uint32_t>(blocks)}, {kThreads}};
+  const Grid grid{{static_cast<uint32_t>(y.dims[0]), static_cast<uint32_t>(blocks)},
+                  {kPictureThreads}};
   with_floating(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     queue.launch(gather_pictures_kernel<T>, grid, elements<T>(y), elements<const uint8_t>(pictures),
