@@ -55,6 +55,17 @@ class LossesTest {
     }
   }
 
+  /// Beside numbers of this size the logarithm of a sum is nothing.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void softmaxOfGreatOutputs_isThatOfTheirDifferences(Backends backend) {
+    try (Scope _ = Scope.open()) {
+      Tensor x = Tensor.of(backend.device(), new float[] {3e38f, 3e38f, 3e38f}, 1, 3);
+      Tensor label = Tensor.of(backend.device(), new int[] {1}, 1);
+      assertEquals(Math.log(3), Loss.softmaxCrossEntropy().apply(x, label).item(), 1e-6);
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(Backends.class)
   void values_areThoseOfTheFormulas(Backends backend) {

@@ -94,7 +94,7 @@ public final class History {
   }
 
   /// The best epoch as the trainer's [EarlyStopping] judges it, else that with the least loss; null
-  /// without an epoch.
+  /// if there is none whose figure is a number.
   public @Nullable Epoch best() {
     EarlyStopping rule = stopping == null ? EarlyStopping.never() : stopping;
     int best = rule.best(epochs);

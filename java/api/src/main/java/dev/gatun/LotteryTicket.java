@@ -18,7 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// ```
 ///
 /// The first paper rewinds to the very start, which works for small nets; for larger ones it has to
-/// be an early step (Frankle et al. 2020). Round k has (1 - share)^k of the weights.
+/// be an early step (Frankle et al. 2020). Round k has (1 - share)^k of the weights. What is set
+/// back are the weights: a later round's optimizer begins without momentum, and its data with the
+/// first batch.
 ///
 /// @param rounds of pruning, at least 0
 /// @param share of the weights that are left which each round takes away, in (0, 1); 0.2 in the

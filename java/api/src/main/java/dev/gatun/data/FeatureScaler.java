@@ -4,7 +4,8 @@ import java.util.Arrays;
 import java.util.Map;
 
 /// `(x - offset) / divisor` for each feature, fitted on training samples. A feature that is the
-/// same in all of them is only shifted: its divisor is 1, as in scikit-learn.
+/// same in all of them is not stretched by what its own values are: [#standardize] and [#robust]
+/// only shift it, [#minMax] takes it for one of width 1, as scikit-learn does.
 ///
 /// Features are the columns of a table or the elements of an image; the pixels of one channel have
 /// each their own, unlike those of a [Standardizer].

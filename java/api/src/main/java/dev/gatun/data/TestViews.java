@@ -34,6 +34,11 @@ public record TestViews(int size, int... sides) {
     return new TestViews(224, 224, 256, 384, 480, 640);
   }
 
+  @Override
+  public int[] sides() {
+    return sides.clone();
+  }
+
   /// The number of views.
   public int count() {
     return CROPS * sides.length;

@@ -127,11 +127,11 @@ final class CrossEntropy {
       }
       int row = n * classes;
       double max = Loss.max(x, row, classes);
-      double logSum = max + Math.log(Loss.sumOfExps(x, row, classes, max));
+      double logSum = Math.log(Loss.sumOfExps(x, row, classes, max)); // of x - max
       double ofRow = 0;
       for (int c = 0; c < classes; c++) {
         double q = wanted(n, c);
-        ofRow += q == 0 ? 0 : q * (logSum - x.get(row + c));
+        ofRow += q == 0 ? 0 : q * (logSum - (x.get(row + c) - max));
       }
       sum += ofRow;
       // A row with a NaN is never right.

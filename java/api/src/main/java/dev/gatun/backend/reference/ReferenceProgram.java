@@ -44,10 +44,18 @@ final class ReferenceProgram implements Program {
     Runnable[] open = open();
     ReferenceFrames present = frames("start");
     present.start(first, count);
-    for (int i = first; i < first + count; i++) {
-      present.load(i);
-      run(open);
-      present.store(i);
+    boolean whole = false;
+    try {
+      for (int i = first; i < first + count; i++) {
+        present.load(i);
+        run(open);
+        present.store(i);
+      }
+      whole = true;
+    } finally {
+      if (!whole) {
+        present.finish();
+      }
     }
   }
 
