@@ -211,6 +211,9 @@ class LbfgsTest {
               ShapeException.class,
               () -> FullBatch.of(model, Loss.softmaxCrossEntropy(), new float[3], new int[2]));
       assertEquals("[fullBatch] expected 2 inputs (2) (4 elements), found 3 elements", found);
+      refused(
+          "[fullBatch] expected labels below 2, found 2 for input 1",
+          () -> FullBatch.of(model, Loss.softmaxCrossEntropy(), new float[4], new int[] {0, 2}));
     }
   }
 

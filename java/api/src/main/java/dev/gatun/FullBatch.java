@@ -59,6 +59,7 @@ public final class FullBatch implements Objective, AutoCloseable {
               .formatted(
                   labels.length, model.net().inputShape(), labels.length * each, inputs.length));
     }
+    Requirements.labels("fullBatch", model.net(), lossFunction, labels);
     Traced traced = trace(labels.length);
     requireNoNoise(traced.graph());
     places =
@@ -122,9 +123,9 @@ public final class FullBatch implements Objective, AutoCloseable {
   /// The loss of `model` on these inputs.
   ///
   /// @param inputs `[N, ...]`, standardised
-  /// @param labels `[N]`
+  /// @param labels `[N]`, below the number of classes
   /// @throws ShapeException if the inputs are not N inputs of the network, or N is 0
-  /// @throws IllegalArgumentException if the network has dropout
+  /// @throws IllegalArgumentException if the network has dropout, or a label is too large
   public static FullBatch of(Model model, Loss loss, float[] inputs, int[] labels) {
     return new FullBatch(model, loss, inputs, labels);
   }

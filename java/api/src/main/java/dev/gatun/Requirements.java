@@ -118,7 +118,7 @@ final class Requirements {
       return examples(net, found, values == null ? 0 : values.length, "targets", outputs.count());
     }
     int examples = examples(net, found, labels.length, "labels", rows(outputs));
-    labels(classes(outputs, loss), labels);
+    labels("step", net, loss, labels);
     return examples;
   }
 
@@ -162,12 +162,16 @@ final class Requirements {
     return last == 1 && loss.isBinary() ? 2 : last;
   }
 
-  private static void labels(long classes, int[] labels) {
+  /// Labels below the number of classes.
+  ///
+  /// @param caller whom a message is from
+  static void labels(String caller, Net net, Loss loss, int[] labels) {
+    long classes = classes(net.outputShape(), loss);
     for (int i = 0; i < labels.length; i++) {
       if (classes > 1 && labels[i] >= classes) {
         throw new IllegalArgumentException(
-            "[step] expected labels below %d, found %d for input %d"
-                .formatted(classes, labels[i], i));
+            "[%s] expected labels below %d, found %d for input %d"
+                .formatted(caller, classes, labels[i], i));
       }
     }
   }
