@@ -23,6 +23,8 @@ class ProgramWithScratch final : public Program {
 
 }  // namespace
 
+bool wants_untried() { return wanted_wgmma() != Wgmma::NEVER; }
+
 Wgmma wanted_wgmma() {
   const char* const value = std::getenv("GATUN_CUDA_UNTRIED");
   if (value == nullptr) return Wgmma::NEVER;

@@ -26,8 +26,10 @@ struct KeptLaunch {
 
 // Which products a device with wgmma computes by it: see kernels/product_hopper.h.
 enum class Wgmma { NEVER, LARGE, ALL };
-// What GATUN_CUDA_UNTRIED says, of wgmma and clusters, which no GPU has run yet: 1 for products
-// that are large enough to gain, "all" for all that can be, which is for tests.
+// Whether GATUN_CUDA_UNTRIED asks for what no GPU has run yet: wgmma and clusters.
+bool wants_untried();
+// What it says of wgmma: 1 for products that are large enough to gain, "all" for all that can be,
+// which is for tests.
 Wgmma wanted_wgmma();
 
 class Device {

@@ -209,7 +209,7 @@ namespace {
 // yet, so they have to be asked for.
 int largest_cluster_of(const cudaDeviceProp& properties, const cudaFuncAttributes& code) {
   if (code.ptxVersion < 90 || properties.major < 9) return 1;
-  if (wanted_wgmma() == Wgmma::NEVER) return 1;
+  if (!wants_untried()) return 1;
   const auto function = reinterpret_cast<const void*>(&probe_kernel);
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(kMostInCluster);

@@ -229,12 +229,6 @@ class UsageTest {
     assertTrue(!output.contains("\tat "), output);
   }
 
-  private static void refused(String sentence, Cli run) {
-    assertEquals("gatun: " + sentence + System.lineSeparator(), run.err());
-    assertEquals(2, run.code());
-    assertEquals("", run.out());
-  }
-
   @Test
   void moreStreamsThanAnyTextHas_areRefused() throws IOException {
     Path data = folder.resolve("text.txt");
@@ -266,5 +260,11 @@ class UsageTest {
     refused(
         "--data expects pictures of two classes at least, found only [0]",
         Cli.run("train", "mlp", "--backend", "reference", "--data", data));
+  }
+
+  private static void refused(String sentence, Cli run) {
+    assertEquals("gatun: " + sentence + System.lineSeparator(), run.err());
+    assertEquals(2, run.code());
+    assertEquals("", run.out());
   }
 }
