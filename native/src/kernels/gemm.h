@@ -40,6 +40,10 @@ struct Tile {
   // All at once they would keep loads of A and B waiting.
   const float* ahead = nullptr;
   int64_t ahead_row = 0;  // elements between them
+  // adjacent only: a stretch of B, `next_b_step` elements for each step of depth, that a later tile
+  // will read. It is asked for along the way and goes to L2.
+  const float* next_b = nullptr;
+  int64_t next_b_step = 0;
 };
 
 using MicroKernel = void (*)(const Tile&);

@@ -140,6 +140,8 @@ void multiply_adjacent(const Tile& tile) {
   start(tile, sum);
   const int64_t a_step = tile.a_step, b_step = tile.b_step;
   const float* ahead = tile.ahead;
+  // Asked for in every step, if only what is there: a branch would cost more.
+  const float* next_b = tile.next_b == nullptr ? tile.b : tile.next_b;
   const int64_t part = ahead == nullptr ? tile.depth : (tile.depth + kRows - 1) / kRows;
   for (int64_t r = 0; r < tile.run_count; ++r) {
     const float* a = tile.a[0] + tile.runs[r].a;
@@ -149,6 +151,8 @@ void multiply_adjacent(const Tile& tile) {
         for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * kLanes);
       }
       for (int64_t k = std::min(part, left); k > 0; --k, a += a_step, b += b_step) {
+        __builtin_prefetch(next_b, 0, 2);
+        next_b += tile.next_b_step;
         step([&](int i) HWY_ATTR { return a + i; }, b, sum);
       }
     }

@@ -3,6 +3,7 @@
 // tile's rows at a time, which then stays in its L2 while panels of B come by from L3. So a
 // micro-kernel reads both in the order of memory, only y is far apart, and what one worker packs
 // others need not fetch from its cache.
+#include "core/machine.h"
 #include "kernels/gemm.h"
 #include "kernels/matmul_paths.h"
 
@@ -11,8 +12,9 @@ namespace {
 
 // Depth per pass over y: a large y comes from memory each time.
 constexpr int64_t kDepthBlock = 1024;
-// 5 MiB of packed B, for others use an L3 too. A is packed anew for each block of columns.
-constexpr int64_t kColumnBlock = 1280;
+// Packed B stays in L3, which others use too. A is packed anew for each block of columns.
+constexpr int64_t kLeastColumnBlock = 1280;  // 5 MiB
+constexpr int64_t kPartOfCache = 16;
 // A block of A: 320 KiB of L2, and few enough panels that rows of y which lie a power of two apart
 // do not push each other out of it.
 constexpr int64_t kBlockSize = 80 << 10;
@@ -117,6 +119,9 @@ void multiply_task(const Plan& plan, const Context& context, const Part& part, i
   tile.accumulate = !part.first;
   tile.relu = p.activation == Activation::RELU && part.last;
   tile.ahead_row = p.N;
+  // The next panel of B, which lies behind this one: each tile asks for a share of it.
+  tile.next_b_step = (tile.b_step + row_end - row_begin - 1) / (row_end - row_begin);
+  tile.next_b = tile.b + tile.b_step * tile.depth;
   for (int64_t piece = row_begin; piece < row_end; ++piece) {
     const int64_t i0 = plan.rows.begin(piece), count = plan.rows.end(piece) - i0;
     for (int64_t i = 0; i < count; ++i) y_rows[i] = p.y + (i0 + i) * p.N + j0;
@@ -126,6 +131,7 @@ void multiply_task(const Plan& plan, const Context& context, const Part& part, i
                  (below ? j0 : j0 + tile.b_step);
     plan.kernels->adjacent.of[plan.columns.vectors(panel)][count](tile);
     a_start += plan.a_step * tile.depth;
+    tile.next_b += tile.next_b_step * tile.depth;
   }
 }
 
@@ -149,7 +155,9 @@ void multiply_packed(Launcher& launcher, const Product& p) {
   plan.block_size = panels * a_step * depth;
   plan.packed_a = launcher.scratch<float>(launcher.workers() * plan.block_size);
   plan.block_of = launcher.scratch<int64_t>(launcher.workers() * kLine);
-  const Pieces parts(columns.count(), kColumnBlock / columns.width(0));
+  const int64_t column_block =
+      std::max<int64_t>(kLeastColumnBlock, last_level_cache() / kPartOfCache / 4 / kDepthBlock);
+  const Pieces parts(columns.count(), column_block / columns.width(0));
   plan.packed_b = launcher.scratch<float>((columns.count() + parts.count() - 1) / parts.count() *
                                           columns.width(0) * depth);
   if (p.bias != nullptr) plan.packed_bias = launcher.scratch<float>(columns.padded_columns());
