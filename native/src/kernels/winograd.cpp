@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/ahead.h"
 #include "kernels/conv_naive.h"
 #include "kernels/gemm.h"
 #include "kernels/winograd_simd.h"
@@ -82,13 +83,29 @@ void weights_task(const Plan& plan, const Context& context, int64_t task) {
                                   vectors * lanes);
 }
 
-// m[point] = v[point] u[point] for `count` tiles.
+// m[point] = v[point] u[point] for `count` tiles. Asks meanwhile for what the epilogue will touch,
+// and for the input of tiles that the worker most likely takes next.
 void multiply_points(const Plan& plan, const float* u, const Planes& v, const Planes& m,
-                     int64_t count) {
+                     int64_t first, int64_t count, int64_t tiles_of_task) {
   const int64_t lanes = plan.lanes();
   const int64_t pairs = (count + 1) / 2;  // one tile too many may be computed, and is not stored
+  const int64_t calls = kPoints * ((plan.out_blocks() + 1) / 2);
+  const int64_t y_begin = plan.out.begin(first), y_count = plan.out.begin(first + count) - y_begin;
+  const auto ahead = [&](const float* from, int64_t begin, int64_t n) {
+    return from == nullptr ? Ahead() : Ahead(from + begin, n, calls);
+  };
+  const int64_t x_begin = plan.in.begin(first + tiles_of_task);
+  // A row of tiles reads some pixels of the next one.
+  const int64_t overlap = (kPatch - kTile - plan.in.pad_h) * plan.in.width * plan.in.channels;
+  Ahead ahead_of[] = {
+      ahead(plan.x, x_begin + overlap, plan.in.begin(first + tiles_of_task + count) - x_begin),
+      ahead(plan.y, y_begin, y_count),
+      ahead(plan.epilogue.addend, y_begin, y_count),
+      ahead(plan.epilogue.gate, y_begin, y_count),
+  };
   for (int point = 0; point < kPoints; ++point) {
     for (int64_t block = 0; block < plan.out_blocks(); block += 2) {
+      for (Ahead& memory : ahead_of) memory.ask();
       const auto vectors = static_cast<int>(std::min<int64_t>(2, plan.out_blocks() - block));
       const Pieces pieces(pairs, plan.kernels->max_rows[vectors] / 2);
       for (int64_t piece = 0; piece < pieces.count(); ++piece) {
@@ -121,7 +138,7 @@ void tiles_task(const Plan& plan, const Context& context, int64_t task) {
   for (int64_t first = begin; first < end; first += plan.batch) {
     const int64_t count = std::min(plan.batch, end - first);
     plan.kernels->transform_input(plan.in, plan.x, first, count, 0, plan.in_blocks(), v);
-    multiply_points(plan, context.at(plan.u), v, m, count);
+    multiply_points(plan, context.at(plan.u), v, m, first, count, end - begin);
     plan.kernels->transform_output(plan.out, plan.y, plan.epilogue, first, count, m);
   }
 }

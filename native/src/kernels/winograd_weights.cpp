@@ -3,6 +3,7 @@
 // partials in order.
 #include <algorithm>
 
+#include "kernels/ahead.h"
 #include "kernels/conv_naive.h"
 #include "kernels/winograd.h"
 #include "kernels/winograd_simd.h"
@@ -36,13 +37,22 @@ struct Plan {
   int64_t d_point_step() const { return (out_blocks() * batch | 1) * lanes(); }
 };
 
+// Asks meanwhile for the pixels of the next tiles.
 void accumulate_points(const Plan& plan, const Planes& v, const Planes& d, float* u, int64_t blocks,
-                       int64_t count, bool first) {
+                       int64_t tile, int64_t count, bool first) {
   const int64_t lanes = plan.lanes();
+  const int64_t calls = kPoints * ((blocks + 1) / 2);
+  const auto ahead = [&](const float* from, const Tiles& tiles) {
+    const int64_t begin = tiles.begin(tile + count);
+    return Ahead(from + begin, tiles.begin(tile + 2 * count) - begin, calls);
+  };
+  Ahead x = ahead(plan.x, plan.in), dy = ahead(plan.dy, plan.out);
   for (int point = 0; point < kPoints; ++point) {
     for (int64_t block = 0; block < blocks; block += 2) {
       const auto vectors = static_cast<int>(std::min<int64_t>(2, blocks - block));
       const int64_t rows = plan.kernels->accumulation_rows[vectors];
+      x.ask();
+      dy.ask();
       for (int64_t k = 0; k < plan.out.channels; k += rows) {
         plan.kernels->accumulation[vectors](
             {.d = d.data + point * d.point_step + k / lanes * d.block_step + k % lanes,
@@ -73,7 +83,7 @@ void group_task(const Plan& plan, const Context& context, int64_t task) {
     const int64_t count = std::min(plan.batch, end - first);
     plan.kernels->transform_input(plan.in, plan.x, first, count, block_begin, block_end, v);
     plan.kernels->transform_gradient(plan.out, plan.dy, first, count, d);
-    accumulate_points(plan, v, d, u, block_end - block_begin, count, first == begin);
+    accumulate_points(plan, v, d, u, block_end - block_begin, first, count, first == begin);
   }
 }
 
