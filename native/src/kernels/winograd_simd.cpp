@@ -138,26 +138,29 @@ class Walk {
   int64_t image_, row_, column_;
 };
 
-// v = axis(axis(square)^T)^T, both ways along, of the square of vectors that begins at x.
-template <int kSize, typename Axis>
-HWY_INLINE void transform_square(Axis axis, const float* x, int64_t row, int64_t pixel, float* v,
-                                 int64_t point_step) {
-  V half[kPatch][kSize];
-#pragma GCC unroll 6
-  for (int j = 0; j < kSize; ++j) {
+// v = axis(axis(square)^T)^T, both ways along; load(i, j) is the square's vector in row i, and
+// columns outside [column_begin, column_end) are zero.
+template <int kSize, typename Axis, typename Load>
+HWY_INLINE void transform_square(Axis axis, const Load& load, int64_t column_begin,
+                                 int64_t column_end, float* v, int64_t point_step) {
+  const D d;
+  HWY_ALIGN float half[kSize][kPatch * kLanes];
+  for (int64_t j = 0; j < kSize; ++j) {
     V in[kSize], out[kPatch];
+    const bool inside = j >= column_begin && j < column_end;
 #pragma GCC unroll 6
-    for (int i = 0; i < kSize; ++i) in[i] = hn::LoadU(D(), x + i * row + j * pixel);
+    for (int i = 0; i < kSize; ++i) in[i] = inside ? load(i, j) : hn::Zero(d);
     axis(in, out);
 #pragma GCC unroll 6
-    for (int i = 0; i < kPatch; ++i) half[i][j] = out[i];
+    for (int i = 0; i < kPatch; ++i) hn::Store(out[i], d, half[j] + i * kLanes);
   }
+  for (int i = 0; i < kPatch; ++i, v += kPatch * point_step) {
+    V in[kSize], out[kPatch];
 #pragma GCC unroll 6
-  for (int i = 0; i < kPatch; ++i) {
-    V out[kPatch];
-    axis(half[i], out);
+    for (int j = 0; j < kSize; ++j) in[j] = hn::Load(d, half[j] + i * kLanes);
+    axis(in, out);
 #pragma GCC unroll 6
-    for (int j = 0; j < kPatch; ++j) hn::Store(out[j], D(), v + (i * kPatch + j) * point_step);
+    for (int j = 0; j < kPatch; ++j) hn::Store(out[j], d, v + j * point_step);
   }
 }
 
@@ -167,34 +170,33 @@ template <int kSize, typename Axis>
 HWY_INLINE void transform_squares(Axis axis, const Tiles& tiles, const float* x, int64_t first,
                                   int64_t count, int64_t block_begin, int64_t block_end,
                                   const Planes& v) {
-  const int64_t x_pixel = tiles.channels, x_row = tiles.width * x_pixel;
-  // A square at the edge is copied, so that there is one transform: the code of two is large.
-  HWY_ALIGN float edge[kSize * kSize * kLanes];
+  const D d;
+  const int64_t pixel = tiles.channels, row = tiles.width * pixel;
   Walk<kSize> walk(tiles, first);
   for (int64_t t = 0; t < count; ++t, walk.next()) {
     const float* origin = x + walk.origin();
-    const int64_t i0 = walk.row_begin(), i1 = walk.row_end();
-    const int64_t j0 = walk.column_begin(), j1 = walk.column_end();
-    const bool inside = i0 == 0 && i1 == kSize && j0 == 0 && j1 == kSize;
-    if (!inside) std::memset(edge, 0, sizeof(edge));
+    const int64_t row_begin = walk.row_begin(), row_end = walk.row_end();
+    const int64_t column_begin = walk.column_begin(), column_end = walk.column_end();
     for (int64_t block = block_begin; block < block_end; ++block) {
       const float* square = origin + block * kLanes;
-      int64_t row = x_row, pixel = x_pixel;
       const int64_t lanes = std::min<int64_t>(kLanes, tiles.channels - block * kLanes);
-      if (!inside || lanes < kLanes) {
-        for (int64_t i = i0; i < i1; ++i) {
-          for (int64_t j = j0; j < j1; ++j) {
-            const V value = load_some(square + i * row + j * pixel, lanes);
-            hn::Store(value, D(), edge + (i * kSize + j) * kLanes);
-          }
-        }
-        square = edge;
-        row = kSize * kLanes;
-        pixel = kLanes;
+      float* to = v.data + (block - block_begin) * v.block_step + t * kLanes;
+      const auto inside = [&](int i) { return i >= row_begin && i < row_end; };
+#if HWY_TARGET <= HWY_AVX2  // Only these load by a mask without touching the other lanes.
+      hn::Mask<D> masks[kSize];
+#pragma GCC unroll 6
+      for (int i = 0; i < kSize; ++i) {
+        masks[i] = hn::FirstN(d, inside(i) ? static_cast<size_t>(lanes) : 0);
       }
-      transform_square<kSize>(axis, square, row, pixel,
-                              v.data + (block - block_begin) * v.block_step + t * kLanes,
-                              v.point_step);
+      const auto load = [&](int i, int64_t j) HWY_ATTR {
+        return hn::MaskedLoad(masks[i], d, square + i * row + j * pixel);
+      };
+#else
+      const auto load = [&](int i, int64_t j) HWY_ATTR {
+        return inside(i) ? load_some(square + i * row + j * pixel, lanes) : hn::Zero(d);
+      };
+#endif
+      transform_square<kSize>(axis, load, column_begin, column_end, to, v.point_step);
     }
   }
 }
@@ -265,7 +267,10 @@ void transform_weights(const float* taps, int64_t tap_step, int64_t count, float
                        int64_t point_step, int64_t u_step) {
   const auto axis = [](const V(&in)[3], V(&out)[kPatch]) HWY_ATTR { weight_axis(in, out); };
   for (int64_t n = 0; n < count; ++n, taps += kLanes, u += u_step) {
-    transform_square<3>(axis, taps, 3 * tap_step, tap_step, u, point_step);
+    const auto load = [&](int i, int64_t j) HWY_ATTR {
+      return hn::Load(D(), taps + (3 * i + j) * tap_step);
+    };
+    transform_square<3>(axis, load, 0, 3, u, point_step);
   }
 }
 
