@@ -145,9 +145,12 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
   const int64_t panels = block.panel_end - block.panel_begin;
   const bool prefetch = reads && block.panel_begin == 0 && plan.channel_blocks() == 1;
   const int vectors = plan.panels.vectors(block.panel_begin);
+  const auto weights_of = [&](int64_t panel) {
+    return context.at(plan.packed_weights) + plan.panels.start(panel) * plan.cut.depth +
+           block.channel_begin * plan.panels.width(panel);
+  };
   const auto choose_panel = [&](int64_t panel) {
-    tile.weights = context.at(plan.packed_weights) + plan.panels.start(panel) * plan.cut.depth +
-                   block.channel_begin * plan.panels.width(panel);
+    tile.weights = weights_of(panel);
     if (plan.bias != nullptr && block.channel_begin == 0) {
       tile.bias = context.at(plan.packed_bias) + plan.panels.start(panel);
     }
@@ -181,6 +184,16 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
     tile.ahead_step = ahead_bytes / std::max<int64_t>(1, panels * tile.run_count * tile.depth);
     for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
       choose_panel(panel);
+      // The panel in the place of this one in the task's next group: each tile asks for a share.
+      tile.next_weights_step = 0;
+      tile.next_weights = reinterpret_cast<const char*>(tile.weights);
+      if (panel + panels < (panel / plan.panels_per_task + 1) * plan.panels_per_task &&
+          panel + panels < plan.panels.count()) {
+        tile.next_weights_step =
+            (plan.panels.width(panel) * kFloat + pieces.count() - 1) / pieces.count();
+        tile.next_weights = reinterpret_cast<const char*>(weights_of(panel + panels)) +
+                            piece * tile.next_weights_step * tile.run_count * tile.depth;
+      }
       tile.ahead = prefetch ? ahead : reinterpret_cast<const char*>(tile.weights);
       plan.kernels->of[plan.panels.vectors(panel)][count](tile);
       ahead += ahead_bytes / panels;
@@ -253,6 +266,16 @@ void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
   // Several small images at once give corners and edges enough pixels for a tile.
   plan.images_per_task = std::clamp<int64_t>(kPixelBytes / std::max<int64_t>(x_bytes, 1), 1,
                                              std::max<int64_t>(1, 2 * plan.images / wanted));
+  const int64_t weight_bytes = plan.cut.depth * plan.panels.padded_columns() * kFloat;
+  if (weight_bytes > plan.images * plan.H * plan.W * plan.channels * kFloat) {
+    // A worker reads its part of the weights once, and all of x, which is smaller.
+    const int64_t groups = std::min(wanted, plan.panels.count());
+    plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
+    plan.images_per_task = plan.images;
+    plan.bands = std::clamp<int64_t>(wanted / plan.panel_groups(), 1,
+                                     std::max<int64_t>(1, result_rows / 16));
+    return;
+  }
   const int64_t least_bands = plan.images > 1 ? 1 : x_bytes / kPixelBytes;
   plan.bands = std::clamp<int64_t>(
       std::max(least_bands, (wanted + plan.image_groups() - 1) / plan.image_groups()), 1,

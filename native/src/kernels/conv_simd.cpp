@@ -113,13 +113,15 @@ void multiply_pixels(const PixelTile& tile) {
     for (int i = 0; i < kPixels; ++i) sum[i][j] = first;
   }
   const char* ahead = tile.ahead;
+  const char* next = tile.next_weights;
   const int64_t ahead_step = tile.ahead_step;
   for (const Run *run = tile.runs, *last = run + tile.run_count; run < last; ++run) {
     const float* weights = tile.weights + run->b * kWidth;
     const int64_t end = run->a + tile.depth;
     int64_t k = run->a;
-    for (; k < end; ++k, weights += kWidth, ahead += ahead_step) {
+    for (; k < end; ++k, weights += kWidth, ahead += ahead_step, next += tile.next_weights_step) {
       __builtin_prefetch(ahead);
+      __builtin_prefetch(next, 0, 2);
       step(x, k, weights, sum);
     }
   }

@@ -34,6 +34,9 @@ struct PixelTile {
   // Memory that later tiles read, and how many bytes of it to ask for with every step of depth.
   const char* ahead = nullptr;
   int64_t ahead_step = 0;
+  // Weights that later tiles read, likewise; pixels anywhere only. They go to L2.
+  const char* next_weights = nullptr;
+  int64_t next_weights_step = 0;
 };
 
 using PixelKernel = void (*)(const PixelTile&);

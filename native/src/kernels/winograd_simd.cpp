@@ -267,9 +267,8 @@ void transform_weights(const float* taps, int64_t tap_step, int64_t count, float
                        int64_t point_step, int64_t u_step) {
   const auto axis = [](const V(&in)[3], V(&out)[kPatch]) HWY_ATTR { weight_axis(in, out); };
   for (int64_t n = 0; n < count; ++n, taps += kLanes, u += u_step) {
-    const auto load = [&](int i, int64_t j) HWY_ATTR {
-      return hn::Load(D(), taps + (3 * i + j) * tap_step);
-    };
+    const auto load = [&](int i, int64_t j)
+                          HWY_ATTR { return hn::Load(D(), taps + (3 * i + j) * tap_step); };
     transform_square<3>(axis, load, 0, 3, u, point_step);
   }
 }
