@@ -166,7 +166,8 @@ GT_API gt_status gt_scatter_add_rows(gt_stream stream, gt_tensor dtable, gt_tens
 /* A batch y [N,H,W,C], floating, from the pictures (u8) [V,P,Q,C] of a data set that indices (i32) [N] name, zeros for an index
  * outside; values (f32) [C,256] is what each byte of a channel becomes. A picture gets `pad` zero bytes on all sides; with `crop`
  * a window H x W of it at a random place is taken, else H = P + 2 pad and W = Q + 2 pad; with `flip` left and right are exchanged
- * for half of the pictures; with cutout > 0 the bytes of a square of that side become `grey`, 0 to 255.
+ * for half of the pictures; with cutout > 0 the bytes of a square of that side become `grey`, 0 to 255. H, W >= 1; P + 2 pad and
+ * Q + 2 pad are at most 2^24.
  * Random numbers are the words, from index 0 and low word first, of Philox4x32-10 with key `seed` and stream
  * (epoch << 32) | index, in this order: crop: top below(P + 2 pad - H + 1), left below(W's); flip: exchanged iff the upper bit is
  * 0; cutout: the square begins at row below(H) - cutout / 2, column below(W) - cutout / 2. below(n) is the upper half of word n,
@@ -297,8 +298,8 @@ GT_API gt_status gt_conv2d_backward_weights(gt_stream stream, gt_tensor dw, gt_t
  *   y = activation(gamma (x - mean) inv_std + beta + residual)
  *   new_running_mean = (1 - momentum) running_mean + momentum mean
  *   new_running_variance = (1 - momentum) running_variance + momentum variance m / (m - 1)      (unbiased, as PyTorch)
- * residual nullable. moments [2,C] nullable: mean and variance of x, as gt_conv2d gives them. m >= 2. In place for the
- * running estimates. */
+ * residual nullable. moments [2,C] nullable: mean and variance of x, as gt_conv2d gives them. m >= 2, epsilon >= 0,
+ * 0 <= momentum <= 1. In place for the running estimates. */
 GT_API gt_status gt_batch_norm_training(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std,
                                         gt_tensor new_running_mean, gt_tensor new_running_variance, gt_tensor x,
                                         gt_tensor gamma, gt_tensor beta, gt_tensor residual, gt_tensor moments,
@@ -321,7 +322,7 @@ GT_API gt_status gt_batch_norm_inference(gt_stream stream, gt_tensor y, gt_tenso
  * wide.
  *   mean, variance: of the row (divided by C); inv_std = 1 / sqrt(variance + epsilon)
  *   y = gamma (x - mean) inv_std + beta
- * With a NULL mean it is RMS normalisation: the mean is taken as 0 everywhere. C >= 1. In place: y with x. */
+ * With a NULL mean it is RMS normalisation: the mean is taken as 0 everywhere. C >= 1, epsilon >= 0. In place: y with x. */
 GT_API gt_status gt_layer_norm(gt_stream stream, gt_tensor y, gt_tensor mean, gt_tensor inv_std, gt_tensor x,
                                gt_tensor gamma, gt_tensor beta, double epsilon);
 /* With xhat = (x - mean) inv_std and g = gamma dy:
@@ -332,7 +333,7 @@ GT_API gt_status gt_layer_norm_backward(gt_stream stream, gt_tensor dx, gt_tenso
                                         gt_tensor x, gt_tensor mean, gt_tensor inv_std, gt_tensor gamma);
 
 /* Normalisation of each group of channels of each picture, floating. x, y [N,...,C], a group being C / groups neighbouring
- * channels; gamma, beta [C] and mean, inv_std [N,groups], wide. Each group has at least one value.
+ * channels; gamma, beta [C] and mean, inv_std [N,groups], wide. Each group has at least one value. epsilon >= 0.
  *   mean, variance: of the picture's values in the group (divided by their count); inv_std = 1 / sqrt(variance + epsilon)
  *   y = gamma (x - mean) inv_std + beta
  * In place: y with x. */
@@ -372,7 +373,7 @@ GT_API gt_status gt_group_norm_backward(gt_stream stream, gt_tensor dx, gt_tenso
  *   y [T,B,D H]: the state after each step (INTERSECTION: its y). last [D,B,H]: the final state; last_cell: c of an LSTM.
  *   saved [T,B,D S H]: what the gradient needs; nullable, and NULL where S = 0. With a gain U (keep h) comes last in it.
  *   x [T,B,D G H]: W input + b. skip [T,B,H] of INTERSECTION alone. weights U [D G H, H]. bias [D H], nullable, of GRU alone.
- *   gain [D G H], nullable for no normalisation.
+ *   gain [D G H], nullable for no normalisation; with it epsilon > 0.
  *   first, first_cell [D,B,H], nullable for zeros: the state before the first step; first_cell of an LSTM alone.
  *   mask [T,B], nullable for ones: where it is 0 a step leaves the state as it is, which is also y (INTERSECTION: 0).
  *   keep [D,B,H], nullable for ones: multiplies the state where U reads it, such as a dropout mask. */
@@ -391,8 +392,9 @@ GT_API gt_status gt_recurrent_backward(gt_stream stream, gt_tensor dx, gt_tensor
 
 /* ---- Instructions: pooling --------------------------------------------------------------------------------------- */
 
-/* x [N,H,W,C], y [N,P,Q,C], floating; sizes as for convolution, each pad < window. Padding never wins. taps (u8) [N,P,Q,C]
- * is the place r * window_w + s of the first greatest element, window_h * window_w <= 255. NaN wins. */
+/* x [N,H,W,C], y [N,P,Q,C], floating, H, W >= 1; sizes as for convolution, each pad < window, so every window sees a
+ * pixel. Padding never wins. taps (u8) [N,P,Q,C] is the place r * window_w + s of the first greatest element,
+ * window_h * window_w <= 255. NaN wins. */
 GT_API gt_status gt_max_pool(gt_stream stream, gt_tensor y, gt_tensor taps, gt_tensor x, int32_t window_h, int32_t window_w,
                              int32_t stride_h, int32_t stride_w, int32_t pad_top, int32_t pad_left, int32_t pad_bottom,
                              int32_t pad_right);
@@ -449,7 +451,8 @@ GT_API gt_status gt_clip_by_norm(gt_stream stream, gt_tensor y, gt_tensor x, gt_
  *   new_parameter = parameter - learning_rate step. Without momentum both velocities are NULL and step = d.
  * With rate_in_velocity d is multiplied by the learning rate and the step is not, so that a velocity keeps the rates it
  * was made with.
- * Velocities start as zeros, and dampening applies from the first step. In place, parameter and velocity. */
+ * Velocities start as zeros, and dampening applies from the first step. momentum >= 0, nesterov only with momentum. In place:
+ * parameter and velocity. */
 GT_API gt_status gt_sgd_step(gt_stream stream, gt_tensor new_parameter, gt_tensor new_velocity, gt_tensor parameter,
                              gt_tensor velocity, gt_tensor gradient, gt_tensor learning_rate, double momentum,
                              double dampening, double weight_decay, int32_t nesterov, int32_t rate_in_velocity);
