@@ -366,9 +366,6 @@ class CudaStream final : public Stream {
   }
 
  private:
-  // Copying some bytes more costs less than another copy.
-  static constexpr int64_t kJoinedGap = 4096;
-
   template <typename F>
   void run_instruction(const char* op, F&& body) {
     device_->check_usable(op);
