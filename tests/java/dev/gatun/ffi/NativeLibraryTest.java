@@ -112,6 +112,17 @@ class NativeLibraryTest {
   }
 
   @Test
+  void libraryPath_isSearchedBehindWhatIsNoPathInThisLocale() throws Exception {
+    Path second = Files.createDirectories(directory.resolve("second"));
+    Files.copy(NativeLibrary.file(), second.resolve(platform.libraryFile()));
+    Path options = directory.resolve("options");
+    Files.writeString(
+        options, "-Djava.library.path=/opt/b\u00fccher" + File.pathSeparator + second);
+    ChildJvm child = child().environment("LC_ALL", "C").with("@" + options);
+    assertAvailable(load(child), second.resolve(platform.libraryFile()));
+  }
+
+  @Test
   void resource_isUnpackedOnceForTheOwnerOnly() throws Exception {
     ChildJvm child = child().onClassPath(resource()).with("-Dgatun.cache=" + cache);
     Path folder = cache.resolve(sha256(NativeLibrary.file()));
@@ -174,6 +185,32 @@ class NativeLibraryTest {
     Files.setPosixFilePermissions(cache, PosixFilePermissions.fromString("rwxrwxrwx"));
     String output = load(child().onClassPath(resource()).with("-Dgatun.cache=" + cache));
     assertTrue(output.contains("loaded " + directory.resolve("tmp").resolve("gatun-")), output);
+  }
+
+  /// The system loads from absolute paths alone.
+  @Test
+  void relativeCache_isUsed() throws Exception {
+    Path relative = Path.of("").toAbsolutePath().relativize(cache.toAbsolutePath());
+    String output = load(child().onClassPath(resource()).with("-Dgatun.cache=" + relative));
+    Path file = cache.resolve(sha256(NativeLibrary.file())).resolve(platform.libraryFile());
+    assertTrue(output.startsWith("loaded "), output);
+    assertTrue(Files.isSameFile(file, Path.of(output.substring(7).strip())), output);
+  }
+
+  /// In the locale C, Java has no path for a home directory such as `/home/jürgen`.
+  @Test
+  void directoryWithoutAPath_isPassedOver() throws Exception {
+    Path options = directory.resolve("options");
+    Files.writeString(options, "-Duser.home=/home/j\u00fcrgen");
+    ChildJvm child = child().onClassPath(resource()).environment("LC_ALL", "C").with("@" + options);
+    String output = load(child);
+    assertTrue(output.contains("loaded " + directory.resolve("tmp").resolve("gatun-")), output);
+
+    Path file = Files.writeString(directory.resolve("file"), "");
+    assertUnavailable(
+        load(child.with("-Djava.io.tmpdir=" + file)),
+        "unpacked to " + file.resolve("gatun-"),
+        "InvalidPathException: Malformed input or input contains unmappable characters: /home/j");
   }
 
   @Test

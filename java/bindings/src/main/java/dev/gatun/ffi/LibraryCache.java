@@ -1,11 +1,13 @@
 package dev.gatun.ffi;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -78,11 +80,13 @@ final class LibraryCache {
   }
 
   private <R> Optional<R> unpack(Consumer<String> note, Function<Path, Optional<R>> open) {
-    for (Path directory : directories()) {
+    for (String directory : directories()) {
       Path file;
       try {
-        file = fileIn(privateDirectory(directory).resolve(sha256));
-      } catch (IOException | UnsupportedOperationException e) {
+        // Absolute, as the system loads from nothing else. Some have no path in this locale.
+        Path absolute = Path.of(directory).toAbsolutePath();
+        file = fileIn(privateDirectory(absolute).resolve(sha256));
+      } catch (IOException | UnsupportedOperationException | InvalidPathException e) {
         note.accept("%s, unpacked to %s: %s".formatted(resource, directory, e));
         continue;
       }
@@ -96,16 +100,20 @@ final class LibraryCache {
 
   /// Where to unpack to, best first: some systems mount the directory for temporary files read-only
   /// or without execution.
-  private static List<Path> directories() {
-    List<Path> directories = new ArrayList<>();
+  private static List<String> directories() {
+    List<String> directories = new ArrayList<>();
     String chosen = System.getProperty(PROPERTY);
-    if (chosen != null) {
-      directories.add(Path.of(chosen));
+    if (chosen != null && !chosen.isEmpty()) {
+      directories.add(chosen);
     }
     String user = System.getProperty("user.name", "").replaceAll("[^A-Za-z0-9._-]", "_");
-    directories.add(Path.of(System.getProperty("java.io.tmpdir"), "gatun-" + user));
-    directories.add(Path.of(System.getProperty("user.home"), ".cache", "gatun"));
+    directories.add(join(System.getProperty("java.io.tmpdir"), "gatun-" + user));
+    directories.add(join(System.getProperty("user.home"), ".cache", "gatun"));
     return directories;
+  }
+
+  private static String join(String... names) {
+    return String.join(File.separator, names);
   }
 
   /// Makes the directory if needed, and refuses one that others own or may write to.

@@ -140,7 +140,13 @@ public final class NativeLibrary {
         if (directory.isEmpty()) {
           continue;
         }
-        Path file = Path.of(directory, platform.libraryFile()).toAbsolutePath();
+        Path file;
+        try {
+          file = Path.of(directory, platform.libraryFile()).toAbsolutePath();
+        } catch (InvalidPathException invalid) {
+          tried.add("java.library.path: this is not a path: " + invalid.getMessage());
+          continue;
+        }
         if (Files.isRegularFile(file)) {
           any = true;
           Optional<Result> result = open(file, "java.library.path: " + file);
