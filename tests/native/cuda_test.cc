@@ -101,6 +101,7 @@ TEST(CudaLibraryDeathTest, IsWhereItWasTold) {
     std::_Exit(told == GT_OK ? status : 99);
   };
   EXPECT_EXIT(open(nullptr), testing::ExitedWithCode(GT_UNSUPPORTED), "/told/libgatun_cuda.so");
+  EXPECT_EXIT(open(""), testing::ExitedWithCode(GT_UNSUPPORTED), "/told/libgatun_cuda.so");
   EXPECT_EXIT(open("/nowhere/libgatun_cuda.so"), testing::ExitedWithCode(GT_UNSUPPORTED),
               "/nowhere/libgatun_cuda.so");
   EXPECT_REFUSED(gt_cuda_library_locate(nullptr), GT_INVALID_ARGUMENT, "path must not be NULL");

@@ -29,7 +29,8 @@ std::mutex told_mutex;
 std::string told;
 
 std::string file_to_load() {
-  if (const char* named = std::getenv("GATUN_CUDA_LIBRARY"); named != nullptr) return named;
+  const char* named = std::getenv("GATUN_CUDA_LIBRARY");
+  if (named != nullptr && *named != '\0') return named;
   const std::lock_guard lock(told_mutex);
   return told.empty() ? beside_this_library() : told;
 }

@@ -142,6 +142,14 @@ class CudaLibraryTest {
     assertFalse(Files.exists(cache), "nothing is unpacked");
   }
 
+  /// As scripts leave it that hand on what they were not given.
+  @Test
+  void emptyVariable_namesNothing() throws Exception {
+    ChildJvm child = child().environment(VARIABLE, "");
+    assertRefused(child.run(CudaProbe.class), "What to do: put the jar gatun-bindings");
+    assertOpened(child.onClassPath(resource(emulation)).run(CudaProbe.class));
+  }
+
   @Test
   void libraryBesideTheNativeOne_isAskedLast() throws Exception {
     ChildJvm child = child();

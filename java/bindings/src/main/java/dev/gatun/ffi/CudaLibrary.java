@@ -34,7 +34,8 @@ public final class CudaLibrary {
     static final Optional<String> MISSING = attempt();
 
     private static Optional<String> attempt() {
-      if (System.getenv(VARIABLE) != null) {
+      String named = System.getenv(VARIABLE);
+      if (named != null && !named.isEmpty()) {
         return Optional.empty();
       }
       Platform platform = Platform.current();
