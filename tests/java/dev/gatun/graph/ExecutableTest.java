@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.gatun.backend.Backend;
 import dev.gatun.backend.Memory;
 import dev.gatun.suite.Backends;
+import java.lang.reflect.Proxy;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -65,6 +67,42 @@ class ExecutableTest {
       assertTrue(message.contains("the leaf %leaf0: f64 (2, 3) has no memory"), message);
       assertEquals(before, backend.memoryUse().bytes());
     }
+  }
+
+  /// Also where it is no exception but an error that ends the recording: of the preparation, or of
+  /// the program.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void anErrorWhileRecordingLeavesNoMemoryBehind(Backends backends) {
+    Backend backend = backends.backend();
+    for (int failing = 1; failing <= 2; failing++) {
+      Nets nets = new Nets(1);
+      Value x = nets.leaf(4);
+      Value y = (Value) x.exp().sum();
+      try (Memory given = backend.allocate(32, Memory.Kind.DEVICE);
+          Memory wanted = backend.allocate(8, Memory.Kind.DEVICE)) {
+        long before = backend.memoryUse().bytes();
+        Backend broken = failing(backend, failing);
+        assertThrows(
+            StackOverflowError.class, () -> compile(broken, nets.graph, x, given, y, wanted));
+        assertEquals(before, backend.memoryUse().bytes());
+      }
+    }
+  }
+
+  /// `backend`, whose recording of this number ends in an error.
+  private static Backend failing(Backend backend, int number) {
+    AtomicInteger recordings = new AtomicInteger();
+    return (Backend)
+        Proxy.newProxyInstance(
+            Backend.class.getClassLoader(),
+            new Class<?>[] {Backend.class},
+            (_, method, arguments) -> {
+              if (method.getName().equals("record") && recordings.incrementAndGet() == number) {
+                throw new StackOverflowError();
+              }
+              return method.invoke(backend, arguments);
+            });
   }
 
   /// Memory of results that is too small is refused when the graph is compiled, not written past.

@@ -90,11 +90,11 @@ public final class Executable implements AutoCloseable {
         first.forEach(node -> held.addAll(node.outputs()));
         Program program = record(backend, others, held, plan, arena, frames);
         return new Executable(arena, preparation, program);
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         preparation.close();
         throw e;
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
     }
