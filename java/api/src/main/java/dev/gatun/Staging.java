@@ -42,8 +42,10 @@ final class Staging implements AutoCloseable {
     return Math.ceilDiv(offset, alignment) * alignment;
   }
 
+  /// @throws OutOfDeviceMemoryException if the host could not see all of it
   void allocate(Backend backend) {
     bytes = align(bytes, ALIGNMENT);
+    requireVisible(1);
     memory = backend.allocate(bytes, Memory.Kind.STAGING, "batches and scalars");
   }
 
@@ -52,16 +54,25 @@ final class Staging implements AutoCloseable {
   /// @throws OutOfDeviceMemoryException if the host could not see all of them
   void allocate(Backend backend, long count) {
     bytes = align(bytes, ALIGNMENT);
-    if (count > Integer.MAX_VALUE / bytes) {
-      throw new OutOfDeviceMemoryException(
-          ("[stepsPerCall] calls of that many steps need %d places for batches of %d bytes, and"
-                  + " %d at most can be had; ask for fewer steps")
-              .formatted(count, bytes, Integer.MAX_VALUE / bytes));
-    }
+    requireVisible(count);
     Memory all = backend.allocate(count * bytes, Memory.Kind.STAGING, "batches and scalars");
     memory = all;
     frames =
         new Backend.Frames(backend.allocate(bytes, Memory.Kind.DEVICE, "the batch of a step"), all);
+  }
+
+  /// Java sees memory by way of a ByteBuffer.
+  private void requireVisible(long count) {
+    if (count > Integer.MAX_VALUE / bytes) {
+      String taken =
+          count == 1
+              ? "a batch and its results take %d; take smaller batches".formatted(bytes)
+              : ("%d batches and their results take %d x %d; take smaller batches, or fewer steps"
+                      + " a call")
+                  .formatted(count, count, bytes);
+      throw new OutOfDeviceMemoryException(
+          "[batch] the host can see %d bytes at most, but %s".formatted(Integer.MAX_VALUE, taken));
+    }
   }
 
   /// Null without.
