@@ -17,6 +17,7 @@ import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -79,6 +80,15 @@ class LeakTest {
     assertTrue(
         Arrays.stream(report.getThrown().getStackTrace())
             .anyMatch(frame -> frame.getMethodName().equals("forget")));
+  }
+
+  @Test
+  void aForgottenDeviceIsReportedToo() throws InterruptedException {
+    Backends.requireNative();
+    collectGarbage();
+    long reported = Leaks.reported();
+    assertEquals(1, Device.cpu(1).threads());
+    await(() -> Leaks.reported() > reported);
   }
 
   @ParameterizedTest

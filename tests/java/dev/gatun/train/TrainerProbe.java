@@ -132,7 +132,7 @@ final class TrainerProbe {
       System.out.println("resident " + (resident() - resident));
       System.out.println("bytes " + (device.memoryUse().bytes() - held));
       System.out.println("threads " + Thread.getAllStackTraces().size());
-      System.out.println("leaks " + (Leaks.reported() + dev.gatun.backend.ffm.Leaks.count()));
+      System.out.println("leaks " + Leaks.reported());
     }
   }
 
