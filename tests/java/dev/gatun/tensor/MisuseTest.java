@@ -5,12 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.gatun.DType;
 import dev.gatun.Device;
+import dev.gatun.OutOfDeviceMemoryException;
 import dev.gatun.Scope;
 import dev.gatun.ShapeException;
 import dev.gatun.Tensor;
 import dev.gatun.suite.Backends;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -132,6 +135,29 @@ class MisuseTest {
       assertEquals(
           "[toIntArray] expected i32 or u8, found f32 (2, 3); convert it by as(DType.I32)",
           e.getMessage());
+    }
+  }
+
+  @Test
+  void moreElementsThanAnArrayHoldsAreRefused() {
+    Device device = Backends.CPU.device();
+    try (Tensor x = Tensor.zeros(device, DType.U8, 1L << 16, 1L << 15)) {
+      Map<String, Runnable> copies =
+          Map.of(
+              "toFloatArray", x::toFloatArray,
+              "toDoubleArray", x::toDoubleArray,
+              "toIntArray", x::toIntArray);
+      copies.forEach(
+          (name, copy) -> {
+            UnsupportedOperationException e =
+                assertThrows(UnsupportedOperationException.class, copy::run);
+            assertEquals(
+                "[%s] an array holds at most 2147483647 elements, found u8 (65536, 32768)"
+                    .formatted(name),
+                e.getMessage());
+          });
+    } catch (OutOfDeviceMemoryException e) {
+      Assumptions.abort("this machine does not give 2 GiB: " + e);
     }
   }
 

@@ -12,11 +12,13 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.stream.DoubleStream;
 
 /// A tensor with memory on a device.
 final class ConcreteTensor extends Tensor {
+  /// Bytes that are copied at a time: a buffer ends at 2 GiB, and direct memory is limited.
+  private static final int PIECE = 1 << 20;
+
   private final Device device;
   private final Storage storage;
   private final Cleaner.Cleanable cleanable;
@@ -34,7 +36,7 @@ final class ConcreteTensor extends Tensor {
         device,
         new TensorType(DType.F32, shape),
         elements.length,
-        b -> b.asFloatBuffer().put(elements));
+        (piece, first, count) -> piece.asFloatBuffer().put(elements, first, count));
   }
 
   static Tensor of(Device device, double[] elements, Shape shape) {
@@ -42,7 +44,7 @@ final class ConcreteTensor extends Tensor {
         device,
         new TensorType(DType.F64, shape),
         elements.length,
-        b -> b.asDoubleBuffer().put(elements));
+        (piece, first, count) -> piece.asDoubleBuffer().put(elements, first, count));
   }
 
   static Tensor of(Device device, int[] elements, Shape shape) {
@@ -50,7 +52,7 @@ final class ConcreteTensor extends Tensor {
         device,
         new TensorType(DType.I32, shape),
         elements.length,
-        b -> b.asIntBuffer().put(elements));
+        (piece, first, count) -> piece.asIntBuffer().put(elements, first, count));
   }
 
   static Tensor zeros(Device device, DType dtype, Shape shape) {
@@ -116,13 +118,12 @@ final class ConcreteTensor extends Tensor {
 
   @Override
   public float[] toFloatArray() {
+    float[] elements = new float[length("toFloatArray")];
     if (dtype() == DType.F32) {
-      float[] elements = new float[length()];
-      bytes().asFloatBuffer().get(elements);
+      read((piece, first, count) -> piece.asFloatBuffer().get(elements, first, count));
       return elements;
     }
     double[] wide = toDoubleArray();
-    float[] elements = new float[wide.length];
     for (int i = 0; i < wide.length; i++) {
       elements[i] = (float) wide[i];
     }
@@ -131,19 +132,21 @@ final class ConcreteTensor extends Tensor {
 
   @Override
   public double[] toDoubleArray() {
-    ByteBuffer bytes = bytes();
-    double[] elements = new double[length()];
-    for (int i = 0; i < elements.length; i++) {
-      elements[i] =
-          switch (dtype()) {
-            case F32 -> bytes.getFloat();
-            case F64 -> bytes.getDouble();
-            case I32 -> bytes.getInt();
-            case I64 -> bytes.getLong();
-            case U8 -> Byte.toUnsignedInt(bytes.get());
-            case BF16 -> Bf16.toFloat(bytes.getShort());
-          };
-    }
+    double[] elements = new double[length("toDoubleArray")];
+    read(
+        (piece, first, count) -> {
+          for (int i = first; i < first + count; i++) {
+            elements[i] =
+                switch (dtype()) {
+                  case F32 -> piece.getFloat();
+                  case F64 -> piece.getDouble();
+                  case I32 -> piece.getInt();
+                  case I64 -> piece.getLong();
+                  case U8 -> Byte.toUnsignedInt(piece.get());
+                  case BF16 -> Bf16.toFloat(piece.getShort());
+                };
+          }
+        });
     return elements;
   }
 
@@ -155,11 +158,13 @@ final class ConcreteTensor extends Tensor {
               + TensorType.of(this)
               + "; convert it by as(DType.I32)");
     }
-    ByteBuffer bytes = bytes();
-    int[] elements = new int[length()];
-    for (int i = 0; i < elements.length; i++) {
-      elements[i] = dtype() == DType.I32 ? bytes.getInt() : Byte.toUnsignedInt(bytes.get());
-    }
+    int[] elements = new int[length("toIntArray")];
+    read(
+        (piece, first, count) -> {
+          for (int i = first; i < first + count; i++) {
+            elements[i] = dtype() == DType.I32 ? piece.getInt() : Byte.toUnsignedInt(piece.get());
+          }
+        });
     return elements;
   }
 
@@ -188,21 +193,44 @@ final class ConcreteTensor extends Tensor {
     };
   }
 
-  private int length() {
-    return Math.toIntExact(shape().count());
+  private int length(String op) {
+    long count = shape().count();
+    if (count > Integer.MAX_VALUE) {
+      throw new UnsupportedOperationException(
+          "[%s] an array holds at most %d elements, found %s"
+              .formatted(op, Integer.MAX_VALUE, TensorType.of(this)));
+    }
+    return (int) count;
   }
 
-  private ByteBuffer bytes() {
+  /// Copies `count` elements from number `first` on between a piece of memory and an array.
+  private interface Copy {
+    void run(ByteBuffer piece, int first, int count);
+  }
+
+  private void read(Copy copy) {
     requireOpen();
-    ByteBuffer bytes =
-        ByteBuffer.allocateDirect(Math.toIntExact(TensorType.of(this).bytes()))
-            .order(ByteOrder.nativeOrder());
     try {
-      storage.memory.read(0, bytes);
+      inPieces(
+          TensorType.of(this),
+          (piece, first, count) -> {
+            storage.memory.read((long) first * dtype().bytes(), piece);
+            copy.run(piece.rewind(), first, count);
+          });
     } finally {
       Reference.reachabilityFence(this);
     }
-    return bytes.flip();
+  }
+
+  private static void inPieces(TensorType type, Copy copy) {
+    int bytes = type.dtype().bytes();
+    ByteBuffer piece =
+        ByteBuffer.allocateDirect((int) Math.min(PIECE, type.bytes()))
+            .order(ByteOrder.nativeOrder());
+    for (long first = 0; first < type.shape().count(); first += PIECE / bytes) {
+      int count = (int) Math.min(PIECE / bytes, type.shape().count() - first);
+      copy.run(piece.clear().limit(count * bytes), (int) first, count);
+    }
   }
 
   private void requireOpen() {
@@ -211,18 +239,19 @@ final class ConcreteTensor extends Tensor {
     }
   }
 
-  private static Tensor of(
-      Device device, TensorType type, int elements, Consumer<ByteBuffer> writer) {
+  private static Tensor of(Device device, TensorType type, int elements, Copy copy) {
     if (type.shape().count() != elements) {
       throw new ShapeException(
           "[of] expected %d elements for %s, found %d"
               .formatted(type.shape().count(), type, elements));
     }
-    ByteBuffer bytes =
-        ByteBuffer.allocateDirect(Math.toIntExact(type.bytes())).order(ByteOrder.nativeOrder());
-    writer.accept(bytes);
     ConcreteTensor tensor = new ConcreteTensor(device, type);
-    tensor.storage.memory.write(0, bytes);
+    inPieces(
+        type,
+        (piece, first, count) -> {
+          copy.run(piece, first, count);
+          tensor.storage.memory.write((long) first * type.dtype().bytes(), piece);
+        });
     return tensor;
   }
 
