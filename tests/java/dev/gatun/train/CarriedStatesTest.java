@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.gatun.Cell;
+import dev.gatun.Layer;
+import dev.gatun.Loss;
 import dev.gatun.Model;
 import dev.gatun.Net;
 import dev.gatun.Optimizer;
@@ -13,6 +15,7 @@ import dev.gatun.Precision;
 import dev.gatun.Recurrent;
 import dev.gatun.ShapeException;
 import dev.gatun.Stepper;
+import dev.gatun.Tensor;
 import dev.gatun.Trainer;
 import dev.gatun.random.RandomStream;
 import dev.gatun.suite.Backends;
@@ -130,6 +133,42 @@ class CarriedStatesTest {
       int[] labels = {0, 1, 2, 2, 1, 0};
       assertEquals(plain.step(x, labels, 0), summing.step(x, labels, 0));
       assertEquals(plain.step(x, labels, 0), summing.step(x, labels, 0));
+    }
+  }
+
+  /// A delay line: what a state takes over is what the other was before the step, whichever is
+  /// stored first.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void aState_takesOverWhatAnotherWas(Backends backend) {
+    Layer delay =
+        (context, x) -> {
+          Tensor one = context.carried("one", x.shape().dim(0), 1);
+          Tensor two = context.carried("two", x.shape().dim(0), 1);
+          if (one == null || two == null) {
+            return x.sum(1);
+          }
+          context.update(two, one);
+          context.update(one, x.sum(1));
+          return two.plus(0);
+        };
+    try (Model model = Model.of(Net.input(1, 1).layer("delay", delay), backend.device(), 1);
+        Stepper stepper = Stepper.of(model, 1, 1)) {
+      for (int i = 1; i <= 5; i++) {
+        assertEquals(Math.max(0, i - 2), stepper.next(new float[] {i})[0]);
+      }
+    }
+    try (Trainer trainer =
+        Trainer.of(Net.input(1, 1).layer("delay", delay).dense(1))
+            .on(backend.device())
+            .loss(Loss.meanSquaredError())
+            .optimizer(Optimizer.sgd(1e-30))
+            .carryStates()) {
+      trainer.model().write("dense0.weight", new float[] {1});
+      for (int i = 1; i <= 5; i++) {
+        double seen = Math.max(0, i - 2);
+        assertEquals(seen * seen, trainer.step(new float[] {i}, new float[] {0}, 0), 1e-6);
+      }
     }
   }
 

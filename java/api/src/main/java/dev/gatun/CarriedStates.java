@@ -32,13 +32,14 @@ final class CarriedStates implements AutoCloseable {
 
   /// Where the program puts what the next step finds; to be called when all is in the graph that
   /// reads what is there now.
-  void store(Graph graph, List<Placement> results) {
-    for (NetTrace.State state : states) {
-      if (state.next() != state.leaf()) {
-        Value last = graph.apply(new Copy(), List.of(state.next())).getFirst();
-        results.add(new Placement(last, slab.slot(state.name())));
-      }
-    }
+  ///
+  /// @param updates what becomes of those that change
+  void store(Graph graph, Map<NetTrace.State, Value> updates, List<Placement> results) {
+    updates.forEach(
+        (state, next) -> {
+          Value last = graph.apply(new Copy(), List.of(next)).getFirst();
+          results.add(new Placement(last, slab.slot(state.name())));
+        });
   }
 
   /// The memory.

@@ -139,7 +139,7 @@ final class InferenceStep implements AutoCloseable {
       given.forEach(entry -> leaves.add(staging.placement(entry)));
       List<Placement> results = new ArrayList<>();
       wanted.forEach(entry -> results.add(staging.placement(entry)));
-      carried.store(graph, results);
+      carried.store(graph, trace.updates(trace.carried()), results);
       leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
       executable =
           holdings.add(

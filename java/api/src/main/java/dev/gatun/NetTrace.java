@@ -4,6 +4,7 @@ import dev.gatun.graph.Graph;
 import dev.gatun.graph.Node;
 import dev.gatun.graph.TensorType;
 import dev.gatun.graph.Value;
+import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Dropout;
 import dev.gatun.graph.op.Full;
 import java.util.ArrayDeque;
@@ -118,6 +119,21 @@ final class NetTrace implements LayerContext {
   /// What a step hands on to the next.
   List<State> carried() {
     return new ArrayList<>(carried.values());
+  }
+
+  /// What becomes of each of `changing` that changes. One that takes the place of another, or of a
+  /// parameter, is saved before that changes too.
+  Map<State, Value> updates(List<State> changing) {
+    Map<State, Value> updates = new LinkedHashMap<>();
+    for (State state : changing) {
+      Value next = state.next();
+      Node producer = next.producer();
+      if (next != state.leaf()) {
+        boolean computed = producer != null && !producer.op().isAlias();
+        updates.put(state, computed ? next : graph.apply(new Copy(), List.of(next)).getFirst());
+      }
+    }
+    return updates;
   }
 
   /// What the layers with weights (a parameter `weight` that is a matrix) gave, by path.

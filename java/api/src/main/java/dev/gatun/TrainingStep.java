@@ -18,7 +18,6 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -106,7 +105,8 @@ final class TrainingStep implements AutoCloseable {
       List<Placement> results = new ArrayList<>();
       results.add(staging.placement(entries.loss()));
       results.add(staging.placement(entries.correct()));
-      Map<NetTrace.State, Value> updates = updates(graph, trace);
+      Map<NetTrace.State, Value> updates = trace.updates(trace.states());
+      Map<NetTrace.State, Value> handedOn = trace.updates(trace.carried());
       Slab parameters = model.parameters();
       Slab gradients = holdings.add(new Slab(backend, "gradients", parameters.shapes()));
       differentiate(trace, score.loss(), settings.groups, gradients, results);
@@ -142,7 +142,7 @@ final class TrainingStep implements AutoCloseable {
             Value last = overwrites(graph, state) ? next : copy(graph, next);
             results.add(new Placement(last, model.states().slot(state.name())));
           });
-      carried.store(graph, results);
+      carried.store(graph, handedOn, results);
       leaves.addAll(holdings.add(Constants.of(graph, model.device())).placements());
       forwardBackward =
           holdings.add(Executable.compile(backend, graph, leaves, results, staging.frames()));
@@ -250,21 +250,6 @@ final class TrainingStep implements AutoCloseable {
   @Override
   public void close() {
     holdings.release();
-  }
-
-  /// What becomes of each state that changes. One that takes the place of another, or of a
-  /// parameter, is saved before that changes too.
-  private static Map<NetTrace.State, Value> updates(Graph graph, NetTrace trace) {
-    Map<NetTrace.State, Value> updates = new LinkedHashMap<>();
-    for (NetTrace.State state : trace.states()) {
-      Value next = state.next();
-      Node producer = next.producer();
-      if (next != state.leaf()) {
-        boolean computed = producer != null && !producer.op().isAlias();
-        updates.put(state, computed ? next : copy(graph, next));
-      }
-    }
-    return updates;
   }
 
   /// Whether the new content may be computed over the old: batch norm can, and nobody else reads
