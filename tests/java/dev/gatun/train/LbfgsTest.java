@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.FullBatch;
+import dev.gatun.Hessian;
 import dev.gatun.Lbfgs;
 import dev.gatun.Lbfgs.Ending;
 import dev.gatun.Lbfgs.Minimum;
@@ -19,6 +20,7 @@ import dev.gatun.Net;
 import dev.gatun.Objective;
 import dev.gatun.ShapeException;
 import dev.gatun.suite.Backends;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -214,6 +216,25 @@ class LbfgsTest {
       refused(
           "[fullBatch] expected labels below 2, found 2 for input 1",
           () -> FullBatch.of(model, Loss.softmaxCrossEntropy(), new float[4], new int[] {0, 2}));
+    }
+  }
+
+  /// Also where the last thing tried was another point: a trial that was refused, or one of the two
+  /// beside a point whose differences give a product.
+  @Test
+  void theModelHoldsWhatWasFound() {
+    Net net = Net.input(4).dense(3).batchNorm().dense(2);
+    try (Model model = Model.of(net, Backends.REFERENCE.device(), 1);
+        FullBatch objective = randomBatch(model, 10, 2)) {
+      double[] start = objective.parameters();
+      LineSearch refuses = new LineSearch.Backtracking(0.9999, 0.5, 1);
+      Minimum minimum = Lbfgs.of().lineSearch(refuses).minimize(objective, start);
+      assertEquals(Ending.NO_STEP, minimum.ending());
+      assertArrayEquals(minimum.point(), objective.parameters());
+      double[] vector = new double[start.length];
+      Arrays.fill(vector, 1);
+      Hessian.of(objective, start).times(vector);
+      assertArrayEquals(start, objective.parameters());
     }
   }
 

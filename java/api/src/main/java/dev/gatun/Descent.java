@@ -65,6 +65,9 @@ abstract class Descent {
         return found(done, Ending.CONVERGED);
       }
       if (!step() && !(forget() && step())) {
+        // The last trial went elsewhere, and an objective may keep its point, as a model does.
+        objective.valueAndGradient(point, gradient);
+        evaluations++;
         return found(done, Ending.NO_STEP);
       }
     }

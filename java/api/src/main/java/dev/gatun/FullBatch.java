@@ -14,10 +14,10 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// The loss of a model over a whole data set, as a function of all its parameters one after the
-/// other, in the order of [Model#parameterNames]. An evaluation leaves its point in the model.
-/// Batch norm sees the data set as one batch; running estimates stay as they are. Close it before
-/// the model. Points, gradients and vectors of another length than all parameters together are an
-/// [IllegalArgumentException].
+/// other, in the order of [Model#parameterNames]. An evaluation, or a product with the Hessian,
+/// leaves its point in the model, and a minimisation what it found. Batch norm sees the data set as
+/// one batch; running estimates stay as they are. Close it before the model. Points, gradients and
+/// vectors of another length than all parameters together are an [IllegalArgumentException].
 ///
 /// Products with the Hessian are exact, by reverse mode over reverse mode, where the gradient of
 /// every op has a gradient; with max pooling, batch, layer or group norm and recurrent cells they
@@ -159,6 +159,8 @@ public final class FullBatch implements Objective, AutoCloseable {
     Curvature present = curvature();
     if (present == null) {
       Hessian.difference(this, STEP, point, vector, product);
+      write(point, model.parameters()); // the differences went beside it
+      model.changed();
       return;
     }
     write(point, model.parameters());
