@@ -8,6 +8,7 @@ import dev.gatun.DataInitializer;
 import dev.gatun.Device;
 import dev.gatun.Initializer;
 import dev.gatun.Layers.Conv;
+import dev.gatun.Layers.ConvTransposed;
 import dev.gatun.Layers.Dense;
 import dev.gatun.Model;
 import dev.gatun.Net;
@@ -15,6 +16,7 @@ import dev.gatun.Shape;
 import dev.gatun.ShapeException;
 import dev.gatun.suite.Backends;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -87,6 +89,27 @@ class DataInitializerTest {
           double[] moments = moments(outputs, k, channels[layers - 1]);
           assertEquals(0, moments[0], 2e-3, "mean of channel " + k + " of layer " + layers);
           assertEquals(1, moments[1], 1e-3, "variance of channel " + k + " of layer " + layers);
+        }
+      }
+    }
+  }
+
+  /// Weights whose last axis counts the outputs.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void krahenbuhl_knowsWeightsByColumns(Backends backend) {
+    Net transposed =
+        Net.input(6, 6, 2).convTransposed(new ConvTransposed(5, 3, 2).initializer(TINY));
+    Net matrix =
+        Net.input(6, 6, 2)
+            .flatten()
+            .layer("own", (context, x) -> x.matmul(context.parameter("weight", TINY, 72, 5)));
+    for (Net net : List.of(transposed, matrix)) {
+      try (Model model = Model.of(net, backend.device(), 1)) {
+        DataInitializer.krahenbuhl().apply(model, inputs());
+        float[] outputs = model.predict(inputs());
+        for (int k = 0; k < 5; k++) {
+          assertEquals(1, moments(outputs, k, 5)[1], 1e-3, "variance of channel " + k);
         }
       }
     }

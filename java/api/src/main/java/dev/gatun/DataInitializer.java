@@ -75,21 +75,26 @@ public sealed interface DataInitializer {
     public void apply(Model model, float[] inputs) {
       try (LayerStatistics statistics = new LayerStatistics(model, inputs)) {
         for (String layer : statistics.layers()) {
-          correct(model, statistics.measure(layer), layer);
+          correct(model, statistics.measure(layer), layer, statistics.hasColumns(layer));
         }
       }
     }
 
-    private static void correct(Model model, LayerStatistics.Moments moments, String layer) {
+    /// @param columns whether a channel has a column of the weights, not a row
+    private static void correct(
+        Model model, LayerStatistics.Moments moments, String layer, boolean columns) {
       float[] weights = model.read(layer + ".weight");
       int channels = moments.means().length;
-      int each = weights.length / channels;
+      int each = columns ? 1 : weights.length / channels;
+      int next = columns ? channels : weights.length;
       boolean biased = model.parameterNames().contains(layer + ".bias");
       float[] bias = biased ? model.read(layer + ".bias") : new float[channels];
       for (int k = 0; k < channels; k++) {
         double deviation = Math.sqrt(moments.variances()[k]);
         if (deviation > 0) {
-          scale(weights, k * each, each, 1 / deviation);
+          for (int from = k * each; from < weights.length; from += next) {
+            scale(weights, from, each, 1 / deviation);
+          }
           bias[k] = (float) ((bias[k] - moments.means()[k]) / deviation);
         }
       }

@@ -2,19 +2,25 @@ package dev.gatun;
 
 import dev.gatun.graph.Executable;
 import dev.gatun.graph.Graph;
+import dev.gatun.graph.Node;
 import dev.gatun.graph.Placement;
 import dev.gatun.graph.Value;
+import dev.gatun.graph.op.Conv2d;
+import dev.gatun.graph.op.MatMul;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// Means and variances of what the layers with weights give for a fixed batch, by channel, as one
 /// program that reads the present parameters.
 final class LayerStatistics implements AutoCloseable {
   private final Holdings holdings = new Holdings("layer statistics");
   private final Map<String, Buffers> layers = new LinkedHashMap<>();
+  private final Set<String> byColumns = new HashSet<>();
   private final Executable executable;
 
   private record Buffers(FloatBuffer means, FloatBuffer variances) {}
@@ -53,6 +59,11 @@ final class LayerStatistics implements AutoCloseable {
     Value x = graph.leaf("inputs", model.net().inputs(inputs.length / each));
     NetTrace trace = new NetTrace(graph, Mode.INFERENCE, 0);
     trace.run(model.net(), x);
+    for (NetTrace.Parameter spec : trace.parameters()) {
+      if (trace.nodes().stream().anyMatch(node -> readsByColumns(node, spec.leaf()))) {
+        byColumns.add(spec.name());
+      }
+    }
     Staging staging = holdings.add(new Staging());
     int inputEntry = staging.place(x);
     int stepEntry = staging.place(trace.step());
@@ -93,6 +104,22 @@ final class LayerStatistics implements AutoCloseable {
       layers.put(
           of.layer(), new Buffers(staging.floats(of.means()), staging.floats(of.variances())));
     }
+  }
+
+  /// Whether the last axis of `weights` counts the outputs of `node`, not the first.
+  private static boolean readsByColumns(Node node, Value weights) {
+    boolean columns =
+        switch (node.op()) {
+          case Conv2d.BackwardData _ -> true; // a transposed convolution
+          case MatMul product -> !product.transposeB();
+          default -> false;
+        };
+    return columns && node.inputs().get(1) == weights;
+  }
+
+  /// Whether an output channel of `layer` has a column of its weights, not a row.
+  boolean hasColumns(String layer) {
+    return byColumns.contains(layer + ".weight");
   }
 
   /// The layers with weights, by path, in the order in which the network meets them.
