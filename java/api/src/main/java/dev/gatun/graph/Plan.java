@@ -177,7 +177,8 @@ final class Plan {
     return block;
   }
 
-  private static Value root(Value value) {
+  /// The value whose memory `value` shares.
+  static Value root(Value value) {
     Node producer = value.producer();
     return producer != null && producer.op().isAlias() ? root(producer.inputs().getFirst()) : value;
   }

@@ -5,20 +5,21 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// What rules do to a graph: look up readers, and put one node in the place of others.
 final class Rewriter {
   private final Graph graph;
   private final List<Value> results;
-  private final Set<Value> stored;
+  private final Set<Value> stored; // where they are computed; what comes after shares memory
   private final Map<Value, Integer> readers = new HashMap<>();
   private int counted; // nodes whose operands are in `readers`
 
   Rewriter(Graph graph, List<Value> results) {
     this.graph = graph;
     this.results = results;
-    this.stored = Set.copyOf(results);
+    this.stored = results.stream().map(Plan::root).collect(Collectors.toSet());
     count();
   }
 
