@@ -8,7 +8,10 @@ import dev.gatun.backend.Backend;
 import dev.gatun.backend.Memory;
 import dev.gatun.suite.Backends;
 import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -120,6 +123,35 @@ class ExecutableTest {
           IllegalArgumentException.class,
           () -> compile(backend, nets.graph, x, given, y, small).close());
       assertEquals(before, backend.memoryUse().bytes());
+    }
+  }
+
+  /// Also one that depends on constants alone, in whatever form it is wanted.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void everyRunStoresEveryResult(Backends backends) {
+    Backend backend = backends.backend();
+    Nets nets = new Nets(1);
+    Value x = nets.leaf(2, 2);
+    Value y = (Value) x.exp().reshape(4);
+    try (Memory given = backend.allocate(32, Memory.Kind.DEVICE);
+        Memory wanted = backend.allocate(32, Memory.Kind.DEVICE);
+        Executable executable =
+            Executable.compile(
+                backend,
+                nets.graph,
+                List.of(new Placement(x, new Slot(given, 0))),
+                List.of(new Placement(y, new Slot(wanted, 0))),
+                Set.of(x))) {
+      given.write(0, ByteBuffer.allocate(32));
+      executable.prepare();
+      for (int run = 0; run < 2; run++) {
+        wanted.write(0, ByteBuffer.allocate(32));
+        executable.run();
+        ByteBuffer found = ByteBuffer.allocate(32).order(ByteOrder.nativeOrder());
+        wanted.read(0, found);
+        assertEquals(1, found.flip().getDouble());
+      }
     }
   }
 

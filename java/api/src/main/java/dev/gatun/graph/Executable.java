@@ -13,6 +13,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// A compiled graph: one arena and one recorded program. Running it is one call and allocates
@@ -100,14 +101,16 @@ public final class Executable implements AutoCloseable {
     }
   }
 
-  /// The nodes that need nothing but constants; not those of results, which each run stores.
+  /// The nodes that need nothing but constants; not those of results, which each run stores, nor
+  /// what results are other forms of.
   private static Set<Node> dependOnlyOn(Set<Value> constants, Graph graph, List<Value> results) {
+    Set<Value> stored = results.stream().map(Plan::root).collect(Collectors.toSet());
     Set<Value> known = new HashSet<>(constants);
     Set<Node> nodes = new LinkedHashSet<>();
     for (Node node : graph.nodes()) {
       if (!node.inputs().isEmpty()
           && known.containsAll(node.inputs())
-          && node.outputs().stream().noneMatch(results::contains)) {
+          && node.outputs().stream().noneMatch(stored::contains)) {
         nodes.add(node);
         known.addAll(node.outputs());
       }
