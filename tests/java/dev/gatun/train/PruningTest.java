@@ -74,6 +74,17 @@ class PruningTest {
     }
   }
 
+  /// In binary 100 · 0.29 is a little less than 29, and 100 · 0.57 than 57.
+  @Test
+  void aShareIsTheDecimalNumber() {
+    try (Model model = Model.of(Net.input(10).dense(10), Backends.REFERENCE.device(), 1)) {
+      for (double share : new double[] {0.29, 0.57, 0.58}) {
+        Pruning pruned = Pruning.none(model).byMagnitude(model, share, Extent.GLOBAL);
+        assertEquals(1 - share, pruned.remaining(), 1e-12);
+      }
+    }
+  }
+
   static Stream<Arguments> rules() {
     return Stream.of(Backends.values())
         .flatMap(

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -73,8 +74,13 @@ public final class Pruning {
   private static void prune(List<Weight> weights, double share) {
     weights.stream()
         .sorted((a, b) -> Float.compare(a.magnitude(), b.magnitude())) // stable
-        .limit((long) (weights.size() * share))
+        .limit(count(weights.size(), share))
         .forEach(weight -> weight.mask()[weight.index()] = false);
+  }
+
+  /// Of the decimal number: in binary, 100 · 0.29 is less than 29.
+  private static long count(int weights, double share) {
+    return BigDecimal.valueOf(share).multiply(BigDecimal.valueOf(weights)).longValue();
   }
 
   /// Whether each element of the parameter `name` is left, in a new array.
