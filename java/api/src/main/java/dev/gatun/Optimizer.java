@@ -119,6 +119,8 @@ public interface Optimizer {
   ///     v = momentum · v + (1 - dampening) · d
   ///     parameter -= learningRate · v          (Nesterov: d + momentum · v)
   ///
+  /// Velocities start as zeros; PyTorch's first is d itself, without dampening.
+  ///
   /// With [Velocity#OF_STEPS] d is multiplied by the rate and v is not. Both forms do the same while
   /// the rate is constant, up to a factor in v; after a change of the rate they differ, for the
   /// second keeps the old rates. The literature states the one or the other and calls them equal.
