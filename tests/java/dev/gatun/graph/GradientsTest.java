@@ -108,6 +108,17 @@ class GradientsTest {
         Tensor.of(DEVICE, new double[] {7}));
   }
 
+  /// As in PyTorch: they are as great as themselves.
+  @Test
+  void infiniteMaximaShareTheGradientToo() {
+    double inf = Double.POSITIVE_INFINITY;
+    Tensor x = Tensor.of(DEVICE, new double[] {1, inf, 2, -inf, -inf, -inf, 3, -inf, 3}, 3, 3);
+    assertGradients(
+        in -> in[0].max(1).sum(),
+        List.of(new double[] {0, 1, 0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 0.5, 0, 0.5}),
+        x);
+  }
+
   @Test
   void integerInputsAreConstantsAndLeftOut() {
     Tensor logits = Tensor.of(DEVICE, new double[] {0, 0}, 1, 2);

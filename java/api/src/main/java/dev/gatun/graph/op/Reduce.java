@@ -82,8 +82,10 @@ public record Reduce(Reduction op, int axes) implements Op {
         yield List.of(at.gradient().times(share).expand(shape.toArray()));
       }
       case MAX -> {
-        // 1 at the greatest elements, which share the gradient alike.
-        Tensor greatest = at.output(0).minus(at.input(0)).sign().negate().plus(1);
+        // 1 at the greatest elements, which share the gradient alike; the distance of an infinite
+        // one from itself is NaN, and not above 0 either.
+        Tensor below = at.output(0).minus(at.input(0));
+        Tensor greatest = below.sign().where(below).negate().plus(1);
         Tensor count =
             Tensor.applyAll(new Reduce(Reduction.SUM, axes), List.of(greatest)).getFirst();
         yield List.of(at.gradient().div(count).times(greatest));
