@@ -108,6 +108,28 @@ class GradientsTest {
         Tensor.of(DEVICE, new double[] {7}));
   }
 
+  /// What is summed over is F32, and sums of F32 go back to it as they are; a gradient of BF16 is
+  /// BF16.
+  @Test
+  void broadcastOperandsInBf16GetSums() {
+    Tensor ones = Tensor.full(DEVICE, DType.F32, 1, 300, 2);
+    Tensor row = Tensor.of(DEVICE, new float[] {1, 2}, 2);
+    TensorFunction sum =
+        in -> in[0].as(DType.BF16).plus(in[1].as(DType.BF16)).relu().as(DType.F32).sum();
+    List<Tensor> gradients = Functions.grad(sum).apply(ones, row);
+    assertEquals(DType.F32, gradients.getLast().dtype());
+    assertArrayEquals(new double[] {300, 300}, gradients.getLast().toDoubleArray());
+    List<Tensor> narrow = Functions.grad(sum).apply(ones.as(DType.BF16), row.as(DType.BF16));
+    assertEquals(DType.BF16, narrow.getFirst().dtype());
+    assertEquals(DType.BF16, narrow.getLast().dtype());
+    TensorFunction twice = // and through another op in BF16
+        in -> in[0].plus(in[1].as(DType.BF16).tanh().times(2)).as(DType.F32).sum();
+    Tensor flat = Tensor.zeros(DEVICE, DType.F32, 2);
+    assertArrayEquals(
+        new double[] {600, 600},
+        Functions.grad(twice).apply(ones.as(DType.BF16), flat).getLast().toDoubleArray());
+  }
+
   /// As in PyTorch: they are as great as themselves.
   @Test
   void infiniteMaximaShareTheGradientToo() {

@@ -1,9 +1,11 @@
 package dev.gatun.graph;
 
 import dev.gatun.DType;
+import dev.gatun.Precision;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
 import dev.gatun.Tensor;
+import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Full;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -75,9 +77,21 @@ public final class Gradients {
       Tensor gradient = inputGradients.get(k);
       Value input = node.inputs().get(k);
       if (gradient != null && active.contains(input)) {
-        gradients.merge(input, gradient, Tensor::plus);
+        gradients.merge(input, typed(node, input, gradient), Tensor::plus);
       }
     }
+  }
+
+  /// `gradient` in the type of `input`; or in F32, as sums over BF16 are, where it goes on to what
+  /// was converted to BF16. A graph that converts by itself needs no help.
+  private static Tensor typed(Node node, Value input, Tensor gradient) {
+    if (node.precision() == Precision.BF16) {
+      return gradient;
+    }
+    Node producer = input.producer();
+    boolean converted = producer != null && producer.op() instanceof Convert;
+    boolean wide = converted && input.dtype() == DType.BF16;
+    return gradient.as(wide ? DType.F32 : input.dtype());
   }
 
   private static Set<Value> dependents(List<Node> nodes, List<Value> variables) {

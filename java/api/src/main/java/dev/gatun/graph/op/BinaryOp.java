@@ -62,7 +62,7 @@ public record BinaryOp(Binary op) implements Op {
   }
 
   /// The transpose of broadcasting: sums `gradient` over the axes along which a tensor of `shape`
-  /// was repeated.
+  /// was repeated, in F32 if it is BF16.
   static Tensor sumTo(Tensor gradient, Shape shape) {
     int extra = gradient.shape().rank() - shape.rank();
     int[] axes =
@@ -72,7 +72,7 @@ public record BinaryOp(Binary op) implements Op {
     if (axes.length == 0) {
       return gradient;
     }
-    return gradient.sum(axes).reshape(shape.toArray());
+    return Checks.wide(gradient).sum(axes).reshape(shape.toArray());
   }
 
   private static List<@Nullable Tensor> split(Tensor whole, Tensor first) {
