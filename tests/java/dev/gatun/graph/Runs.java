@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// Runs graphs in two ways: node by node with memory of its own for every value, and planned and
 /// recorded.
@@ -59,6 +60,16 @@ final class Runs {
   /// Fused, planned and recorded; run twice, since a program may not spoil its own inputs.
   static List<double[]> execute(
       Backend backend, Graph graph, Map<Value, double[]> leaves, List<Value> results) {
+    return execute(backend, graph, leaves, results, Set.of());
+  }
+
+  /// The same where the leaves `constants` seldom change.
+  static List<double[]> execute(
+      Backend backend,
+      Graph graph,
+      Map<Value, double[]> leaves,
+      List<Value> results,
+      Set<Value> constants) {
     Map<Value, Memory> given = new HashMap<>();
     List<Memory> stored = new ArrayList<>();
     try {
@@ -76,7 +87,8 @@ final class Runs {
         stored.add(memory);
         outputs.add(new Placement(result, new Slot(memory, 0)));
       }
-      try (Executable executable = Executable.compile(backend, graph, inputs, outputs)) {
+      try (Executable executable = Executable.compile(backend, graph, inputs, outputs, constants)) {
+        executable.prepare();
         executable.run();
         List<double[]> first = read(stored, results);
         executable.run();
