@@ -94,17 +94,18 @@ class DataInitializerTest {
     }
   }
 
-  /// Weights whose last axis counts the outputs.
+  /// Weights whose last axis counts the outputs, and some rows for each.
   @ParameterizedTest
   @EnumSource(Backends.class)
-  void krahenbuhl_knowsWeightsByColumns(Backends backend) {
+  void krahenbuhl_knowsWhichWeightsAreAChannels(Backends backend) {
     Net transposed =
         Net.input(6, 6, 2).convTransposed(new ConvTransposed(5, 3, 2).initializer(TINY));
     Net matrix =
         Net.input(6, 6, 2)
             .flatten()
             .layer("own", (context, x) -> x.matmul(context.parameter("weight", TINY, 72, 5)));
-    for (Net net : List.of(transposed, matrix)) {
+    Net maxout = Net.input(6, 6, 2).flatten().maxout(5, 3);
+    for (Net net : List.of(transposed, matrix, maxout)) {
       try (Model model = Model.of(net, backend.device(), 1)) {
         DataInitializer.krahenbuhl().apply(model, inputs());
         float[] outputs = model.predict(inputs());

@@ -80,22 +80,27 @@ public sealed interface DataInitializer {
       }
     }
 
-    /// @param columns whether a channel has a column of the weights, not a row
+    /// Row i of the weights and element i of the bias belong to channel i modulo their number:
+    /// maxout has several of each.
+    ///
+    /// @param columns whether it is columns of the weights
     private static void correct(
         Model model, LayerStatistics.Moments moments, String layer, boolean columns) {
       float[] weights = model.read(layer + ".weight");
       int channels = moments.means().length;
-      int each = columns ? 1 : weights.length / channels;
-      int next = columns ? channels : weights.length;
+      int each =
+          columns ? 1 : weights.length / Math.toIntExact(model.shape(layer + ".weight").dim(0));
       boolean biased = model.parameterNames().contains(layer + ".bias");
-      float[] bias = biased ? model.read(layer + ".bias") : new float[channels];
+      float[] bias = biased ? model.read(layer + ".bias") : new float[0];
       for (int k = 0; k < channels; k++) {
         double deviation = Math.sqrt(moments.variances()[k]);
         if (deviation > 0) {
-          for (int from = k * each; from < weights.length; from += next) {
+          for (int from = k * each; from < weights.length; from += channels * each) {
             scale(weights, from, each, 1 / deviation);
           }
-          bias[k] = (float) ((bias[k] - moments.means()[k]) / deviation);
+          for (int i = k; i < bias.length; i += channels) {
+            bias[i] = (float) ((bias[i] - moments.means()[k]) / deviation);
+          }
         }
       }
       model.write(layer + ".weight", weights);
