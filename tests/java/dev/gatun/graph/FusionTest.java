@@ -181,6 +181,24 @@ class FusionTest {
               return List.of((Value) product.relu(), product);
             }),
         fits(
+            new FuseBias(),
+            0,
+            "a result is stored between product and bias",
+            n -> {
+              Value product = product(n);
+              Value stored = (Value) n.leaf(4, 7).times(2);
+              return List.of(stored, (Value) product.plus(n.leaf(5)));
+            }),
+        fits(
+            new FuseRelu(),
+            0,
+            "a result is stored between product and relu",
+            n -> {
+              Value product = product(n);
+              Value stored = (Value) n.leaf(4, 7).times(2);
+              return List.of(stored, (Value) product.relu());
+            }),
+        fits(
             new FuseRelu(),
             0,
             "the mean is read before the relu",

@@ -9,7 +9,8 @@ import dev.gatun.graph.op.MatMul;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// conv(x, w) + b and a·b + c become one instruction with a bias.
+/// conv(x, w) + b and a·b + c become one instruction with a bias. It stands where the sum stood, so
+/// no result may be stored in between: it could lie in the memory of what is multiplied.
 final class FuseBias implements Rule {
   @Override
   public boolean apply(Rewriter graph, int index) {
@@ -25,6 +26,7 @@ final class FuseBias implements Rule {
     Op fused = producer == null ? null : withBias(producer.op());
     if (producer == null
         || fused == null
+        || graph.resultBetween(producer, sum)
         || !bias.shape().equals(Shape.of(product.shape().dim(-1)))) {
       return false;
     }

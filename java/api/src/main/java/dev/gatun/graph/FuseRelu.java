@@ -11,7 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// relu(f(x)) becomes f with an activation, where f can apply one.
+/// relu(f(x)) becomes f with an activation, where f can apply one. It stands where the ReLU stood,
+/// so no result may be stored in between: it could lie in the memory of x.
 final class FuseRelu implements Rule {
   @Override
   public boolean apply(Rewriter graph, int index) {
@@ -21,7 +22,10 @@ final class FuseRelu implements Rule {
     }
     Node producer = graph.soleProducer(relu.inputs().getFirst(), Op.class);
     Op fused = producer == null ? null : withRelu(producer.op());
-    if (producer == null || fused == null || graph.readBetween(producer, relu)) {
+    if (producer == null
+        || fused == null
+        || graph.readBetween(producer, relu)
+        || graph.resultBetween(producer, relu)) {
       return false;
     }
     List<@Nullable Value> outputs = new ArrayList<>(producer.outputs());
