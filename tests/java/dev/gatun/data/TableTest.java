@@ -39,6 +39,20 @@ class TableTest {
         new float[] {5, 6}, read("5;6", Format.csv().separator(';')).numbers("0", "1"));
   }
 
+  /// Such lines stand at the ends of files that people have edited.
+  @Test
+  void linesOfWhiteSpace_arePassedOver() throws IOException {
+    Table table = read("a,b\n1,2\n  \t \r\n\t\n3,4\n   ", Format.csv().header());
+    assertArrayEquals(new float[] {1, 2, 3, 4}, table.numbers("a", "b"));
+    assertArrayEquals(new float[] {1, 3}, read("1\n \n3\n", Format.csv()).numbers("0"));
+    assertArrayEquals(
+        new float[] {1, 2, 3, 4}, read("1 2\n \t\n3 4\n \n", Format.blanks()).numbers("0", "1"));
+    Table tabs = read("1\t2\n\t\n \n", Format.csv().separator('\t'));
+    assertEquals(2, tabs.size(), "a tab stands between two empty fields");
+    assertEquals("", tabs.text(1, "1"));
+    fails("line 4: 2 fields expected as in line 1, found 1", "1,2\n \n \n3\n", Format.csv());
+  }
+
   @Test
   void errors_sayWhere() throws IOException {
     fails("line 3: 2 fields expected as in line 1, found 3", "a,b\n1,2\n1,2,3\n", Format.csv());

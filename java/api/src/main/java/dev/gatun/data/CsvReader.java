@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// Splits text into records and fields by RFC 4180: fields in quotes may hold separators, line ends
-/// and doubled quotes. Lines end with LF or CRLF; empty ones are left out.
+/// and doubled quotes. Lines end with LF or CRLF; those of nothing but white space are left out.
 final class CsvReader {
   private static final int BLANKS = ' ';
 
@@ -44,13 +44,30 @@ final class CsvReader {
   List<Row> rows() {
     List<Row> rows = new ArrayList<>();
     while (at < text.length()) {
-      if (endsLine()) {
-        endLine();
-      } else {
+      if (!passesBlankLine()) {
         rows.add(row());
       }
     }
     return rows;
+  }
+
+  /// Goes over a line of nothing but white space; whether there was one. Separators are no white
+  /// space here: a line of tabs between which nothing stands is a record of empty fields.
+  private boolean passesBlankLine() {
+    int start = at;
+    while (at < text.length() && isBlank(text.charAt(at))) {
+      at++;
+    }
+    if (at < text.length() && !endsLine()) {
+      at = start;
+      return false;
+    }
+    endLine();
+    return true;
+  }
+
+  private boolean isBlank(char c) {
+    return (c == ' ' || c == '\t') && (separator == BLANKS || c != separator);
   }
 
   private Row row() {

@@ -38,7 +38,8 @@ public final class Table {
   }
 
   /// How a file is written. Fields may be in quotes, and then hold separators, line ends and
-  /// doubled quotes (RFC 4180); the file may be packed with gzip.
+  /// doubled quotes (RFC 4180); lines of nothing but white space are passed over; the file may be
+  /// packed with gzip.
   ///
   /// @param separator between fields; a blank stands for any number of blanks and tabs
   /// @param skipped lines in front that are not read
