@@ -188,6 +188,30 @@ public final class FeatureScaler implements Preprocessing {
     return outputs;
   }
 
+  /// Inputs from outputs: `x · divisor + offset`. So targets of a regression are scaled as inputs
+  /// are, and predictions are brought back:
+  ///
+  /// ```java
+  /// Table table = Table.read(Path.of("houses.csv"), Table.Format.csv().header());
+  /// float[] prices = table.numbers("price");
+  /// FeatureScaler scaler = FeatureScaler.standardize(Samples.of(prices, 1));
+  /// float[] inputs = table.numbers("area", "rooms");
+  /// Examples examples = Examples.of(inputs, scaler.apply(prices), prices.length);
+  /// float[] predicted = scaler.inverse(model.predict(inputs));
+  /// ```
+  ///
+  /// @throws IllegalArgumentException when the elements are not a number of whole outputs
+  public float[] inverse(float[] outputs) {
+    requireWhole(KIND, outputs.length, offset.length);
+    float[] inputs = new float[outputs.length];
+    for (int start = 0; start < outputs.length; start += offset.length) {
+      for (int j = 0; j < offset.length; j++) {
+        inputs[start + j] = (float) (outputs[start + j] * divisor[j] + offset[j]);
+      }
+    }
+    return inputs;
+  }
+
   @Override
   public String kind() {
     return KIND;
@@ -196,6 +220,11 @@ public final class FeatureScaler implements Preprocessing {
   @Override
   public Map<String, double[]> values() {
     return Map.of("offset", offset(), "divisor", divisor());
+  }
+
+  @Override
+  public String toString() {
+    return "scaler of %d features".formatted(offset.length);
   }
 
   static void requireWhole(String caller, int found, int features) {

@@ -294,6 +294,11 @@ public final class Projection implements Preprocessing {
         "epsilon", new double[] {epsilon});
   }
 
+  @Override
+  public String toString() {
+    return "%s of %d features to %d".formatted(kind(), mean.length, matrix.length);
+  }
+
   private void requireFit(int found) {
     if (found != mean.length) {
       throw new IllegalArgumentException(
