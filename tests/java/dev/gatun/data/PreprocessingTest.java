@@ -288,6 +288,32 @@ class PreprocessingTest {
                     "eigenvalues", new double[2],
                     "components", new double[3],
                     "epsilon", new double[1])));
+    for (String kind : new String[] {"pca", "whitening", "zca"}) {
+      refused("as variances are, found -1.0", () -> projection(kind, -1, 2));
+      refused("an epsilon of at least 0 expected, found -2.0", () -> projection(kind, 1, -2));
+    }
+  }
+
+  private static Preprocessing projection(String kind, double eigenvalue, double epsilon) {
+    return Preprocessing.of(
+        kind,
+        Map.of(
+            "mean", new double[1],
+            "eigenvalues", new double[] {eigenvalue},
+            "components", new double[] {1},
+            "epsilon", new double[] {epsilon}));
+  }
+
+  @Test
+  void scaler_inverse_bringsBack() {
+    FeatureScaler scaler = FeatureScaler.of(new double[] {100, -3}, new double[] {50, 0.25});
+    assertArrayEquals(
+        new float[] {200, -2.5f, 100, -3}, scaler.inverse(new float[] {2, 2, 0, 0}), 0f);
+    float[] rows = mixed(50, 3);
+    FeatureScaler fitted = FeatureScaler.standardize(Samples.of(rows, 3));
+    assertArrayEquals(rows, fitted.inverse(fitted.apply(rows)), 1e-5f);
+    refused("a multiple of 2 features expected", () -> scaler.inverse(new float[3]));
+    assertEquals("scaler of 2 features", scaler.toString());
   }
 
   static void refused(String part, Runnable action) {

@@ -63,6 +63,16 @@ public final class Projection implements Preprocessing {
         }
       }
     }
+    for (double value : eigenvalues) {
+      if (value < 0) {
+        throw new IllegalArgumentException(
+            "[projection] eigenvalues of at least 0 expected, as variances are, found " + value);
+      }
+    }
+    if (epsilon[0] < 0) {
+      throw new IllegalArgumentException(
+          "[projection] an epsilon of at least 0 expected, found " + epsilon[0]);
+    }
     this.kind = kind;
     this.mean = mean.clone();
     this.eigenvalues = eigenvalues.clone();
