@@ -1,5 +1,7 @@
 package dev.gatun.train;
 
+import static dev.gatun.train.Messages.illegalState;
+import static dev.gatun.train.Messages.message;
 import static dev.gatun.train.Messages.refused;
 import static dev.gatun.train.Messages.shapeError;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -7,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.DType;
+import dev.gatun.DivergedException;
 import dev.gatun.EarlyStopping;
 import dev.gatun.Evaluation;
 import dev.gatun.History;
@@ -354,6 +357,37 @@ class ExamplesFitTest {
           "[stopEarly] epochs cannot be judged by accuracy: the network's only output is a number,"
               + " which is never right or wrong",
           () -> trainer.fit(examples.batch(20), Span.epochs(5)));
+    }
+  }
+
+  /// The reference is the definition: the sum of -w log p over all labels, each with the weight w
+  /// of its class, divided by the sum of these.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void anEvaluation_byClassWeights_doesNotDependOnTheBatches(Backends backend) {
+    float[] inputs = Pictures.normal(2 * 21, 3);
+    int[] labels = new int[21];
+    for (int i = 0; i < labels.length; i++) {
+      labels[i] = i < 15 ? 0 : 1; // so that batches have different shares of each
+    }
+    Examples examples = Examples.of(inputs, labels);
+    float[] weights = {1, 9};
+    try (Tensor onDevice = Tensor.of(backend.device(), weights, 2);
+        Trainer trainer =
+            Trainer.of(CLASSIFIER)
+                .on(backend.device())
+                .loss(Loss.softmaxCrossEntropy().classWeights(onDevice))) {
+      float[] logits = trainer.model().predict(inputs);
+      double sum = 0;
+      double divisor = 0;
+      for (int i = 0; i < labels.length; i++) {
+        double all = Math.exp(logits[2 * i]) + Math.exp(logits[2 * i + 1]);
+        sum += weights[labels[i]] * (Math.log(all) - logits[2 * i + labels[i]]);
+        divisor += weights[labels[i]];
+      }
+      for (int size : new int[] {1, 5, 8, 21}) {
+        assertEquals(sum / divisor, trainer.evaluate(examples.batch(size)).loss(), 1e-5);
+      }
     }
   }
 }

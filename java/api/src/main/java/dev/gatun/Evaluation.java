@@ -2,7 +2,7 @@ package dev.gatun;
 
 /// How well a model does on a set.
 ///
-/// @param loss the mean over the images
+/// @param loss the mean over the images, by the weights of their classes if the loss has some
 /// @param accuracy the share of right answers, 0 to 1; of networks with one output the binary
 ///   accuracy if their loss is binary ([Loss#isBinary]), else NaN
 /// @param images how many there were, or other examples

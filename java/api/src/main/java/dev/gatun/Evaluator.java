@@ -11,6 +11,7 @@ import dev.gatun.data.TextBatches;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /// Evaluates models of a trainer in inference mode: the trained one, and that of averaged weights.
 final class Evaluator {
@@ -39,6 +40,7 @@ final class Evaluator {
                     InferenceStep.judging(
                         key.model(), key.batch(), settings.loss, Score.Targets.LABELS)));
     long start = System.nanoTime();
+    Weights weights = new Weights();
     double lossSum = 0;
     long correct = 0;
     long images = 0;
@@ -53,7 +55,7 @@ final class Evaluator {
       for (Batch batch = loader.next(); batch != null; batch = loader.next()) {
         judge.setLabels(batch.labels());
         judge.run(batch.images(), 0, batch.images().length);
-        lossSum += (double) judge.loss() * batch.count();
+        lossSum += judge.loss() * weights.add(batch.labels(), batch.count());
         correct += judge.correct();
         images += batch.count();
         loader.release(batch);
@@ -61,13 +63,14 @@ final class Evaluator {
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
     double accuracy = Score.accuracy(settings.net, settings.loss, correct, images);
-    return new Evaluation(lossSum / images, accuracy, images, seconds);
+    return new Evaluation(lossSum / weights.sum, accuracy, images, seconds);
   }
 
   /// On preprocessed examples. An incomplete last batch has a program of its own.
   Evaluation evaluate(Model model, ExampleBatches test) {
     Examples examples = test.examples();
     long start = System.nanoTime();
+    Weights weights = new Weights();
     double lossSum = 0;
     long correct = 0;
     for (int first = 0; first < examples.size(); first += test.size()) {
@@ -83,13 +86,13 @@ final class Evaluator {
       }
       float[] inputs = batch.inputs();
       judge.run(inputs, 0, inputs.length);
-      lossSum += (double) judge.loss() * batch.size();
+      lossSum += judge.loss() * weights.add(labels, batch.size());
       correct += judge.correct();
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
     long answers = examples.size() * Requirements.rows(settings.net.outputShape());
     return new Evaluation(
-        lossSum / examples.size(),
+        lossSum / weights.sum,
         Score.accuracy(settings.net, settings.loss, correct, answers),
         examples.size(),
         seconds);
@@ -118,21 +121,49 @@ final class Evaluator {
                         settings.carriesStates)));
     judge.resetStates();
     long start = System.nanoTime();
+    Weights weights = new Weights();
     double lossSum = 0;
     long correct = 0;
     for (int i = 0; i < test.count(); i++) {
       int[] tokens = test.inputs(i);
-      judge.setLabels(test.targets(i));
+      int[] labels = test.targets(i);
+      judge.setLabels(labels);
       judge.run(tokens, 0, tokens.length);
-      lossSum += judge.loss();
+      lossSum += judge.loss() * weights.add(labels, labels.length);
       correct += judge.correct();
     }
     long characters = (long) test.count() * test.streams() * test.steps();
     double seconds = (System.nanoTime() - start) * 1e-9;
     return new Evaluation(
-        lossSum / test.count(),
+        lossSum / weights.sum,
         Score.accuracy(settings.net, settings.loss, correct, characters),
         characters,
         seconds);
+  }
+
+  /// What the means of batches count for in the mean of all, so that this does not depend on how a
+  /// set is cut: the numbers that they were divided by.
+  private final class Weights {
+    private final float @Nullable [] ofClasses;
+    private double sum;
+
+    Weights() {
+      Tensor weights =
+          settings.loss instanceof CrossEntropy entropy ? entropy.classWeights() : null;
+      ofClasses = weights == null ? null : weights.toFloatArray();
+    }
+
+    /// That of a batch: how many examples it has, or the sum of the weights of their classes.
+    double add(int @Nullable [] labels, int count) {
+      double weight = count;
+      if (labels != null && ofClasses != null) {
+        weight = 0;
+        for (int i = 0; i < labels.length; i++) {
+          weight += labels[i] < 0 ? 0 : ofClasses[labels[i]];
+        }
+      }
+      sum += weight;
+      return weight;
+    }
   }
 }
