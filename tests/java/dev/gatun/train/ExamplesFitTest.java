@@ -390,4 +390,24 @@ class ExamplesFitTest {
       }
     }
   }
+
+  @Test
+  void targetsThatAreNotFinite_areNamed() {
+    Examples aimed = aimed();
+    float[] targets = Objects.requireNonNull(aimed.targets());
+    targets[7] = Float.NaN;
+    try (Trainer trainer = regressor(aimed)) {
+      String message =
+          message(
+              DivergedException.class,
+              () ->
+                  trainer.fit(
+                      Examples.of(aimed.inputs(), targets, SIZE).batch(SIZE), Span.steps(1)));
+      assertEquals(
+          "the loss became NaN at step 1 with learning rate 0.0200; it was the first step. The first"
+              + " tensor that is not finite is the batch's targets. Look for it in the data: missing"
+              + " values, divisions by 0, logarithms of 0",
+          message);
+    }
+  }
 }

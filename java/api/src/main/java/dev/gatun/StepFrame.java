@@ -20,6 +20,7 @@ final class StepFrame {
   private final FloatBuffer gradientNorm;
   private double rate;
   private int targets;
+  private boolean valued; // targets are numbers
 
   /// Places in staging memory. Without pictures to gather, nobody reads the epoch.
   record Entries(
@@ -65,10 +66,12 @@ final class StepFrame {
 
   void setTargets(int[] batch) {
     labels.put(0, batch);
+    valued = false;
   }
 
   void setTargets(float[] batch) {
     values.put(0, batch);
+    valued = true;
   }
 
   /// How many of the targets count.
@@ -102,8 +105,17 @@ final class StepFrame {
 
   /// Whether the inputs have no infinity and no NaN.
   boolean inputsAreFinite() {
-    for (int i = 0; floating && i < inputs.capacity(); i++) {
-      if (!Float.isFinite(inputs.get(i))) {
+    return !floating || isFinite(inputs);
+  }
+
+  /// Whether the targets have no infinity and no NaN.
+  boolean targetsAreFinite() {
+    return !valued || isFinite(values);
+  }
+
+  private static boolean isFinite(FloatBuffer numbers) {
+    for (int i = 0; i < numbers.capacity(); i++) {
+      if (!Float.isFinite(numbers.get(i))) {
         return false;
       }
     }

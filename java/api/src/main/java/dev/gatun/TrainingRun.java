@@ -23,6 +23,14 @@ import org.jspecify.annotations.Nullable;
 /// loss is not finite, and how it ends before its time.
 final class TrainingRun {
   /// The beginning of the run and the last two.
+  private static final String USUAL_CAUSES =
+      "Usual causes: a learning rate that is too high (try a tenth, or a warm-up), no clipping (try"
+          + " clipNorm(1)), or inputs that are not standardised. Doctor.of(trainer,"
+          + " batches).examine() finds where it begins";
+
+  private static final String BAD_DATA =
+      "Look for it in the data: missing values, divisions by 0, logarithms of 0";
+
   private static final int GOOD_MOMENTS = 3;
 
   private final TrainerSettings settings;
@@ -453,10 +461,7 @@ final class TrainingRun {
     String message =
         String.format(
             Locale.ROOT,
-            "the %s became %s at step %d with learning rate %.3g%s; %s. %s. Usual causes: a learning"
-                + " rate that is too high (try a tenth, or a warm-up), no clipping (try"
-                + " clipNorm(1)), or inputs that are not standardised. Doctor.of(trainer,"
-                + " batches).examine() finds where it begins",
+            "the %s became %s at step %d with learning rate %.3g%s; %s. %s. %s",
             what,
             loss,
             step,
@@ -465,7 +470,8 @@ final class TrainingRun {
             last,
             first == null
                 ? "All parameters are finite"
-                : "The first tensor that is not finite is " + first);
+                : "The first tensor that is not finite is " + first,
+            TrainingState.badData(frame) == null ? USUAL_CAUSES : BAD_DATA);
     return new Trouble(step, message);
   }
 }

@@ -220,14 +220,15 @@ final class TrainingState {
     }
   }
 
-  /// The first tensor that has an infinity or NaN, null if all are finite. The inputs first, then
-  /// states of layers, which were computed on the way forward, then parameters, which had to wait
-  /// for the gradients: of each kind in the order of the network.
+  /// The first tensor that has an infinity or NaN, null if all are finite. Inputs and targets
+  /// first, then states of layers, which were computed on the way forward, then parameters, which
+  /// had to wait for the gradients: of each kind in the order of the network.
   ///
-  /// @param frame with the inputs, null if they are not in question
+  /// @param frame with the batch, null if it is not in question
   @Nullable String firstNotFinite(@Nullable StepFrame frame) {
-    if (frame != null && !frame.inputsAreFinite()) {
-      return "the batch's inputs";
+    String bad = badData(frame);
+    if (bad != null) {
+      return bad;
     }
     for (Slab slab : List.of(model.states(), model.parameters())) {
       for (String name : slab.shapes().keySet()) {
@@ -237,6 +238,16 @@ final class TrainingState {
       }
     }
     return null;
+  }
+
+  /// What of a batch has an infinity or NaN, null if neither has or it is not in question.
+  static @Nullable String badData(@Nullable StepFrame frame) {
+    if (frame == null) {
+      return null;
+    }
+    return !frame.inputsAreFinite()
+        ? "the batch's inputs"
+        : frame.targetsAreFinite() ? null : "the batch's targets";
   }
 
   private List<Part> parts() {
