@@ -410,4 +410,27 @@ class ExamplesFitTest {
           message);
     }
   }
+
+  @Test
+  void anInterrupt_endsARun_andTheTrainerGoesOn() {
+    Examples examples = labelled();
+    try (Trainer trainer =
+        trainer(CLASSIFIER, Backends.REFERENCE, examples)
+            .watch(
+                new Watcher() {
+                  @Override
+                  public void step(Step step) {
+                    if (step.step() == 3) {
+                      Thread.currentThread().interrupt();
+                    }
+                  }
+                })) {
+      illegalState(
+          "[fit] interrupted after 3 steps", () -> trainer.fit(examples.batch(20), Span.epochs(5)));
+      assertTrue(Thread.interrupted(), "the interrupt is the caller's to see");
+      assertEquals(2, trainer.fit(examples.batch(20), Span.steps(2)).steps());
+    } finally {
+      Thread.interrupted();
+    }
+  }
 }

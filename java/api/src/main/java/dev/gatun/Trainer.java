@@ -29,6 +29,10 @@ import java.util.Objects;
 /// at the first fit or call of [#model], the configuration is fixed. The whole run depends on the
 /// seed only: the same seed gives the same losses bit for bit on a device, for any number of
 /// threads. Used by one thread at a time; several trainers may run in several threads.
+///
+/// What a [Watcher] throws ends a run between two steps and comes out of [#fit]; an interrupt of
+/// the thread does so too, as an [IllegalStateException]. The trainer keeps what it has learned,
+/// and may be evaluated, saved and trained on.
 public final class Trainer implements AutoCloseable {
   private final TrainerSettings settings;
   private final Training training;

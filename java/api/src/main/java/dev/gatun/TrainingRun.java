@@ -228,6 +228,9 @@ final class TrainingRun {
   }
 
   private @Nullable Trouble call(long end, List<Watcher.Step> reports) {
+    if (Thread.currentThread().isInterrupted()) {
+      throw new IllegalStateException("[fit] interrupted after " + stepsDone() + " steps");
+    }
     if (!supply.isBegun()) {
       supply.begin(batchesFrom(0, end));
     }
