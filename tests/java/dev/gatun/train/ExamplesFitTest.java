@@ -433,4 +433,16 @@ class ExamplesFitTest {
       Thread.interrupted();
     }
   }
+
+  @Test
+  void aScheduleThatIsNoNumber_isNamed() {
+    Examples examples = labelled();
+    try (Trainer trainer =
+        trainer(CLASSIFIER, Backends.REFERENCE, examples)
+            .schedule(moment -> moment.progress() < 0.5 ? 1 : Double.NaN)) {
+      refused(
+          "[schedule] expected a finite factor at step 2, found NaN",
+          () -> trainer.fit(examples.batch(20), Span.steps(4)));
+    }
+  }
 }

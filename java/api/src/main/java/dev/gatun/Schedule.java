@@ -35,7 +35,7 @@ public interface Schedule {
     }
 
     /// The share of the training that is done: t / T.
-    double progress() {
+    public double progress() {
       return (double) step / Math.max(1, totalSteps);
     }
 

@@ -286,9 +286,12 @@ final class TrainingRun {
   /// What a batch of the run is addressed by, and its learning rate.
   private void mark(StepFrame frame, long ahead) {
     long number = steps + inEpoch + (present.batches + ahead) / feeding.accumulation();
-    double rate =
-        settings.groups.learningRate() * lowered * settings.schedule.factor(moment(number));
-    frame.set(rate, state.batches() + ahead);
+    double factor = settings.schedule.factor(moment(number));
+    if (!Double.isFinite(factor)) {
+      throw new IllegalArgumentException(
+          "[schedule] expected a finite factor at step %d, found %s".formatted(number, factor));
+    }
+    frame.set(settings.groups.learningRate() * lowered * factor, state.batches() + ahead);
   }
 
   /// A batch was trained on; it may have ended a step. Returns what is wrong if its loss is not
