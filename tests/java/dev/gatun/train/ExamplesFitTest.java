@@ -445,4 +445,13 @@ class ExamplesFitTest {
           () -> trainer.fit(examples.batch(20), Span.steps(4)));
     }
   }
+
+  @Test
+  void aHistory_printsOneLine() {
+    Examples examples = labelled();
+    try (Trainer trainer = trainer(CLASSIFIER, Backends.REFERENCE, examples)) {
+      String line = trainer.fit(examples.batch(20), Span.epochs(2)).toString();
+      assertTrue(line.startsWith("22 steps in 2 epochs, the last: Epoch[number=2, "), line);
+    }
+  }
 }

@@ -179,4 +179,12 @@ public final class History {
   float[] seconds() {
     return Arrays.copyOf(seconds, steps);
   }
+
+  /// One line: how many steps and epochs, and the figures of the last epoch.
+  @Override
+  public String toString() {
+    return epochs.isEmpty()
+        ? "%d steps".formatted(steps)
+        : "%d steps in %d epochs, the last: %s".formatted(steps, epochs.size(), epochs.getLast());
+  }
 }
