@@ -31,7 +31,9 @@ import dev.gatun.suite.Backends;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -425,6 +427,29 @@ class CheckpointTest {
     }
     try (Trainer trainer = adam().resume(copy)) {
       assertArrayEquals(whole, untested(trainer, epochs(3)).losses());
+    }
+  }
+
+  @Test
+  void aFolderThatIsMissing_isSaidBeforeTheFirstStep() {
+    Path file = folder.resolve("none").resolve("checkpoint");
+    List<Long> done = new ArrayList<>();
+    Watcher counting =
+        new Watcher() {
+          @Override
+          public void step(Step step) {
+            done.add(step.step());
+          }
+        };
+    try (Trainer trainer = adam().checkpoint(file, epochs(1)).watch(counting)) {
+      String message = message(UncheckedIOException.class, () -> untested(trainer, epochs(1)));
+      assertTrue(message.startsWith("the checkpoint " + file + " cannot be written: "), message);
+      assertTrue(message.endsWith("there is no folder " + file.getParent()), message);
+    }
+    assertEquals(List.of(), done);
+    try (Model model = Model.of(SMALL, Backends.REFERENCE.device(), 1)) {
+      String message = message(NoSuchFileException.class, () -> model.save(file));
+      assertEquals(file + ": there is no folder " + file.getParent(), message);
     }
   }
 }

@@ -6,6 +6,7 @@ import dev.gatun.Checkpoint.Place;
 import dev.gatun.Checkpoint.Sums;
 import dev.gatun.TrainerSettings.Saving;
 import dev.gatun.data.DataFormatException;
+import dev.gatun.file.SafeTensorsWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -22,7 +23,6 @@ import org.jspecify.annotations.Nullable;
 /// One run of [Trainer#fit]: steps, epochs, evaluations and checkpoints; how it goes back when the
 /// loss is not finite, and how it ends before its time.
 final class TrainingRun {
-  /// The beginning of the run and the last two.
   private static final String USUAL_CAUSES =
       "Usual causes: a learning rate that is too high (try a tenth, or a warm-up), no clipping (try"
           + " clipNorm(1)), or inputs that are not standardised. Doctor.of(trainer,"
@@ -31,6 +31,7 @@ final class TrainingRun {
   private static final String BAD_DATA =
       "Look for it in the data: missing values, divisions by 0, logarithms of 0";
 
+  /// The beginning of the run and the last two.
   private static final int GOOD_MOMENTS = 3;
 
   private final TrainerSettings settings;
@@ -132,6 +133,9 @@ final class TrainingRun {
 
   /// Runs to the end.
   History go(Watcher.Start begin) {
+    if (settings.saving != null) {
+      requireFolder(settings.saving.file());
+    }
     settings.watchers.forEach(watcher -> watcher.start(begin));
     if (settings.recovery != null) {
       good.push(capture());
@@ -154,6 +158,20 @@ final class TrainingRun {
     }
     settings.watchers.forEach(watcher -> watcher.end(history));
     return history;
+  }
+
+  /// Says before hours of training what would be an error behind them.
+  private static void requireFolder(Path file) {
+    try {
+      SafeTensorsWriter.requireFolder(file);
+    } catch (IOException e) {
+      throw cannotWrite(file, e);
+    }
+  }
+
+  private static UncheckedIOException cannotWrite(Path file, IOException e) {
+    return new UncheckedIOException(
+        "the checkpoint %s cannot be written: %s".formatted(file, e.getMessage()), e);
   }
 
   /// Steps of the run that are done.
@@ -210,6 +228,9 @@ final class TrainingRun {
   /// @param end of the steps in this epoch
   private @Nullable Trouble step(long end) {
     state.requireOpen(); // a watcher may close the trainer
+    if (Thread.currentThread().isInterrupted()) {
+      throw new IllegalStateException("[fit] interrupted after " + stepsDone() + " steps");
+    }
     List<Watcher.Step> reports = new ArrayList<>(compiled.most());
     TrainingEvents.Step event = TrainingEvents.step();
     Trouble trouble;
@@ -228,9 +249,6 @@ final class TrainingRun {
   }
 
   private @Nullable Trouble call(long end, List<Watcher.Step> reports) {
-    if (Thread.currentThread().isInterrupted()) {
-      throw new IllegalStateException("[fit] interrupted after " + stepsDone() + " steps");
-    }
     if (!supply.isBegun()) {
       supply.begin(batchesFrom(0, end));
     }
@@ -422,7 +440,7 @@ final class TrainingRun {
       try {
         CheckpointFile.write(file, now);
       } catch (IOException e) {
-        throw new UncheckedIOException("the checkpoint " + file + " cannot be written", e);
+        throw cannotWrite(file, e);
       }
     }
     saved = steps + inEpoch;

@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -31,12 +32,23 @@ public final class SafeTensorsWriter {
   /// @param elements called when its turn has come; a `float[]` or a `double[]`
   public record Source(String name, DType dtype, Shape shape, Supplier<Object> elements) {}
 
+  /// Checks that there is a folder to write `file` to.
+  ///
+  /// @throws IOException when there is none
+  public static void requireFolder(Path file) throws IOException {
+    Path folder = file.toAbsolutePath().getParent();
+    if (folder != null && !Files.isDirectory(folder)) {
+      throw new NoSuchFileException(file.toString(), null, "there is no folder " + folder);
+    }
+  }
+
   /// Writes a file with `tensors` in this order. An old file of this name is replaced when the new
   /// one is complete.
   ///
   /// @throws IOException when it cannot be written
   public static void write(Path file, Map<String, String> metadata, List<Source> tensors)
       throws IOException {
+    requireFolder(file);
     Path target = file.toAbsolutePath();
     Path part = target.resolveSibling(target.getFileName() + ".part");
     try {
