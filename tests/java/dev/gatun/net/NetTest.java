@@ -187,6 +187,13 @@ class NetTest {
   }
 
   @Test
+  void aLayerThatLosesTheBatch_isNamed() {
+    shapeError(
+        "body.mean0: expected outputs [N, ...] of inputs (2, 6), found (6)",
+        () -> Net.input(6).stage("body", part -> part.layer("mean", (context, x) -> x.mean(0))));
+  }
+
+  @Test
   void aNetAndAModel_printOneLine() {
     Net net = Net.input(28, 28, 1).flatten().dense(100).relu().dense(10);
     assertEquals("net of (28, 28, 1) to (10), 4 layers, 79,510 parameters", net.toString());

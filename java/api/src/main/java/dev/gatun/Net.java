@@ -514,7 +514,14 @@ public final class Net {
   /// What `layer` makes of the present output.
   private TensorType after(String name, Layer layer) {
     try {
-      return NetTrace.infer(inside(name), layer, output);
+      TensorType result = NetTrace.infer(inside(name), layer, output);
+      Shape shape = result.shape();
+      if (shape.rank() > 0 && shape.dim(0) != output.shape().dim(0)) {
+        throw new ShapeException(
+            "%s: expected outputs [N, ...] of inputs %s, found %s"
+                .formatted(inside(name), output.shape(), shape));
+      }
+      return result;
     } catch (ShapeException e) {
       if (output.dtype().isFloating()) {
         throw e;
