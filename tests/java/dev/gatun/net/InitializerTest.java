@@ -188,6 +188,23 @@ class InitializerTest {
     return ab / Math.sqrt(aa * bb);
   }
 
+  @Test
+  void yourOwn_isALambda() {
+    Initializer own =
+        (shape, seed, stream) -> filled((int) shape.count(), (float) (shape.dim(0) + 10 * seed));
+    Net net = Net.input(3).dense(new Dense(2).initializer(own.times(0.5)));
+    try (Model model = Model.of(net, Backends.REFERENCE.device(), 4)) {
+      assertArrayEquals(filled(6, 21), model.read("dense0.weight"));
+    }
+    Net wrong = Net.input(3).dense(new Dense(2).initializer((shape, seed, stream) -> new float[5]));
+    ShapeException thrown =
+        assertThrows(
+            ShapeException.class, () -> Model.of(wrong, Backends.REFERENCE.device(), 1).close());
+    assertEquals(
+        "dense0.weight: [initializer] expected 6 elements for (2, 3), found 5",
+        thrown.getMessage());
+  }
+
   private static float[] filled(int count, float value) {
     float[] elements = new float[count];
     Arrays.fill(elements, value);

@@ -15,8 +15,23 @@ import java.util.function.DoubleUnaryOperator;
 /// 2 / fan-in ([#kaimingNormal]) but for one lecture, where it is N(0, 1 / fan-in). For units that
 /// are not ReLUs, scale the variance by the square of the gain: 2 / (1 + slope²) for leaky ReLU, 25
 /// / 9 for tanh, 1 for linear and sigmoid.
-public sealed interface Initializer {
-  /// Elements of a parameter of `shape`. `stream` tells parameters of one seed apart.
+///
+/// Your own is a lambda; [dev.gatun.random.RandomStream] has numbers that depend on the seed alone:
+///
+/// ```java
+/// Initializer diagonal =
+///     (shape, seed, stream) -> {
+///       float[] elements = new float[(int) shape.count()];
+///       for (int i = 0; i < Math.min(shape.dim(0), shape.dim(1)); i++) {
+///         elements[(int) (i * shape.dim(1) + i)] = 0.5f;
+///       }
+///       return elements;
+///     };
+/// Net net = Net.input(8).dense(new Layers.Dense(8).initializer(diagonal));
+/// ```
+public interface Initializer {
+  /// Elements of a parameter of `shape`, in row-major order. `stream` tells parameters of one seed
+  /// apart.
   float[] sample(Shape shape, long seed, long stream);
 
   /// Every element is `value`.

@@ -335,7 +335,13 @@ public final class Model implements AutoCloseable {
 
   private static float[] initial(NetTrace.Parameter spec, long seed, long stream) {
     try {
-      return spec.initializer().sample(spec.shape(), seed, stream);
+      float[] elements = spec.initializer().sample(spec.shape(), seed, stream);
+      if (elements.length != spec.shape().count()) {
+        throw new ShapeException(
+            "[initializer] expected %d elements for %s, found %d"
+                .formatted(spec.shape().count(), spec.shape(), elements.length));
+      }
+      return elements;
     } catch (ShapeException e) {
       throw new ShapeException(spec.name() + ": " + e.getMessage());
     }
