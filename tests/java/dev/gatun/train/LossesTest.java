@@ -4,6 +4,7 @@ import static dev.gatun.train.Messages.refused;
 import static dev.gatun.train.Messages.shapeError;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Device;
@@ -268,6 +269,20 @@ class LossesTest {
       for (int step = 0; step < 5; step++) {
         assertEquals(one.step(x, labels, 0.1), other.step(x, hot, 0.1), 1e-6);
       }
+    }
+  }
+
+  @Test
+  @SuppressWarnings("NullAway") // that is the fault
+  void aLossThatGivesNull_isNamed() {
+    Net net = Net.input(2).dense(2);
+    try (Trainer trainer =
+        Trainer.of(net).on(Backends.REFERENCE.device()).loss((outputs, targets) -> null)) {
+      NullPointerException thrown =
+          assertThrows(
+              NullPointerException.class,
+              () -> trainer.step(new float[] {1, 0}, new int[] {0}, 0.1));
+      assertEquals("[loss] expected a scalar, found null", thrown.getMessage());
     }
   }
 

@@ -10,6 +10,7 @@ import dev.gatun.graph.op.Reshape;
 import dev.gatun.graph.op.SoftmaxCrossEntropy;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 
 /// The loss of a batch and how many answers are right, as values of a graph. A row of outputs is
 /// right where its greatest element stands at the label, or at the greatest target; a logit alone
@@ -104,7 +105,8 @@ record Score(Value loss, Value correct) {
 
   private static Tensor compared(Loss loss, Value outputs, Value targets) {
     try {
-      return loss.apply(outputs, targets);
+      return Objects.requireNonNull(
+          loss.apply(outputs, targets), "[loss] expected a scalar, found null");
     } catch (ShapeException e) {
       String hint =
           targets.dtype().isFloating()
