@@ -81,7 +81,7 @@ final class ConcreteTensor extends Tensor {
       if (concrete.device != device) {
         throw new IllegalArgumentException(
             "[%s] operands live on different devices: %s on %s, and %s"
-                .formatted(op.name(), concrete, concrete.device, device));
+                .formatted(op.name(), TensorType.of(concrete), concrete.device, device));
       }
       types.add(TensorType.of(concrete));
       operands.add(concrete.view());
