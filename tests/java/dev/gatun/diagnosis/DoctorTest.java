@@ -8,6 +8,7 @@ import static dev.gatun.diagnosis.Cases.clouds;
 import static dev.gatun.diagnosis.Cases.device;
 import static dev.gatun.diagnosis.Cases.examine;
 import static dev.gatun.diagnosis.Cases.mlp;
+import static dev.gatun.diagnosis.Severity.SEVERE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -40,6 +41,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Faults that are planted are found, by their names and places; sound trainers have none.
@@ -184,6 +186,23 @@ class DoctorTest {
                             ? finding.where().isEmpty()
                             : finding.where().startsWith(where))),
         problem + " at " + where + " in\n" + diagnosis.report());
+  }
+
+  /// What all else follows from comes first, and is as grave.
+  @ParameterizedTest
+  @CsvSource({"500, WARNING", "1e6, SEVERE"})
+  void targetsOfAnyScale_areJudgedByWhatIsLearned(double scale, Severity severity) {
+    Diagnosis diagnosis =
+        examine(
+            Net.input(FEATURES).dense(16).relu().dense(1),
+            Cases.sums(scale),
+            t -> t.loss(Loss.meanSquaredError()).optimizer(adam(severity == SEVERE ? 0.01 : 1)));
+    Finding first =
+        diagnosis.findings().stream()
+            .filter(finding -> finding.severity() == severity)
+            .findFirst()
+            .orElseThrow(() -> new AssertionError(diagnosis.report()));
+    assertEquals("targets not standardised", first.problem(), diagnosis.report());
   }
 
   private static Arguments sound(String name, Supplier<Diagnosis> examination) {

@@ -75,6 +75,17 @@ public record Examination(
     return initial == null ? null : new InitialLoss(initial.loss(), initial.equalLoss());
   }
 
+  /// How grave data are that are not standardised: many a net learns from them in spite of that,
+  /// but where the loss falls at none of the rates, they are the reason to begin with.
+  Severity ofUnscaledData() {
+    boolean learns = own == null || Stream.of(own, slower, faster).anyMatch(Examination::learns);
+    return learns ? Severity.WARNING : Severity.SEVERE;
+  }
+
+  private static boolean learns(@Nullable TrialRun trial) {
+    return trial != null && trial.progress() >= LearningRateRule.LITTLE;
+  }
+
   private static Optional<String> line(String what, @Nullable Object found) {
     return Optional.ofNullable(found).map(words -> what + ": " + words);
   }

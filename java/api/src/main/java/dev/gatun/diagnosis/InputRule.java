@@ -63,7 +63,8 @@ final class InputRule implements Rule {
                         Words.number(far.getFirst().deviation()));
     if (!seen.isEmpty()) {
       findings.add(
-          Finding.warning(
+          new Finding(
+              examination.ofUnscaledData(),
               "inputs not standardised",
               "",
               seen,

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// times of it, and a range of rates; and a loss that falls at none.
 final class LearningRateRule implements Rule {
   /// A share of the loss.
-  private static final double LITTLE = 0.05;
+  static final double LITTLE = 0.05;
 
   private static final double SOME = 0.1;
   private static final double MUCH = 0.3;

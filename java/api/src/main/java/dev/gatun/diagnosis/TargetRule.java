@@ -27,12 +27,13 @@ final class TargetRule implements Rule {
       return List.of();
     }
     return List.of(
-        Finding.warning(
+        new Finding(
+            examination.ofUnscaledData(),
             "targets not standardised",
             "",
             "targets have mean %s and deviation %s"
                 .formatted(Words.number(values.mean()), Words.number(values.deviation())),
             "losses and gradients are as large, and the output's bias has a long way to go",
-            "standardise targets as inputs, and undo it in what is predicted"));
+            "standardise targets as inputs, and undo it in what is predicted (FeatureScaler.inverse)"));
   }
 }
