@@ -152,6 +152,18 @@ class SearchCommandTest {
     assertEquals(2, run.code());
   }
 
+  /// 3 to the power of 20 is no int.
+  @Test
+  void stages_thatWouldTrainForEver_areRefused() throws IOException {
+    Cli run = mlp("--stages", 21);
+    assertEquals(
+        "gatun: --stages expects fewer, for each trains 3 times as long: trials of the last of 21"
+            + " would have 3.49e+09 epochs"
+            + System.lineSeparator(),
+        run.err());
+    assertEquals(2, run.code());
+  }
+
   /// 200 pictures, of which 20 are held out.
   @Test
   void aBatch_largerThanWhatIsLeft_isRefused() throws IOException {

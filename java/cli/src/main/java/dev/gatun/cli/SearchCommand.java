@@ -234,6 +234,17 @@ final class SearchCommand implements Callable<Integer> {
     Checks.positive("--epochs", epochs);
     Checks.positive("--stages", stages);
     Checks.positive("--batch", batch);
+    double longest = epochs * Math.pow(LONGER, stages - 1);
+    if (!grid && longest > Integer.MAX_VALUE) {
+      throw new UsageException(
+          String.format(
+              Locale.ROOT,
+              "--stages expects fewer, for each trains %d times as long: trials of the last of %d"
+                  + " would have %.3g epochs",
+              LONGER,
+              stages,
+              longest));
+    }
     if (grid && trials < 4) {
       throw new UsageException("--grid expects at least 4 trials, found " + trials);
     }
