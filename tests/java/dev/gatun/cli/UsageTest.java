@@ -68,7 +68,12 @@ class UsageTest {
         List.of("--trials=N", "--stages=N", "--grid", "--lr=LOW..HIGH", "--report=FILE")) {
       assertTrue(search.out().contains("  " + option), option + " in " + search.out());
     }
-    assertEquals(0, Cli.run("--version").code());
+    Cli version = Cli.run("--version");
+    assertEquals(0, version.code());
+    assertTrue(version.out().startsWith("Gatun "), version.out());
+    for (String command : List.of("train", "doctor", "search", "plot")) {
+      assertEquals(version.out(), Cli.run(command, "--version").out(), command);
+    }
   }
 
   @Test

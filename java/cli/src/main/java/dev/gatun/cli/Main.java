@@ -29,7 +29,10 @@ public final class Main {
   }
 
   static CommandLine commandLine() {
-    return new CommandLine(new Main()).setExecutionExceptionHandler(explain());
+    CommandLine line = new CommandLine(new Main()).setExecutionExceptionHandler(explain());
+    String[] version = line.getCommandSpec().version();
+    line.getSubcommands().values().forEach(command -> command.getCommandSpec().version(version));
+    return line;
   }
 
   /// Failures that a user can do something about are told in a sentence; anything else is a bug and
