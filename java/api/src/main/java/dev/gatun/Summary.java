@@ -89,7 +89,7 @@ final class Summary {
               (Object[]) row);
       text.append(line.stripTrailing()).append('\n');
     }
-    return text.append(String.format(Locale.ROOT, "%,d parameters%n", total)).toString();
+    return text.append(String.format(Locale.ROOT, "%,d parameters", total)).append('\n').toString();
   }
 
   private static String withoutBatch(Shape shape) {
