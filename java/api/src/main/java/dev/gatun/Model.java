@@ -179,7 +179,8 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  /// The network's outputs in inference mode.
+  /// The network's outputs in inference mode. An input's outputs may differ in their last bits with
+  /// how many inputs there are, for sums are then cut in other ways.
   ///
   /// @param inputs any number of inputs one after the other, preprocessed as in training
   /// @return as many outputs one after the other

@@ -65,7 +65,9 @@ public final class ParameterGroups {
     return with(selector, g -> new Group(g.optimizer, factor, g.frozen, g.l1, g.l2, g.maxNorm));
   }
 
-  /// These stay as they are; their gradients are not computed.
+  /// These stay as they are; their gradients are not computed. States of layers are no parameters:
+  /// the running estimates of batch norm follow the new data all the same, and batches are
+  /// normalised by their own statistics, unless the layer is [Norms.BatchNorm#freeze].
   public ParameterGroups frozen(ParameterSelector selector) {
     return with(selector, g -> new Group(g.optimizer, g.rate, true, g.l1, g.l2, g.maxNorm));
   }

@@ -304,7 +304,8 @@ public final class Trainer implements AutoCloseable {
 
   /// Trains for `length` on examples in memory, the rows of a table say, evaluating on `test` after
   /// each epoch. They come in a new random order in every epoch, and the last incomplete batch of
-  /// an epoch is left out. Inputs go through what [#preprocess] was given, or through nothing.
+  /// an epoch is left out. Inputs go through what [#preprocess] was given, else through what the
+  /// model has from a file ([Model#restore], [#resume]), else through nothing.
   ///
   /// @throws ShapeException if the examples do not fit the network
   /// @throws DivergedException if the loss becomes infinite or NaN, in training or on `test`

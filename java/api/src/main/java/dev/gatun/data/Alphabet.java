@@ -6,7 +6,8 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /// Characters (Unicode code points) numbered from 0 on, in the order of their code points: the
-/// tokens of character models. Immutable.
+/// tokens of character models. A model's file does not hold its alphabet; what keeps it is a string
+/// of its characters, from which [#of] makes the same one again. Immutable.
 public final class Alphabet {
   private final int[] codePoints;
   private final Map<Integer, Integer> places = new HashMap<>();
