@@ -1,28 +1,48 @@
-// Memory that a task will need soon, asked for some lines at a time while it multiplies: transforms
-// and copies would wait for each line. It goes to L2.
+// Memory that a task will need soon, asked for line by line while it multiplies: transforms and
+// copies would wait for each line. It goes to L2.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace gatun::kernels {
 
+// What a micro-kernel asks for along the way: `step` floats with every step of its loop.
+struct Stretch {
+  const float* from = nullptr;
+  int64_t step = 0;
+};
+
+// Some arrays, cut into as many stretches as micro-kernels run before they are needed.
 class Ahead {
  public:
-  Ahead() = default;
-  // `count` floats from there on, which may lie outside any memory, in `times` calls of ask().
-  Ahead(const float* from, int64_t count, int64_t times)
-      : at_(from), end_(from + count), step_((count / times / kLine + 1) * kLine) {}
+  // In `calls` of next().
+  explicit Ahead(int64_t calls) : calls_(calls) {}
 
-  void ask() {
-    const float* const end = std::min(at_ + step_, end_);
-    for (; at_ < end; at_ += kLine) __builtin_prefetch(at_, 0, 2);
+  // `count` floats from there on, which may lie outside any memory. NULL is passed over.
+  void add(const float* from, int64_t count) {
+    if (from != nullptr && count > 0) arrays_[arrays_count_++] = {from, count};
+  }
+
+  // For a kernel of `steps`; `valid` is memory to ask for where nothing is left.
+  Stretch next(int64_t steps, const float* valid) {
+    if (arrays_count_ == 0) return {valid, 0};
+    const int64_t turns = std::max<int64_t>(1, calls_ / arrays_count_);
+    const int64_t turn = call_ / arrays_count_;
+    const Array& array = arrays_[call_++ % arrays_count_];
+    if (turn >= turns) return {valid, 0};
+    const int64_t begin = array.count * turn / turns, end = array.count * (turn + 1) / turns;
+    return {array.from + begin, (end - begin + steps - 1) / steps};
   }
 
  private:
-  static constexpr int64_t kLine = 16;  // floats
-  const float *at_ = nullptr, *end_ = nullptr;
-  int64_t step_ = 0;
+  struct Array {
+    const float* from;
+    int64_t count;
+  };
+  std::array<Array, 4> arrays_{};
+  int64_t arrays_count_ = 0, calls_, call_ = 0;
 };
 
 }  // namespace gatun::kernels

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/ahead.h"
 #include "kernels/conv_naive.h"
 #include "kernels/gemm.h"
 #include "kernels/winograd_simd.h"
@@ -89,23 +88,23 @@ void multiply_points(const Plan& plan, const float* u, const Planes& v, const Pl
                      int64_t first, int64_t count, int64_t tiles_of_task) {
   const int64_t lanes = plan.lanes();
   const int64_t pairs = (count + 1) / 2;  // one tile too many may be computed, and is not stored
-  const int64_t calls = kPoints * ((plan.out_blocks() + 1) / 2);
-  const int64_t y_begin = plan.out.begin(first), y_count = plan.out.begin(first + count) - y_begin;
-  const auto ahead = [&](const float* from, int64_t begin, int64_t n) {
-    return from == nullptr ? Ahead() : Ahead(from + begin, n, calls);
-  };
-  const int64_t x_begin = plan.in.begin(first + tiles_of_task);
+  int64_t calls = 0;
+  for (int64_t block = 0; block < plan.out_blocks(); block += 2) {
+    const int64_t vectors = std::min<int64_t>(2, plan.out_blocks() - block);
+    calls += kPoints * Pieces(pairs, plan.kernels->max_rows[vectors] / 2).count();
+  }
+  Ahead ahead(calls);
   // A row of tiles reads some pixels of the next one.
   const int64_t overlap = (kPatch - kTile - plan.in.pad_h) * plan.in.width * plan.in.channels;
-  Ahead ahead_of[] = {
-      ahead(plan.x, x_begin + overlap, plan.in.begin(first + tiles_of_task + count) - x_begin),
-      ahead(plan.y, y_begin, y_count),
-      ahead(plan.epilogue.addend, y_begin, y_count),
-      ahead(plan.epilogue.gate, y_begin, y_count),
-  };
+  const int64_t x_begin = plan.in.begin(first + tiles_of_task);
+  ahead.add(plan.x + x_begin + overlap, plan.in.begin(first + tiles_of_task + count) - x_begin);
+  const int64_t y_begin = plan.out.begin(first), y_count = plan.out.begin(first + count) - y_begin;
+  const float* const touched[] = {plan.y, plan.epilogue.addend, plan.epilogue.gate};
+  for (const float* from : touched) {
+    if (from != nullptr) ahead.add(from + y_begin, y_count);
+  }
   for (int point = 0; point < kPoints; ++point) {
     for (int64_t block = 0; block < plan.out_blocks(); block += 2) {
-      for (Ahead& memory : ahead_of) memory.ask();
       const auto vectors = static_cast<int>(std::min<int64_t>(2, plan.out_blocks() - block));
       const Pieces pieces(pairs, plan.kernels->max_rows[vectors] / 2);
       for (int64_t piece = 0; piece < pieces.count(); ++piece) {
@@ -116,7 +115,8 @@ void multiply_points(const Plan& plan, const float* u, const Planes& v, const Pl
              .blocks = plan.in_blocks(),
              .u = u + point * plan.u_point_step() + block * lanes * plan.depth(),
              .m = m.data + point * m.point_step + block * m.block_step + tile * lanes,
-             .m_block_step = m.block_step});
+             .m_block_step = m.block_step,
+             .ahead = ahead.next(plan.depth(), u)});
       }
     }
   }

@@ -305,9 +305,10 @@ void product(const Product& p) {
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
   }
-  const float *v = p.v, *u = p.u;
+  const float *v = p.v, *u = p.u, *ahead = p.ahead.from;
   for (int64_t block = 0; block < p.blocks; ++block, v += p.v_block_step) {
-    for (int c = 0; c < kLanes; ++c, u += kVectors * kLanes) {
+    for (int c = 0; c < kLanes; ++c, u += kVectors * kLanes, ahead += p.ahead.step) {
+      __builtin_prefetch(ahead, 0, 2);
       V columns[kVectors];
 #pragma GCC unroll 2
       for (int j = 0; j < kVectors; ++j) columns[j] = hn::Load(d, u + j * kLanes);
@@ -339,7 +340,9 @@ void accumulate(const Accumulation& a) {
       sum[i][j] = a.first ? hn::Zero(d) : hn::Load(d, a.u + i * a.u_row_step + j * kLanes);
     }
   }
-  for (int64_t t = 0; t < a.tiles; ++t) {
+  const float* ahead = a.ahead.from;
+  for (int64_t t = 0; t < a.tiles; ++t, ahead += a.ahead.step) {
+    __builtin_prefetch(ahead, 0, 2);
     V columns[kVectors];
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/ahead.h"
 #include "kernels/winograd.h"
 
 namespace gatun::kernels::winograd {
@@ -40,6 +41,7 @@ struct Product {
   const float* u;                // [channel][vectors * lanes]
   float* m;
   int64_t m_block_step;
+  Stretch ahead;  // asked for with every channel
 };
 using ProductKernel = void (*)(const Product&);
 
@@ -51,7 +53,8 @@ struct Accumulation {
   int64_t v_block_step, tiles;
   float* u;
   int64_t u_row_step;
-  bool first;  // u starts at zero
+  bool first;     // u starts at zero
+  Stretch ahead;  // asked for with every tile
 };
 using AccumulationKernel = void (*)(const Accumulation&);
 

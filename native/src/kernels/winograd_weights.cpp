@@ -3,7 +3,6 @@
 // partials in order.
 #include <algorithm>
 
-#include "kernels/ahead.h"
 #include "kernels/conv_naive.h"
 #include "kernels/winograd.h"
 #include "kernels/winograd_simd.h"
@@ -41,18 +40,22 @@ struct Plan {
 void accumulate_points(const Plan& plan, const Planes& v, const Planes& d, float* u, int64_t blocks,
                        int64_t tile, int64_t count, bool first) {
   const int64_t lanes = plan.lanes();
-  const int64_t calls = kPoints * ((blocks + 1) / 2);
-  const auto ahead = [&](const float* from, const Tiles& tiles) {
+  int64_t calls = 0;
+  for (int64_t block = 0; block < blocks; block += 2) {
+    const int64_t rows = plan.kernels->accumulation_rows[std::min<int64_t>(2, blocks - block)];
+    calls += kPoints * ((plan.out.channels + rows - 1) / rows);
+  }
+  Ahead ahead(calls);
+  const auto add = [&](const float* from, const Tiles& tiles) {
     const int64_t begin = tiles.begin(tile + count);
-    return Ahead(from + begin, tiles.begin(tile + 2 * count) - begin, calls);
+    ahead.add(from + begin, tiles.begin(tile + 2 * count) - begin);
   };
-  Ahead x = ahead(plan.x, plan.in), dy = ahead(plan.dy, plan.out);
+  add(plan.x, plan.in);
+  add(plan.dy, plan.out);
   for (int point = 0; point < kPoints; ++point) {
     for (int64_t block = 0; block < blocks; block += 2) {
       const auto vectors = static_cast<int>(std::min<int64_t>(2, blocks - block));
       const int64_t rows = plan.kernels->accumulation_rows[vectors];
-      x.ask();
-      dy.ask();
       for (int64_t k = 0; k < plan.out.channels; k += rows) {
         plan.kernels->accumulation[vectors](
             {.d = d.data + point * d.point_step + k / lanes * d.block_step + k % lanes,
@@ -61,7 +64,8 @@ void accumulate_points(const Plan& plan, const Planes& v, const Planes& d, float
              .tiles = count,
              .u = u + point * plan.u_point_step() + k * plan.u_row_step() + block * lanes,
              .u_row_step = plan.u_row_step(),
-             .first = first});
+             .first = first,
+             .ahead = ahead.next(count, u)});
       }
     }
   }
