@@ -165,9 +165,9 @@ class TrainCommandTest {
     assertTrue(
         run.err()
             .matches(
-                "gatun: \\[stepsPerCall\\] calls of that many steps need 2147483647 places for"
-                    + " batches of 5\\d{3} bytes, and \\d{6} at most can be had; ask for fewer"
-                    + " steps\\R"),
+                "gatun: \\[batch\\] the host can see 2147483647 bytes at most, but 2147483647 batches"
+                    + " and their results take 2147483647 x 5\\d{3}; take smaller batches, or fewer"
+                    + " steps a call\\R"),
         run.err());
   }
 
