@@ -21,7 +21,7 @@ inline bool pays_to_stream(const Tensor& y, std::initializer_list<const Tensor*>
   const int64_t bytes = y.count * size_of(y.dtype);
   static const int64_t cached =
       std::min(last_level_cache() / 2, available_processors() * kMostCacheOfProcessor);
-  if (bytes <= cached || reinterpret_cast<uintptr_t>(y.data) % 64 != 0) return false;
+  if (bytes < cached || reinterpret_cast<uintptr_t>(y.data) % 64 != 0) return false;
   for (const Tensor* input : inputs) {
     if (input != nullptr && input->data == y.data) return false;
   }
