@@ -1,6 +1,7 @@
 package dev.gatun.diagnosis;
 
 import static dev.gatun.Optimizer.adam;
+import static dev.gatun.Optimizer.adamW;
 import static dev.gatun.Optimizer.sgd;
 import static dev.gatun.diagnosis.Cases.CLASSES;
 import static dev.gatun.diagnosis.Cases.FEATURES;
@@ -16,13 +17,17 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.gatun.DType;
 import dev.gatun.Doctor;
 import dev.gatun.Initializer;
 import dev.gatun.Layers.Dense;
 import dev.gatun.Loss;
 import dev.gatun.Net;
+import dev.gatun.ParameterGroups;
+import dev.gatun.ParameterSelector;
 import dev.gatun.ShapeException;
 import dev.gatun.Span;
+import dev.gatun.Tensor;
 import dev.gatun.Trainer;
 import dev.gatun.data.Dataset;
 import dev.gatun.data.Examples;
@@ -63,6 +68,23 @@ class DoctorTest {
     try (Trainer trainer = Trainer.of(mlp()).on(device()).optimizer(adam(0.3))) {
       return Doctor.of(trainer, clouds()).steps(4).examine();
     }
+  }
+
+  private static Diagnosis with(UnaryOperator<Trainer> set) {
+    return examine(mlp(), clouds(), set);
+  }
+
+  private static ParameterGroups frozen() {
+    return ParameterGroups.of(sgd(0.05)).frozen(ParameterSelector.all());
+  }
+
+  private static Loss negated(Loss loss) {
+    return (outputs, targets) -> loss.apply(outputs, targets).negate();
+  }
+
+  /// What should be made large, and not small.
+  private static Tensor probabilityOfTheRightClass(Tensor outputs, Tensor targets) {
+    return outputs.softmax().times(targets.oneHot(CLASSES).as(DType.F32)).sum(-1).mean();
   }
 
   private static List<Minibatch> labelled(Function<Integer, Integer> label) {
@@ -169,6 +191,62 @@ class DoctorTest {
                         t.loss(
                             (outputs, targets) ->
                                 outputs.times(0.0).softmaxCrossEntropy(targets)))),
+        fault("all parameters frozen", "", () -> with(t -> t.optimizer(frozen()))),
+        fault(
+            "loss ignores outputs",
+            "dense2",
+            () -> with(t -> t.loss((outputs, targets) -> targets.as(DType.F32).plus(1).mean()))),
+        fault(
+            "no gradient",
+            "dense0.weight",
+            () -> examine(mlp().layer("cut", (context, x) -> x.sign()).dense(CLASSES))),
+        fault(
+            "loss of the wrong sign",
+            "",
+            () -> with(t -> t.loss(negated(Loss.softmaxCrossEntropy())))),
+        fault(
+            "loss of the wrong sign",
+            "",
+            () -> with(t -> t.loss(DoctorTest::probabilityOfTheRightClass).optimizer(adam(0.01)))),
+        fault(
+            "loss of the wrong sign",
+            "",
+            () ->
+                examine(
+                    Net.input(FEATURES).dense(16).relu().dense(1),
+                    Cases.sums(1),
+                    t -> t.loss(negated(Loss.meanSquaredError())))),
+        fault("probabilities for logits", "softmax0", () -> examine(mlp().softmax())),
+        fault("probabilities for logits", "sigmoid0", () -> examine(mlp().sigmoid())),
+        fault(
+            "probabilities for logits",
+            "sigmoid0",
+            () ->
+                examine(
+                    Net.input(FEATURES).dense(16).relu().dense(1).sigmoid(),
+                    labelled(i -> i % 2),
+                    t -> t.loss(Loss.binaryCrossEntropy()))),
+        fault(
+            "weights shrink away",
+            "",
+            () -> with(t -> t.optimizer(sgd(0.05).momentum(0.9).weightDecay(1)))),
+        fault(
+            "weights shrink away", "", () -> with(t -> t.optimizer(adamW(0.003).weightDecay(30)))),
+        fault(
+            "weights shrink away",
+            "",
+            () ->
+                with(
+                    t ->
+                        t.optimizer(ParameterGroups.of(sgd(0.05)).l2(5, ParameterSelector.all())))),
+        fault(
+            "dropout too large",
+            "dropout0",
+            () -> examine(Net.input(FEATURES).dense(32).relu().dropout(0.98).dense(CLASSES))),
+        fault(
+            "dropout too large",
+            "dropout0",
+            () -> examine(Net.input(FEATURES).dropout(0.98).dense(32).relu().dense(CLASSES))),
         fault("few examples not learned", "", () -> examine(mlp(), clouds(32, 0, 1), t -> t)));
   }
 
@@ -242,6 +320,25 @@ class DoctorTest {
         sound("eight layers", () -> examine(relus)),
         sound("norms and dropout", () -> examine(norms)),
         sound("a head of zeros", () -> examine(zeroHead)),
+        sound(
+            "weight decay and dropout",
+            () -> examine(norms, clouds(), t -> t.optimizer(adamW(0.01).weightDecay(0.1)))),
+        sound("a log-softmax", () -> examine(mlp().logSoftmax())),
+        sound(
+            "probabilities with a squared error",
+            () ->
+                examine(
+                    mlp().sigmoid(),
+                    clouds(),
+                    t -> t.loss(Loss.meanSquaredError()).optimizer(adam(0.01)))),
+        sound(
+            "a sound part frozen",
+            () ->
+                with(
+                    t ->
+                        t.optimizer(
+                            ParameterGroups.of(adam(0.01))
+                                .frozen(ParameterSelector.under("dense0"))))),
         sound("hinge", () -> examine(mlp(), clouds(), t -> t.loss(Loss.hinge()))),
         sound(
             "two classes",

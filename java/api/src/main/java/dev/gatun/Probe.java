@@ -15,7 +15,9 @@ import dev.gatun.graph.Node;
 import dev.gatun.graph.Placement;
 import dev.gatun.graph.Value;
 import dev.gatun.graph.op.BatchNormTraining;
+import dev.gatun.graph.op.Dropout;
 import dev.gatun.graph.op.Full;
+import dev.gatun.graph.op.Softmax;
 import dev.gatun.graph.op.UnaryOp;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
@@ -254,6 +256,8 @@ final class Probe implements AutoCloseable {
       case UnaryOp(Unary op) when op == Unary.RELU -> Kind.RELU;
       case UnaryOp(Unary op) when op == Unary.SIGMOID -> Kind.SIGMOID;
       case UnaryOp(Unary op) when op == Unary.TANH -> Kind.TANH;
+      case Softmax _ -> Kind.SOFTMAX;
+      case Dropout _ -> Kind.DROPOUT;
       case BatchNormTraining _ -> Kind.BATCH_NORM;
       case null, default -> Kind.OTHER;
     };

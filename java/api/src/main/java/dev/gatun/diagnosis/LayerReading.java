@@ -38,6 +38,10 @@ public record LayerReading(
     SIGMOID,
     /// The hyperbolic tangent.
     TANH,
+    /// exp(x) normalised to sum 1.
+    SOFTMAX,
+    /// Dropout with a mask for every number.
+    DROPOUT,
     /// Batch norm by the batch's statistics.
     BATCH_NORM,
     /// Something else.

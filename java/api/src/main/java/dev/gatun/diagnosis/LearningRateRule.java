@@ -11,8 +11,9 @@ final class LearningRateRule implements Rule {
   /// A share of the loss.
   static final double LITTLE = 0.05;
 
-  private static final double SOME = 0.1;
-  private static final double MUCH = 0.3;
+  static final double SOME = 0.1;
+  static final double MUCH = 0.3;
+
   private static final double MUCH_MORE = 3;
   private static final double MUCH_LOWER = 3;
   private static final double MUCH_HIGHER = 30;
