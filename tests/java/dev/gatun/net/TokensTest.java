@@ -15,10 +15,15 @@ import dev.gatun.Optimizer;
 import dev.gatun.Recurrent;
 import dev.gatun.Shape;
 import dev.gatun.ShapeException;
+import dev.gatun.Span;
+import dev.gatun.Stepper;
 import dev.gatun.Trainer;
+import dev.gatun.data.Text;
+import dev.gatun.data.TextBatches;
 import dev.gatun.suite.Backends;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -152,6 +157,38 @@ class TokensTest {
           assertThrows(ShapeException.class, () -> trainer.step(new int[3], new int[4], 0.1))
               .getMessage());
     }
+  }
+
+  /// On the device a token that there is no vector for would be NaN. Negative ones are padding, and
+  /// what is behind the embedding is no token.
+  @Test
+  void tokensBeyondTheVocabulary_areRefused() {
+    int[] beyond = {3, 0, 4, 5};
+    String message = "expected tokens below 5, the vocabulary of the embedding, found 5 at place 3";
+    Net net = Net.tokens(4).embedding(5, 7).gru(3).dense(7);
+    try (Trainer trainer = trainer(net, Backends.REFERENCE);
+        Stepper stepper = Stepper.of(trainer.model(), 1, 4)) {
+      refused("[step] " + message, () -> trainer.step(beyond, new int[4], 0.1));
+      refused("[step] " + message, () -> trainer.step(beyond, new float[28], 0.1));
+      refused("[predict] " + message, () -> trainer.model().predict(beyond));
+      refused("[stepper] " + message, () -> stepper.next(beyond));
+      assertTrue(
+          Float.isFinite(trainer.step(new int[] {4, 0, -1, 4}, new int[] {6, 0, 0, 6}, 0.1)));
+    }
+    try (Trainer trainer = trainer(net, Backends.REFERENCE)) {
+      TextBatches text = Text.of("abcdefabcdefabcdef").batches(1, 4);
+      assertEquals(
+          "[fit] the network's embedding has a vocabulary of 5, the text 6 characters",
+          assertThrows(ShapeException.class, () -> trainer.fit(text, Span.epochs(1))).getMessage());
+    }
+    Net oneHot = Net.tokens(4).layer("oneHot", (context, x) -> x.oneHot(5)).dense(2);
+    try (Model model = Model.of(oneHot, Backends.REFERENCE.device(), 1)) {
+      assertEquals(8, model.predict(beyond).length); // looked up in no table
+    }
+  }
+
+  private static void refused(String message, Executable call) {
+    assertEquals(message, assertThrows(IllegalArgumentException.class, call).getMessage());
   }
 
   private static Trainer trainer(Net net, Backends backend) {

@@ -193,8 +193,10 @@ public final class Model implements AutoCloseable {
   /// The same for a network of tokens: see [Net#tokens].
   ///
   /// @param tokens `[N, T]`, any number of sequences one after the other
+  /// @throws IllegalArgumentException if a token is not below the vocabulary of an embedding
   public synchronized float[] predict(int[] tokens) {
     net.requireInputs("predict", DType.I32);
+    net.requireTokens("predict", tokens);
     return predict(tokens.length, (step, from, length) -> step.run(tokens, from, length));
   }
 

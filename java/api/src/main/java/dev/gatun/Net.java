@@ -36,6 +36,7 @@ public final class Net {
   private final TensorType output;
   private final Shape outputShape; // of one
   private final ConvAlgorithm convAlgorithm;
+  private volatile long vocabulary; // 0 until somebody asks
 
   private Net(
       String path,
@@ -112,6 +113,32 @@ public final class Net {
       throw new ShapeException(
           "[%s] the network expects inputs %s %s, found %s"
               .formatted(caller, input.dtype(), input.shape(), found));
+    }
+  }
+
+  /// How many tokens the network has vectors for; [Long#MAX_VALUE] without an embedding of its
+  /// inputs.
+  long vocabulary() {
+    long known = vocabulary;
+    if (known == 0) {
+      known = NetTrace.vocabulary(this);
+      vocabulary = known;
+    }
+    return known;
+  }
+
+  /// Checks that the network has a vector for each of `tokens`, or that they are padding: on the
+  /// device what is missing would be NaN.
+  ///
+  /// @param caller whom a message is from
+  void requireTokens(String caller, int... tokens) {
+    long known = vocabulary();
+    for (int i = 0; i < tokens.length; i++) {
+      if (tokens[i] >= known) {
+        throw new IllegalArgumentException(
+            "[%s] expected tokens below %d, the vocabulary of the embedding, found %d at place %d"
+                .formatted(caller, known, tokens[i], i));
+      }
     }
   }
 

@@ -7,6 +7,7 @@ import dev.gatun.graph.Value;
 import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Dropout;
 import dev.gatun.graph.op.Full;
+import dev.gatun.graph.op.GatherRows;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -89,6 +90,20 @@ final class NetTrace implements LayerContext {
     NetTrace trace = new NetTrace(new Graph(), Mode.TRAINING, 0);
     trace.run(net, trace.graph.leaf("input", net.inputs(2)));
     return trace;
+  }
+
+  /// How many tokens there are vectors for: the rows of the smallest table that inputs are looked
+  /// up in; [Long#MAX_VALUE] if there is none.
+  static long vocabulary(Net net) {
+    NetTrace trace = new NetTrace(new Graph(), Mode.TRAINING, 0);
+    Value input = trace.graph.leaf("input", net.inputs(2));
+    trace.run(net, input);
+    return trace.nodes().stream()
+        .filter(node -> node.op() instanceof GatherRows)
+        .filter(node -> Score.source(node.inputs().get(1)) == input)
+        .mapToLong(node -> node.inputs().getFirst().shape().dim(0))
+        .min()
+        .orElse(Long.MAX_VALUE);
   }
 
   /// The type that `layer` makes of `input`.

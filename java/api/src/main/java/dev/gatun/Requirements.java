@@ -97,6 +97,11 @@ final class Requirements {
           "[%s] the text has sequences %s with a target for each step, the network makes %s of %s"
               .formatted(caller, shape, outputs, net.inputShape()));
     }
+    if (net.vocabulary() < text.classes()) {
+      throw new ShapeException(
+          "[%s] the network's embedding has a vocabulary of %d, the text %d characters"
+              .formatted(caller, net.vocabulary(), text.classes()));
+    }
     if (outputs.dim(1) < text.classes()) {
       throw new ShapeException(
           "[%s] the network tells %d characters apart, the text has %d"
@@ -111,6 +116,9 @@ final class Requirements {
     int[] tokens = batch.tokens();
     net.requireInputs("step", inputs == null ? DType.I32 : DType.F32);
     int found = inputs != null ? inputs.length : tokens == null ? 0 : tokens.length;
+    if (tokens != null) {
+      net.requireTokens("step", tokens);
+    }
     Shape outputs = net.outputShape();
     int[] labels = batch.labels();
     if (labels == null) {

@@ -120,7 +120,7 @@ record Score(Value loss, Value correct) {
   }
 
   /// What a value is a reshaped form of.
-  private static Value source(Value value) {
+  static Value source(Value value) {
     Node producer = value.producer();
     return producer != null && producer.op() instanceof Reshape
         ? source(producer.inputs().getFirst())

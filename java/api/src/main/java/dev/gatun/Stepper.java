@@ -48,8 +48,10 @@ public final class Stepper implements AutoCloseable {
   ///
   /// @param tokens `[batch, steps]`
   /// @throws ShapeException if there are more or fewer, or the network's inputs are not tokens
+  /// @throws IllegalArgumentException if a token is not below the vocabulary of an embedding
   public float[] next(int... tokens) {
     require(DType.I32, tokens.length);
+    model.net().requireTokens("stepper", tokens);
     step.run(tokens, 0, elements);
     return read();
   }

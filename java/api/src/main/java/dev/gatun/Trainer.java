@@ -335,6 +335,7 @@ public final class Trainer implements AutoCloseable {
   /// @param tokens `[N, T]`
   /// @param labels `[N, T]` for a network that answers at every step, `[N]` for one that does at
   ///   the end
+  /// @throws IllegalArgumentException if a token is not below the vocabulary of an embedding
   public float step(int[] tokens, int[] labels, double learningRate) {
     return training.step(Minibatch.of(tokens, labels), learningRate);
   }
