@@ -446,6 +446,36 @@ class ExamplesFitTest {
     }
   }
 
+  /// Numbers for targets and the loss that trainers have by default.
+  @Test
+  void targetsThatAreNoDistribution_areRefusedByCrossEntropy() {
+    String advice =
+        "; name a loss of numbers, such as .loss(Loss.meanSquaredError()), or of a yes or no for"
+            + " each output, .loss(Loss.binaryCrossEntropy())";
+    float[] inputs = {1, 2, 3, 4};
+    try (Trainer trainer = Trainer.of(CLASSIFIER).on(Backends.REFERENCE.device())) {
+      refused(
+          "[fit] softmax cross-entropy expected targets that are a distribution over 2 classes,"
+              + " found numbers from 0.0 with the sum 1.5 in row 1"
+              + advice,
+          () ->
+              trainer.fit(
+                  Examples.of(inputs, new float[] {0.25f, 0.75f, 0, 1.5f}, 2).batch(2),
+                  Span.epochs(1)));
+      refused(
+          "[step] softmax cross-entropy expected targets that are a distribution over 2 classes,"
+              + " found numbers from -1.0 with the sum 1.0 in row 0"
+              + advice,
+          () -> trainer.step(inputs, new float[] {2, -1, 0, 1}, 0.1));
+      float loss = trainer.step(inputs, new float[] {0.3f, 0.7f, 0.99995f, 0}, 0.1);
+      assertTrue(Float.isFinite(loss), "loss " + loss);
+    }
+    try (Trainer trainer =
+        Trainer.of(CLASSIFIER).on(Backends.REFERENCE.device()).loss(Loss.meanSquaredError())) {
+      assertTrue(trainer.step(inputs, new float[] {2, -1, 0, 7}, 0.1) > 0);
+    }
+  }
+
   @Test
   void aHistory_printsOneLine() {
     Examples examples = labelled();

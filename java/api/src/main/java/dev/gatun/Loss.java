@@ -24,7 +24,7 @@ public interface Loss {
 
   /// The mean over rows of `-log softmax(outputs)[label]`, ln C for C classes at the start of
   /// training. With values as targets, distributions over the classes: the mean of `-Σ target · log
-  /// softmax(outputs)`.
+  /// softmax(outputs)`; a trainer refuses values that are none.
   static CrossEntropy softmaxCrossEntropy() {
     return new CrossEntropy(0, null);
   }

@@ -6,9 +6,13 @@ import dev.gatun.data.Examples;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.TextBatches;
 import dev.gatun.diagnosis.Minibatch;
+import org.jspecify.annotations.Nullable;
 
 /// What a network asks of data that it is trained or judged on.
 final class Requirements {
+  /// How far probabilities may be from what they should be.
+  private static final double ROUNDING = 1e-3;
+
   private Requirements() {}
 
   /// Pictures of the network's size, and an output for each of their classes.
@@ -66,6 +70,7 @@ final class Requirements {
           "[%s] the network has outputs %s, the examples %s"
               .formatted(caller, outputs, each > 0 ? each + " targets each" : "one label each"));
     }
+    distributions(caller, net, loss, examples.targets());
     long classes = classes(outputs, loss);
     if (each == 0 && classes > 1 && classes < examples.classes()) {
       throw new ShapeException(
@@ -123,11 +128,41 @@ final class Requirements {
     int[] labels = batch.labels();
     if (labels == null) {
       float[] values = batch.values();
-      return examples(net, found, values == null ? 0 : values.length, "targets", outputs.count());
+      int count =
+          examples(net, found, values == null ? 0 : values.length, "targets", outputs.count());
+      distributions("step", net, loss, values);
+      return count;
     }
     int examples = examples(net, found, labels.length, "labels", rows(outputs));
     labels("step", net, loss, labels);
     return examples;
+  }
+
+  /// Targets for softmax cross-entropy that are distributions over the outputs: of other numbers it
+  /// would make something small that nobody wants. Those that are not finite are told elsewhere.
+  ///
+  /// @param caller whom a message is from
+  private static void distributions(String caller, Net net, Loss loss, float @Nullable [] targets) {
+    int classes = Math.toIntExact(classes(net.outputShape(), loss));
+    if (!(loss instanceof CrossEntropy) || targets == null || classes == 1) {
+      return; // an only output is refused with the loss
+    }
+    for (int row = 0; row < targets.length / classes; row++) {
+      double sum = 0;
+      double least = 0;
+      for (int k = 0; k < classes; k++) {
+        sum += targets[row * classes + k];
+        least = Math.min(least, targets[row * classes + k]);
+      }
+      if (Double.isFinite(sum) && (least < -ROUNDING || Math.abs(sum - 1) > ROUNDING)) {
+        throw new IllegalArgumentException(
+            ("[%s] softmax cross-entropy expected targets that are a distribution over %d classes,"
+                    + " found numbers from %s with the sum %s in row %d; name a loss of numbers,"
+                    + " such as .loss(Loss.meanSquaredError()), or of a yes or no for each output,"
+                    + " .loss(Loss.binaryCrossEntropy())")
+                .formatted(caller, classes, (float) least, (float) sum, row));
+      }
+    }
   }
 
   /// A finite learning rate.

@@ -308,6 +308,8 @@ public final class Trainer implements AutoCloseable {
   /// model has from a file ([Model#restore], [#resume]), else through nothing.
   ///
   /// @throws ShapeException if the examples do not fit the network
+  /// @throws IllegalArgumentException if the loss is softmax cross-entropy, as it is by default,
+  ///   and targets are numbers but no distributions
   /// @throws DivergedException if the loss becomes infinite or NaN, in training or on `test`
   public History fit(ExampleBatches train, ExampleBatches test, Span length) {
     return training.fit(train, test, length);
@@ -347,8 +349,8 @@ public final class Trainer implements AutoCloseable {
   /// @param targets as many as the network has outputs for N inputs
   /// @param learningRate for this step
   /// @throws ShapeException if inputs and targets are not those of N examples, or N is 0
-  /// @throws IllegalArgumentException if N has changed, earlier steps had labels, or the rate is
-  ///   not finite
+  /// @throws IllegalArgumentException if N has changed, earlier steps had labels, the rate is not
+  ///   finite, or the loss is softmax cross-entropy and targets are no distributions
   public float step(float[] inputs, float[] targets, double learningRate) {
     return training.step(Minibatch.of(inputs, targets), learningRate);
   }
