@@ -2,10 +2,13 @@ package dev.gatun.data;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class DatasetTest {
@@ -50,6 +53,41 @@ class DatasetTest {
         assertEquals(i + 1, value);
       }
     }
+  }
+
+  /// Each image is in one of the parts; another seed cuts elsewhere.
+  @Test
+  void aSet_isCutInTwo() {
+    MemoryDataset dataset = SampleData.dataset(40, SHAPE);
+    Split split = dataset.split(0.25, 7);
+    assertEquals(30, split.train().size());
+    assertEquals(10, split.test().size());
+    assertEquals(dataset.classNames(), split.test().classNames());
+    assertEquals(
+        images(dataset),
+        Stream.concat(images(split.train()).stream(), images(split.test()).stream())
+            .sorted()
+            .toList());
+    assertEquals(images(split.test()), images(dataset.split(0.25, 7).test()));
+    assertNotEquals(images(split.test()), images(dataset.split(0.25, 8).test()));
+    assertNotEquals(
+        images(split.test()),
+        images(dataset.subset(new int[] {30, 31, 32, 33, 34, 35, 36, 37, 38, 39})));
+    for (double share : new double[] {0, 1, -0.1, 2, Double.NaN, 0.01}) {
+      IllegalArgumentException e =
+          assertThrows(IllegalArgumentException.class, () -> dataset.split(share, 7));
+      assertEquals(
+          "[data] expected a share that leaves some of 40 images in both parts, found " + share,
+          e.getMessage());
+    }
+  }
+
+  /// The images with their labels, in words, sorted.
+  private static List<String> images(Dataset dataset) {
+    return IntStream.range(0, dataset.size())
+        .mapToObj(i -> dataset.label(i) + " " + Arrays.toString(SampleData.image(dataset, i)))
+        .sorted()
+        .toList();
   }
 
   @Test

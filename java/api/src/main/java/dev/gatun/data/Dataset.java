@@ -1,5 +1,6 @@
 package dev.gatun.data;
 
+import java.util.Arrays;
 import java.util.List;
 
 /// A fixed number of labelled images of one shape, read by index.
@@ -72,6 +73,23 @@ public interface Dataset {
   /// @throws IndexOutOfBoundsException when an index is not in `[0, size())`
   default Dataset subset(int[] indices) {
     return new Subset(this, indices);
+  }
+
+  /// Cut in two at random, of which the second part is this share of the whole: to hold some images
+  /// out where a set comes without a test set. The parts read the images of this set and copy none.
+  ///
+  /// @param seed the same seed gives the same parts
+  /// @throws IllegalArgumentException when a part would be empty
+  default Split split(double heldOut, long seed) {
+    int cut = size() - (int) Math.round(heldOut * size());
+    if (!(cut > 0 && cut < size())) {
+      throw new IllegalArgumentException(
+          "[data] expected a share that leaves some of %d images in both parts, found %s"
+              .formatted(size(), heldOut));
+    }
+    int[] order = Subset.shuffled(size(), seed);
+    return new Split(
+        subset(Arrays.copyOf(order, cut)), subset(Arrays.copyOfRange(order, cut, size())));
   }
 
   /// Batches of `size` images in the order of the set, the incomplete last one kept.

@@ -1,10 +1,15 @@
 package dev.gatun.data;
 
+import dev.gatun.random.Philox;
+import dev.gatun.random.RandomStream;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /// Some images of another set.
 final class Subset implements Dataset {
+  private static final long PURPOSE = 0x7069637475726573L; // "pictures"
+
   private final Dataset source;
   private final int[] indices;
 
@@ -17,6 +22,13 @@ final class Subset implements Dataset {
     }
     this.source = source;
     this.indices = indices.clone();
+  }
+
+  /// The numbers below `size` in a random order.
+  static int[] shuffled(int size, long seed) {
+    int[] order = IntStream.range(0, size).toArray();
+    new RandomStream(Philox.derive(seed, PURPOSE), 0).shuffle(order);
+    return order;
   }
 
   @Override
