@@ -114,6 +114,8 @@ class MisuseTest {
       refused("[reshape] one extent at most may be -1, found [-1, -1]", () -> x.reshape(-1, -1));
       refused("[reshape] one extent at most may be -1, found [-2]", () -> x.reshape(-2));
       refused("[reduce] there is no axis 2 in a tensor of 2 axes", () -> x.sum(2));
+      refused("[reduce] the axis 0 is named twice", () -> x.sum(0, 0));
+      refused("[reduce] the axis -1 is named twice", () -> x.mean(1, -1));
       refused("[reduce] there is no axis -3 in a tensor of 2 axes", () -> x.sum(-3));
       refused(
           "[permute] expected a permutation of the 2 axes of f32 (2, 3), found [0]",

@@ -26,6 +26,9 @@ public record Reduce(Reduction op, int axes) implements Op {
         throw new ShapeException(
             "[reduce] there is no axis %d in a tensor of %d axes".formatted(axis, rank));
       }
+      if ((mask & 1 << index) != 0) {
+        throw new ShapeException("[reduce] the axis %d is named twice".formatted(axis));
+      }
       mask |= 1 << index;
     }
     return new Reduce(op, mask);
