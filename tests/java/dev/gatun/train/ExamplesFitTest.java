@@ -477,6 +477,14 @@ class ExamplesFitTest {
   }
 
   @Test
+  void aLoaderWithoutThreads_isRefusedAtOnce() {
+    try (Trainer trainer = Trainer.of(CLASSIFIER)) {
+      refused(
+          "[loaderThreads] expected at least 1 thread, found 0", () -> trainer.loaderThreads(0));
+    }
+  }
+
+  @Test
   void aHistory_printsOneLine() {
     Examples examples = labelled();
     try (Trainer trainer = trainer(CLASSIFIER, Backends.REFERENCE, examples)) {

@@ -163,7 +163,13 @@ public final class Trainer implements AutoCloseable {
   }
 
   /// Prepares batches in this many background threads.
+  ///
+  /// @throws IllegalArgumentException if there is none
   public Trainer loaderThreads(int threads) {
+    if (threads < 1) {
+      throw new IllegalArgumentException(
+          "[loaderThreads] expected at least 1 thread, found " + threads);
+    }
     fresh().loaderThreads = threads;
     return this;
   }
