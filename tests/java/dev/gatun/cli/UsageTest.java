@@ -1,9 +1,11 @@
 package dev.gatun.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.Gson;
+import dev.gatun.Repository;
 import dev.gatun.ffi.probe.ChildJvm;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -74,6 +76,17 @@ class UsageTest {
     for (String command : List.of("train", "doctor", "search", "plot")) {
       assertEquals(version.out(), Cli.run(command, "--version").out(), command);
     }
+  }
+
+  @Test
+  void theLauncher_hasTheSameVersion() throws IOException, InterruptedException {
+    Process launcher =
+        new ProcessBuilder(Repository.file("gatun").toString(), "--version")
+            .redirectErrorStream(true)
+            .start();
+    String printed = new String(launcher.getInputStream().readAllBytes(), UTF_8);
+    assertEquals(0, launcher.waitFor(), printed);
+    assertEquals(Cli.run("--version").out().strip(), printed.strip());
   }
 
   @Test
