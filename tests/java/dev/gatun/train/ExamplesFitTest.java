@@ -441,7 +441,18 @@ class ExamplesFitTest {
         trainer(CLASSIFIER, Backends.REFERENCE, examples)
             .schedule(moment -> moment.progress() < 0.5 ? 1 : Double.NaN)) {
       refused(
-          "[schedule] expected a finite factor at step 2, found NaN",
+          "[schedule] expected a finite factor of at least 0 at step 2, found NaN",
+          () -> trainer.fit(examples.batch(20), Span.steps(4)));
+    }
+  }
+
+  @Test
+  void aNegativeFactor_isNamed() {
+    Examples examples = labelled();
+    try (Trainer trainer =
+        trainer(CLASSIFIER, Backends.REFERENCE, examples).schedule(moment -> -0.5)) {
+      refused(
+          "[schedule] expected a finite factor of at least 0 at step 0, found -0.5",
           () -> trainer.fit(examples.batch(20), Span.steps(4)));
     }
   }

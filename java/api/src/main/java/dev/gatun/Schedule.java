@@ -14,7 +14,7 @@ import java.util.List;
 /// step, and a [Span] says its unit.
 @FunctionalInterface
 public interface Schedule {
-  /// The factor at a moment.
+  /// The factor at a moment, finite and at least 0: training refuses others.
   double factor(Moment moment);
 
   /// A moment of training.

@@ -305,9 +305,10 @@ final class TrainingRun {
   private void mark(StepFrame frame, long ahead) {
     long number = steps + inEpoch + (present.batches + ahead) / feeding.accumulation();
     double factor = settings.schedule.factor(moment(number));
-    if (!Double.isFinite(factor)) {
+    if (!(factor >= 0 && Double.isFinite(factor))) {
       throw new IllegalArgumentException(
-          "[schedule] expected a finite factor at step %d, found %s".formatted(number, factor));
+          "[schedule] expected a finite factor of at least 0 at step %d, found %s"
+              .formatted(number, factor));
     }
     frame.set(settings.groups.learningRate() * lowered * factor, state.batches() + ahead);
   }
