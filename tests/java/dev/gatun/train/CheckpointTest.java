@@ -6,11 +6,11 @@ import static dev.gatun.train.Messages.message;
 import static dev.gatun.train.Messages.refused;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.gatun.Averaging;
+import dev.gatun.DType;
 import dev.gatun.DivergedException;
 import dev.gatun.EarlyStopping;
 import dev.gatun.History;
@@ -19,6 +19,7 @@ import dev.gatun.Net;
 import dev.gatun.Optimizer;
 import dev.gatun.Precision;
 import dev.gatun.Schedule;
+import dev.gatun.Shape;
 import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.Watcher;
@@ -27,6 +28,7 @@ import dev.gatun.data.DataFormatException;
 import dev.gatun.data.Dataset;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Text;
+import dev.gatun.file.SafeTensorsWriter;
 import dev.gatun.suite.Backends;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -36,8 +38,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -325,12 +331,25 @@ class CheckpointTest {
     try (Trainer trainer = Trainer.of(SMALL).on(Backends.REFERENCE.device())) {
       untested(trainer, steps(1));
       trainer.saveCheckpoint(file);
-      assertFalse(Files.exists(folder.resolve("kept.part")));
       byte[] before = Files.readAllBytes(file);
-      Files.createDirectories(folder.resolve("kept.part/full"));
-      untested(trainer, steps(1));
-      assertThrows(IOException.class, () -> trainer.saveCheckpoint(file));
+      SafeTensorsWriter.Source lost =
+          new SafeTensorsWriter.Source(
+              "lost",
+              DType.F32,
+              Shape.of(2),
+              () -> {
+                throw new IllegalStateException("in the middle");
+              });
+      assertThrows(
+          IllegalStateException.class,
+          () -> SafeTensorsWriter.write(file, Map.of(), List.of(lost)));
       assertArrayEquals(before, Files.readAllBytes(file));
+      Path longest = Files.write(folder.resolve("k".repeat(250)), before); // no part has room
+      assertThrows(IOException.class, () -> trainer.saveCheckpoint(longest));
+      assertArrayEquals(before, Files.readAllBytes(longest));
+      try (Stream<Path> files = Files.list(folder)) {
+        assertEquals(Set.of(file, longest), files.collect(Collectors.toSet()));
+      }
     }
   }
 

@@ -4,7 +4,6 @@ import static dev.gatun.ParameterSelector.under;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -73,7 +72,9 @@ class ModelFileTest {
       assertEquals(evaluation.loss(), same.loss());
       assertEquals(evaluation.accuracy(), same.accuracy());
     }
-    assertFalse(Files.exists(folder.resolve("model.safetensors.part")));
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(List.of(file), files.toList()); // no part is left
+    }
   }
 
   /// Fitted means are what training used and what evaluation uses.
@@ -263,6 +264,21 @@ class ModelFileTest {
 
   private Path write(byte[] content) throws IOException {
     return Files.write(folder.resolve("file"), content);
+  }
+
+  /// A file beside it that is called as a part once was is somebody's own.
+  @Test
+  void aFileBesideIt_staysAsItIs() throws IOException {
+    Path other = folder.resolve("model.part");
+    Files.writeString(other, "of somebody else");
+    try (Model model = Model.of(Net.input(2).dense(3), Backends.REFERENCE.device(), 1)) {
+      model.save(folder.resolve("model"));
+      model.save(folder.resolve("model"));
+    }
+    assertEquals("of somebody else", Files.readString(other));
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(2, files.count());
+    }
   }
 
   private static void says(Model model, String part, Path file) {

@@ -18,6 +18,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Supplier;
 
 /// Writes what [SafeTensors] reads.
@@ -50,14 +51,14 @@ public final class SafeTensorsWriter {
       throws IOException {
     requireFolder(file);
     Path target = file.toAbsolutePath();
-    Path part = target.resolveSibling(target.getFileName() + ".part");
+    // A name that nobody else's file has, and with it no other writer's; such a file is not
+    // touched.
+    String mark = "%08x".formatted(ThreadLocalRandom.current().nextInt());
+    Path part = target.resolveSibling(target.getFileName() + "." + mark + ".part");
+    FileChannel channel =
+        FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     try {
-      try (FileChannel channel =
-          FileChannel.open(
-              part,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
+      try (channel) {
         byte[] header = header(metadata, tensors).getBytes(UTF_8);
         ByteBuffer start =
             ByteBuffer.allocate(LENGTH_BYTES + header.length).order(ByteOrder.LITTLE_ENDIAN);
