@@ -480,6 +480,8 @@ class ExamplesFitTest {
           () -> trainer.step(inputs, new float[] {2, -1, 0, 1}, 0.1));
       float loss = trainer.step(inputs, new float[] {0.3f, 0.7f, 0.99995f, 0}, 0.1);
       assertTrue(Float.isFinite(loss), "loss " + loss);
+      float ofOne = trainer.step(inputs, new float[] {-1, 0, 0.3f, 0.7f}, 0.1); // one is ignored
+      assertTrue(Float.isFinite(ofOne), "loss " + ofOne);
     }
     try (Trainer trainer =
         Trainer.of(CLASSIFIER).on(Backends.REFERENCE.device()).loss(Loss.meanSquaredError())) {

@@ -139,7 +139,8 @@ final class Requirements {
   }
 
   /// Targets for softmax cross-entropy that are distributions over the outputs: of other numbers it
-  /// would make something small that nobody wants. Those that are not finite are told elsewhere.
+  /// would make something small that nobody wants. Rows that begin with a negative number are
+  /// ignored; those that are not finite are told elsewhere.
   ///
   /// @param caller whom a message is from
   private static void distributions(String caller, Net net, Loss loss, float @Nullable [] targets) {
@@ -148,6 +149,9 @@ final class Requirements {
       return; // an only output is refused with the loss
     }
     for (int row = 0; row < targets.length / classes; row++) {
+      if (targets[row * classes] < 0) {
+        continue;
+      }
       double sum = 0;
       double least = 0;
       for (int k = 0; k < classes; k++) {
