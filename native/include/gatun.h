@@ -151,6 +151,12 @@ GT_API gt_status gt_fill(gt_stream stream, gt_tensor y, double value);
 GT_API gt_status gt_copy(gt_stream stream, gt_tensor y, gt_tensor x);
 /* y.dims[i] = x.dims[axes[i]]; axes is a permutation of 0..rank-1. Any dtype. */
 GT_API gt_status gt_permute(gt_stream stream, gt_tensor y, gt_tensor x, const int32_t* axes, int32_t rank);
+/* y = the elements begin .. begin + y.dims[axis] - 1 of x along `axis`, 0 to rank - 1; the other extents are equal. Any dtype. */
+GT_API gt_status gt_slice(gt_stream stream, gt_tensor y, gt_tensor x, int32_t axis, int64_t begin);
+/* The inputs, one or more, one after the other along `axis`, 0 to rank - 1, from `begin` on; y is 0 before them and, where it is longer,
+ * behind them. The other extents are equal, the inputs' dtypes y's, any. Inputs may be, or share memory with, each other. */
+GT_API gt_status gt_concat(gt_stream stream, gt_tensor y, const gt_tensor* inputs, int32_t input_count, int32_t axis,
+                           int64_t begin);
 /* The parameter-free ("option A") residual shortcut: y[n,h,w,k] = k < C ? x[n, s*h, s*w, k] : 0, floating.
  * x [N,H,W,C], y [N, ceil(H/s), ceil(W/s), K], K >= C. */
 GT_API gt_status gt_subsample_pad(gt_stream stream, gt_tensor y, gt_tensor x, int32_t stride);

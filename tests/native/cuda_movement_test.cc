@@ -48,6 +48,49 @@ TEST_F(CudaMovement, Converts) {
   }
 }
 
+// Rows and strips that packs fit into and not, on the first axis, a middle one and the last.
+TEST_F(CudaMovement, SlicesAndConcatenates) {
+  for (const DType dtype : kTypes) {
+    SCOPED_TRACE(name_of(dtype));
+    for (const auto& [dims, axis, parts, before, after] :
+         std::vector<std::tuple<Dims, int32_t, std::vector<int64_t>, int64_t, int64_t>>{
+             {{5}, 0, {5, 1, 0, 3}, 0, 0},
+             {{3, 1, 5}, 1, {2, 4}, 1, 2},
+             {{3, 1, 16}, 1, {2, 4}, 1, 2},
+             {{2, 5, 7, 1}, 3, {3, 8, 1}, 0, 1},
+             {{2, 5, 7, 1}, 3, {16, 32}, 16, 16},
+             {{2, 5, 7, 1}, 3, {16, 32}, 1, 15},
+             {{1, 1003}, 0, {7, 2}, 0, 0},
+             {{2, 0, 3}, 2, {1, 2}, 1, 1},
+             {{2, 3}, 1, {0, 0}, 0, 0},
+             {{2, 3}, 0, {0}, 2, 0}}) {
+      SCOPED_TRACE(testing::PrintToString(dims));
+      Dims y = dims;
+      y[axis] = before + after;
+      std::vector<Operand> inputs;
+      for (const int64_t part : parts) {
+        Dims x = dims;
+        x[axis] = part;
+        y[axis] += part;
+        inputs.push_back(operand(dtype, x, static_cast<uint32_t>(inputs.size()), 1, 200));
+      }
+      expect_like_cpu(*cuda, cpu, {empty(dtype, y)}, inputs, 0,
+                      [&](gt_stream s, const Handles& out, const Handles& in) {
+                        return gt_concat(s, out[0], in.data(), static_cast<int32_t>(in.size()),
+                                         axis, before);
+                      });
+      int64_t begin = before;
+      for (const Operand& input : inputs) {
+        expect_like_cpu(*cuda, cpu, {empty(dtype, input.dims())}, {operand(dtype, y, 3, 1, 200)}, 0,
+                        [&](gt_stream s, const Handles& out, const Handles& in) {
+                          return gt_slice(s, out[0], in[0], axis, begin);
+                        });
+        begin += input.dims()[axis];
+      }
+    }
+  }
+}
+
 TEST_F(CudaMovement, SubsamplesAndPads) {
   for_each_floating([&](DType dtype) {
     for (const auto& [x, channels, stride] :

@@ -155,6 +155,66 @@ TEST_F(MovementTest, PermutesOnTheDevice) {
   expect_same_bits(to.read(), expected);
 }
 
+// What a slice of x and two tensors around it, with zeros before and behind, look like by the
+// kernels and by the plain loops. `parts` are extents along the axis.
+template <typename T>
+void check_slice_and_concat(const Dims& dims, int32_t axis, const std::vector<int64_t>& parts,
+                            int64_t before, int64_t after) {
+  SCOPED_TRACE(testing::PrintToString(dims) + " along " + std::to_string(axis));
+  SerialLauncher launcher;
+  Dims y_dims = dims;
+  y_dims[axis] = std::accumulate(parts.begin(), parts.end(), before + after);
+  std::vector<Array<T>> arrays;
+  std::vector<Tensor> inputs;
+  for (const int64_t part : parts) {
+    Dims part_dims = dims;
+    part_dims[axis] = part;
+    arrays.push_back(random_array<T>(part_dims, static_cast<uint32_t>(arrays.size()), 1, 250));
+  }
+  for (Array<T>& array : arrays) inputs.push_back(array.tensor());
+  Array<T> y(y_dims, T{9}), y_expected(y_dims, T{8});
+  kernels::concat(launcher, y.tensor(), inputs, axis, before);
+  kernels::naive::concat<T>(y_expected.tensor(), inputs, axis, before);
+  expect_same_bits(y, y_expected);
+  int64_t begin = before;
+  for (const Array<T>& array : arrays) {
+    Array<T> cut(array.dims(), T{9}), cut_expected(array.dims(), T{8});
+    kernels::slice(launcher, cut.tensor(), y.tensor(), axis, begin);
+    kernels::naive::slice<T>(cut_expected.tensor(), y.tensor(), axis, begin);
+    expect_same_bits(cut, cut_expected);
+    expect_same_bits(cut, array);
+    begin += array.dims()[axis];
+  }
+}
+
+TYPED_TEST(MovementOf, SlicesAndConcatenatesLikeThePlainLoops) {
+  check_slice_and_concat<TypeParam>({5}, 0, {5, 1, 0, 3}, 0, 0);
+  check_slice_and_concat<TypeParam>({7, 1}, 1, {3, 2}, 0, 0);
+  check_slice_and_concat<TypeParam>({3, 1, 5}, 1, {2, 0, 4}, 1, 2);
+  check_slice_and_concat<TypeParam>({2, 5, 7, 1}, 3, {3, 8, 1}, 0, 1);
+  check_slice_and_concat<TypeParam>({2, 0, 3}, 2, {1, 2}, 1, 1);
+  check_slice_and_concat<TypeParam>({2, 3}, 1, {0, 0}, 0, 0);
+  check_slice_and_concat<TypeParam>({2, 3}, 0, {0}, 2, 0);
+  // Tasks end inside of strips: long rows, short ones, strips longer than a task.
+  check_slice_and_concat<TypeParam>({1, 50'001}, 0, {1, 2}, 1, 0);
+  check_slice_and_concat<TypeParam>({9'973, 1}, 1, {3, 2}, 0, 1);
+  check_slice_and_concat<TypeParam>({3, 1}, 1, {40'000, 17}, 5, 20'000);
+}
+
+TEST_F(MovementTest, SlicesAndConcatenatesOnTheDevice) {
+  Array<float> a = random_array<float>({16, 32, 32, 16}), b = random_array<float>({16, 32, 32, 3}),
+               y({16, 32, 32, 22});
+  const std::vector<Tensor> inputs = {a.tensor(), b.tensor(), b.tensor()};
+  kernels::naive::concat<float>(y.tensor(), inputs, 3, 0);
+  TestTensor<float> first(device, a), second(device, b), to(device, y.dims()),
+      back(device, a.dims());
+  const gt_tensor handles[] = {first, second, second};
+  ASSERT_OK(gt_concat(device.stream(), to, handles, 3, 3, 0));
+  expect_same_bits(to.read(), y);
+  ASSERT_OK(gt_slice(device.stream(), back, to, 3, 0));
+  expect_same_bits(back.read(), a);
+}
+
 template <typename T>
 void check_subsample_pad() {
   struct Case {
@@ -228,6 +288,56 @@ TEST_F(MovementTest, RefusesWrongArguments) {
   EXPECT_REFUSED(gt_subsample_pad_backward(stream, x, few, 2), GT_INVALID_ARGUMENT,
                  "[subsample_pad_backward] dy must have at least");
   EXPECT_REFUSED(gt_subsample_pad(stream, a, x, 2), GT_INVALID_ARGUMENT, "y must have rank 4");
+}
+
+TEST_F(MovementTest, RefusesWrongSlices) {
+  gt_stream stream = device.stream();
+  TestTensor<float> x(device, Dims{2, 5}), y(device, Dims{2, 3}), other(device, Dims{3, 3}),
+      scalar(device, Dims{});
+  TestTensor<int32_t> i(device, Dims{2, 3});
+  EXPECT_REFUSED(gt_slice(stream, y, nullptr, 1, 0), GT_INVALID_ARGUMENT, "[slice] x is NULL");
+  EXPECT_REFUSED(gt_slice(stream, i, x, 1, 0), GT_INVALID_ARGUMENT, "[slice] y must be f32");
+  EXPECT_REFUSED(gt_slice(stream, scalar, x, 1, 0), GT_INVALID_ARGUMENT, "y must have rank 2");
+  EXPECT_REFUSED(gt_slice(stream, scalar, scalar, 0, 0), GT_INVALID_ARGUMENT, "axis must be");
+  EXPECT_REFUSED(gt_slice(stream, y, x, 2, 0), GT_INVALID_ARGUMENT,
+                 "axis must be 0..1 for x f32 (2, 5), but is 2");
+  EXPECT_REFUSED(gt_slice(stream, y, x, -1, 0), GT_INVALID_ARGUMENT, "but is -1");
+  EXPECT_REFUSED(gt_slice(stream, other, x, 1, 0), GT_INVALID_ARGUMENT,
+                 "may differ along axis 1 alone: y is f32 (3, 3), x is f32 (2, 5)");
+  EXPECT_REFUSED(gt_slice(stream, x, y, 1, 0), GT_INVALID_ARGUMENT, "y must not be longer than x");
+  EXPECT_REFUSED(gt_slice(stream, y, x, 1, 3), GT_INVALID_ARGUMENT,
+                 "begin must be 0..2 for y f32 (2, 3) and x f32 (2, 5), but is 3");
+  EXPECT_REFUSED(gt_slice(stream, y, x, 1, INT64_MIN), GT_INVALID_ARGUMENT, "begin must be 0..2");
+  EXPECT_REFUSED(gt_slice(stream, y, x, 1, INT64_MAX), GT_INVALID_ARGUMENT, "begin must be 0..2");
+  EXPECT_REFUSED(gt_slice(stream, x, x, 1, 0), GT_INVALID_ARGUMENT, "share memory");
+}
+
+TEST_F(MovementTest, RefusesWrongConcatenations) {
+  gt_stream stream = device.stream();
+  TestTensor<float> a(device, Dims{2, 3}), b(device, Dims{2, 2}), y(device, Dims{2, 6}),
+      other(device, Dims{3, 2});
+  TestTensor<int32_t> i(device, Dims{2, 3});
+  const gt_tensor good[] = {a, b}, null[] = {a, nullptr}, type[] = {a, i}, shape[] = {a, other},
+                  many[] = {a, b, b}, self[] = {a, y};
+  EXPECT_OK(gt_concat(stream, y, good, 2, 1, 0));
+  EXPECT_OK(gt_concat(stream, y, good, 2, 1, 1));
+  EXPECT_REFUSED(gt_concat(stream, nullptr, good, 2, 1, 0), GT_INVALID_ARGUMENT, "y is NULL");
+  EXPECT_REFUSED(gt_concat(stream, y, nullptr, 2, 1, 0), GT_INVALID_ARGUMENT, "inputs is NULL");
+  EXPECT_REFUSED(gt_concat(stream, y, good, 0, 1, 0), GT_INVALID_ARGUMENT,
+                 "there must be 1 or more inputs, but are 0");
+  EXPECT_REFUSED(gt_concat(stream, y, good, -1, 1, 0), GT_INVALID_ARGUMENT, "but are -1");
+  EXPECT_REFUSED(gt_concat(stream, y, null, 2, 1, 0), GT_INVALID_ARGUMENT, "inputs[1] is NULL");
+  EXPECT_REFUSED(gt_concat(stream, y, type, 2, 1, 0), GT_INVALID_ARGUMENT, "inputs[1] must be f32");
+  EXPECT_REFUSED(gt_concat(stream, y, shape, 2, 1, 0), GT_INVALID_ARGUMENT,
+                 "inputs[1] and y may differ along axis 1 alone: inputs[1] is f32 (3, 2), y is f32 "
+                 "(2, 6)");
+  EXPECT_REFUSED(gt_concat(stream, y, many, 3, 1, 0), GT_INVALID_ARGUMENT,
+                 "inputs[2] is f32 (2, 2), but y f32 (2, 6) has room for 1 along axis 1");
+  EXPECT_REFUSED(gt_concat(stream, y, good, 2, 2, 0), GT_INVALID_ARGUMENT, "axis must be 0..1");
+  EXPECT_REFUSED(gt_concat(stream, y, good, 2, 1, 2), GT_INVALID_ARGUMENT,
+                 "begin must be 0..1 for y f32 (2, 6), but is 2");
+  EXPECT_REFUSED(gt_concat(stream, y, good, 2, 1, -1), GT_INVALID_ARGUMENT, "but is -1");
+  EXPECT_REFUSED(gt_concat(stream, y, self, 2, 1, 0), GT_INVALID_ARGUMENT, "share memory");
 }
 
 TEST_F(MovementTest, RefusesMemoryThatOverlaps) {

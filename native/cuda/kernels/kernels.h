@@ -9,6 +9,8 @@
   KERNEL(fill)                           \
   KERNEL(copy)                           \
   KERNEL(permute)                        \
+  KERNEL(slice)                          \
+  KERNEL(concat)                         \
   KERNEL(subsample_pad)                  \
   KERNEL(subsample_pad_backward)         \
   KERNEL(gather_rows)                    \

@@ -174,6 +174,52 @@ __global__ void transpose_kernel(Transpose<T> t) {
   }
 }
 
+// Rows of `size` elements, part of longer ones: in y from element `in_y` of each row on, in x from
+// `in_x` on, or zeros.
+template <typename T>
+struct MoveStrip {
+  Global<T> y;
+  Global<const T> x;
+  bool is_zero;
+  Divisor size;
+  int64_t y_row, in_y;
+  int64_t x_row, in_x;
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    int64_t row = i;
+    const int64_t column = size.split(row);
+    Pack<T, N> pack{};
+    if (!is_zero) pack = x.template load<N>(row * x_row + in_x + column);
+    y.template store<N>(row * y_row + in_y + column, pack);
+  }
+};
+
+// How many elements a row has along the axes from `axis` on.
+int64_t row_of(const Tensor& tensor, int32_t axis) {
+  int64_t count = 1;
+  for (int32_t i = axis; i < tensor.rank; ++i) count *= tensor.dims[i];
+  return count;
+}
+
+// `size` elements of each row of y, all tensors cut into rows along the axes from `axis` on; from x
+// if there is one.
+void move_strip(Queue& queue, const Tensor& y, const Tensor* x, int32_t axis, int64_t size,
+                int64_t in_y, int64_t in_x) {
+  if (size == 0) return;
+  const int64_t y_row = row_of(y, axis), x_row = x == nullptr ? 0 : row_of(*x, axis);
+  with_bits(y.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const bool packed =
+        are_aligned({&y, x}) && (size | in_y | y_row | in_x | x_row) % kPackOf<T> == 0;
+    const MoveStrip<T> work{elements<T>(y), elements<const T>(x == nullptr ? y : *x),
+                            x == nullptr,   Divisor(size),
+                            y_row,          in_y,
+                            x_row,          in_x};
+    launch_work<T>(queue, y.count / y_row * size, packed, work);
+  });
+}
+
 // The sizes of x [N,H,W,C] and y [N,P,Q,K].
 struct Subsampling {
   int64_t H, W, C, P, Q, K, stride;
@@ -317,6 +363,24 @@ void permute(Queue& queue, const Tensor& y, const Tensor& x, const gatun::kernel
     const auto blocks = static_cast<uint32_t>(pictures * work.x_tiles * work.y_tiles);
     queue.launch(transpose_kernel<T>, Grid{{blocks}, {kTile * kTileRows}}, work);
   });
+}
+
+void slice(Queue& queue, const Tensor& y, const Tensor& x, int32_t axis, int64_t begin) {
+  if (y.count == 0) return;
+  move_strip(queue, y, &x, axis, row_of(y, axis), 0, begin * row_of(x, axis + 1));
+}
+
+void concat(Queue& queue, const Tensor& y, std::span<const Tensor> inputs, int32_t axis,
+            int64_t begin) {
+  if (y.count == 0) return;
+  int64_t in_y = begin * row_of(y, axis + 1);
+  move_strip(queue, y, nullptr, axis, in_y, 0, 0);
+  for (const Tensor& input : inputs) {
+    const int64_t size = row_of(input, axis);
+    move_strip(queue, y, &input, axis, size, in_y, 0);
+    in_y += size;
+  }
+  move_strip(queue, y, nullptr, axis, row_of(y, axis) - in_y, in_y, 0);
 }
 
 void subsample_pad(Queue& queue, const Tensor& y, const Tensor& x, int64_t stride) {

@@ -1,10 +1,27 @@
 #include "kernels/movement.h"
 
+#include <string>
+#include <vector>
+
 #include "abi/handles.h"
 
 using namespace gatun;
 
 namespace {
+
+// `part` and `whole` have the same dtype and, but for `axis`, the same extents.
+void check_part(const char* op, const char* part_name, const Tensor& part, const char* whole_name,
+                const Tensor& whole, int32_t axis) {
+  check_dtype(op, part_name, part, whole.dtype);
+  check_rank(op, part_name, part, whole.rank);
+  require(axis >= 0 && axis < whole.rank, "[", op, "] axis must be 0..", whole.rank - 1, " for ",
+          whole_name, " ", whole, ", but is ", axis);
+  for (int32_t i = 0; i < whole.rank; ++i) {
+    require(i == axis || part.dims[i] == whole.dims[i], "[", op, "] ", part_name, " and ",
+            whole_name, " may differ along axis ", axis, " alone: ", part_name, " is ", part, ", ",
+            whole_name, " is ", whole);
+  }
+}
 
 // small [N, ceil(H/s), ceil(W/s), K] belongs to large [N,H,W,C]
 void check_subsampling(const char* op, const char* large_name, const Tensor& large,
@@ -68,6 +85,49 @@ gt_status gt_permute(gt_stream stream, gt_tensor y, gt_tensor x, const int32_t* 
     }
     check_no_overlap(op, "y", to, "x", from);
     launch::permute(launcher, to, from, permutation);
+  });
+}
+
+gt_status gt_slice(gt_stream stream, gt_tensor y, gt_tensor x, int32_t axis, int64_t begin) {
+  constexpr auto op = "slice";
+  return instruction(op, stream, {y}, {x}, [&](Launcher& launcher) {
+    const Tensor& to = tensor(op, "y", y);
+    const Tensor& from = tensor(op, "x", x);
+    check_part(op, "y", to, "x", from, axis);
+    require(to.dims[axis] <= from.dims[axis], "[", op, "] y must not be longer than x along axis ",
+            axis, ": y is ", to, ", x is ", from);
+    const int64_t last = from.dims[axis] - to.dims[axis];
+    require(begin >= 0 && begin <= last, "[", op, "] begin must be 0..", last, " for y ", to,
+            " and x ", from, ", but is ", begin);
+    check_no_overlap(op, "y", to, "x", from);
+    launch::slice(launcher, to, from, axis, begin);
+  });
+}
+
+gt_status gt_concat(gt_stream stream, gt_tensor y, const gt_tensor* inputs, int32_t input_count,
+                    int32_t axis, int64_t begin) {
+  constexpr auto op = "concat";
+  return guard([&] {
+    require(input_count >= 1, "[", op, "] there must be 1 or more inputs, but are ", input_count);
+    require(inputs != nullptr, "[", op, "] inputs is NULL");
+    issue(op, stream, {&y, 1}, {inputs, static_cast<size_t>(input_count)}, [&](Launcher& launcher) {
+      const Tensor& to = tensor(op, "y", y);
+      std::vector<Tensor> from;
+      int64_t room = 0;
+      for (int32_t i = 0; i < input_count; ++i) {
+        const std::string name = "inputs[" + std::to_string(i) + "]";
+        from.push_back(tensor(op, name.c_str(), inputs[i]));
+        check_part(op, name.c_str(), from.back(), "y", to, axis);
+        check_no_overlap(op, "y", to, name.c_str(), from.back());
+        if (i == 0) room = to.dims[axis];
+        require(from.back().dims[axis] <= room, "[", op, "] ", name, " is ", from.back(),
+                ", but y ", to, " has room for ", room, " along axis ", axis);
+        room -= from.back().dims[axis];
+      }
+      require(begin >= 0 && begin <= room, "[", op, "] begin must be 0..", room, " for y ", to,
+              ", but is ", begin);
+      launch::concat(launcher, to, from, axis, begin);
+    });
   });
 }
 

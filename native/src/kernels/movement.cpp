@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "kernels/convert.h"
 #include "kernels/ranges.h"
@@ -99,6 +100,52 @@ void permute_planes(Launcher& launcher, const Tensor& y, const Tensor& x, AxisLi
       });
 }
 
+// ---- Slices and concatenation
+
+// Part of each row of y. All sizes in bytes.
+struct Strip {
+  const std::byte* from;  // the part of the first row; zeros if there is none
+  int64_t stride;         // from one row's part to the next one's
+  int64_t end;            // in y's row; it begins where the former strip ends
+};
+
+// How many bytes a row is along the axes from `axis` on.
+int64_t row_bytes(const Tensor& tensor, int32_t axis) {
+  int64_t bytes = size_of(tensor.dtype);
+  for (int32_t i = axis; i < tensor.rank; ++i) bytes *= tensor.dims[i];
+  return bytes;
+}
+
+// Tasks are parts of y, wherever rows and strips end: there may be one long row or many short ones.
+void fill_rows(Launcher& launcher, const Tensor& y, int32_t axis, std::vector<Strip> strips) {
+  const int64_t size = size_of(y.dtype), y_row = row_bytes(y, axis);
+  parallel_ranges(launcher, y.count, ELEMENTS_PER_TASK,
+                  [=, strips = std::move(strips)](int64_t begin, int64_t end) {
+                    int64_t i = begin * size;
+                    int64_t row = i / y_row, in_row = i % y_row;
+                    size_t k = 0;
+                    while (strips[k].end <= in_row) ++k;
+                    while (i < end * size) {
+                      const Strip& strip = strips[k];
+                      const int64_t count = std::min(strip.end - in_row, end * size - i);
+                      const int64_t start = k == 0 ? 0 : strips[k - 1].end;
+                      if (strip.from == nullptr) {
+                        std::memset(y.as<std::byte>() + i, 0, count);
+                      } else {
+                        std::memcpy(y.as<std::byte>() + i,
+                                    strip.from + row * strip.stride + in_row - start, count);
+                      }
+                      i += count;
+                      in_row += count;
+                      if (in_row < strip.end) continue;
+                      if (++k < strips.size()) continue;
+                      k = 0;
+                      in_row = 0;
+                      ++row;
+                    }
+                  });
+}
+
 // Rare pairs of types: small code is worth more than vectors.
 template <typename To, typename From>
 [[gnu::optimize("no-tree-vectorize")]] void convert_all(To* to, const From* from, int64_t count) {
@@ -166,6 +213,28 @@ void permute(Launcher& launcher, const Tensor& y, const Tensor& x, const Axes& a
   }
   with_type(y.dtype,
             [&](auto zero) { permute_planes<decltype(zero)>(launcher, y, x, outer, row, column); });
+}
+
+void slice(Launcher& launcher, const Tensor& y, const Tensor& x, int32_t axis, int64_t begin) {
+  if (y.count == 0) return;
+  const std::byte* from = x.as<std::byte>() + begin * row_bytes(x, axis + 1);
+  fill_rows(launcher, y, axis, {{from, row_bytes(x, axis), row_bytes(y, axis)}});
+}
+
+void concat(Launcher& launcher, const Tensor& y, std::span<const Tensor> inputs, int32_t axis,
+            int64_t begin) {
+  if (y.count == 0) return;
+  std::vector<Strip> strips;
+  int64_t end = begin * row_bytes(y, axis + 1);
+  if (end > 0) strips.push_back({nullptr, 0, end});
+  for (const Tensor& input : inputs) {
+    const int64_t bytes = row_bytes(input, axis);
+    if (bytes == 0) continue;
+    end += bytes;
+    strips.push_back({input.as<std::byte>(), bytes, end});
+  }
+  if (end < row_bytes(y, axis)) strips.push_back({nullptr, 0, row_bytes(y, axis)});
+  fill_rows(launcher, y, axis, std::move(strips));
 }
 
 // x [N,H,W,C], y [N,P,Q,K]

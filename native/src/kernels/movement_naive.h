@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "core/tensor.h"
 #include "kernels/movement.h"
@@ -23,6 +24,39 @@ void permute(const Tensor& y, const Tensor& x, const Axes& axes) {
       rest /= y.dims[axis];
     }
     y.as<T>()[i] = x.as<T>()[from];
+  }
+}
+
+// The row-major index in `tensor` of element `i` of `walked`, moved along `axis` by `offset`; -1
+// where the tensor has none. But for the axis, both have the same extents.
+inline int64_t moved(const Tensor& walked, int64_t i, const Tensor& tensor, int32_t axis,
+                     int64_t offset) {
+  int64_t index = 0, stride = 1;
+  for (int32_t k = walked.rank - 1; k >= 0; --k) {
+    const int64_t at = i % walked.dims[k] + (k == axis ? offset : 0);
+    i /= walked.dims[k];
+    if (at < 0 || at >= tensor.dims[k]) return -1;
+    index += at * stride;
+    stride *= tensor.dims[k];
+  }
+  return index;
+}
+
+template <typename T>
+void slice(const Tensor& y, const Tensor& x, int32_t axis, int64_t begin) {
+  for (int64_t i = 0; i < y.count; ++i) y.as<T>()[i] = x.as<T>()[moved(y, i, x, axis, begin)];
+}
+
+template <typename T>
+void concat(const Tensor& y, std::span<const Tensor> inputs, int32_t axis, int64_t begin) {
+  for (int64_t i = 0; i < y.count; ++i) {
+    y.as<T>()[i] = T{0};
+    int64_t start = begin;
+    for (const Tensor& input : inputs) {
+      const int64_t from = moved(y, i, input, axis, -start);
+      if (from >= 0) y.as<T>()[i] = input.as<T>()[from];
+      start += input.dims[axis];
+    }
   }
 }
 

@@ -30,6 +30,8 @@ class MixedPrecisionTest {
     Tensor y = x.conv2d(leaf("w", 4, 3, 3, 3), 1, 1);
     assertEquals(DType.BF16, y.plus(leaf("b", 4)).relu().maxPool(2, 2, 0).dtype());
     assertEquals(DType.BF16, y.subsamplePad(2, 8).reshape(2, -1).times(0.5).dtype());
+    assertEquals(DType.BF16, Tensor.concat(-1, leaf("d", 2, 6, 6, 1), y).slice(0, 0, 1).dtype());
+    assertEquals(DType.F32, Tensor.concat(-1, x, x).pad(1, 1, 0).dtype());
     assertEquals(DType.BF16, leaf("c", 4).times(y).tanh().dtype());
   }
 

@@ -144,7 +144,7 @@ final class RandomGraphs {
   private Tensor next(boolean training) {
     Tensor x = any();
     Tensor y = any();
-    return switch (random.nextInt(smooth ? 38 : 48)) {
+    return switch (random.nextInt(smooth ? 40 : 50)) {
       case 0 -> x.sigmoid();
       case 1 -> x.tanh();
       case 2 -> x.square().times(0.1);
@@ -186,17 +186,19 @@ final class RandomGraphs {
       case 35 -> graph.apply(new Dropout(0.4, 5, random.nextInt(3)), List.of(x, step)).getFirst();
       case 36 -> recurrent(x);
       case 37 -> embedding().plus(x);
+      case 38 -> Tensor.concat(1, x.slice(1, 0, 2), y.slice(1, 1, 3));
+      case 39 -> x.slice(-1, 1, 3).pad(-1, 1, 1).plus(y);
       // What follows has kinks.
-      case 38 -> x.relu();
-      case 39 -> batchNorm(x, training).relu();
-      case 40 -> batchNorm(conv(x, 3), training).plus(y).relu();
-      case 41 -> conv(x, 3).plus(vector(0)).relu();
-      case 42 -> x.leakyRelu(random.nextInt(2) * 0.2).minus(y.relu());
-      case 43 -> x.maximum(random.nextBoolean() ? y : vector(1));
-      case 44 -> x.minimum(y).plus(x.where(y));
-      case 45 -> x.abs().times(y.sign());
-      case 46 -> x.maxPool(3, 1, 1).plus(x);
-      case 47 -> x.minus(x.as(real).max(1, 2).reshape(2, 1, 1, 4)).plus(y.prelu(vector(0)));
+      case 40 -> x.relu();
+      case 41 -> batchNorm(x, training).relu();
+      case 42 -> batchNorm(conv(x, 3), training).plus(y).relu();
+      case 43 -> conv(x, 3).plus(vector(0)).relu();
+      case 44 -> x.leakyRelu(random.nextInt(2) * 0.2).minus(y.relu());
+      case 45 -> x.maximum(random.nextBoolean() ? y : vector(1));
+      case 46 -> x.minimum(y).plus(x.where(y));
+      case 47 -> x.abs().times(y.sign());
+      case 48 -> x.maxPool(3, 1, 1).plus(x);
+      case 49 -> x.minus(x.as(real).max(1, 2).reshape(2, 1, 1, 4)).plus(y.prelu(vector(0)));
       default -> throw new AssertionError();
     };
   }

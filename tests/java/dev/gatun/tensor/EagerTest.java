@@ -11,6 +11,7 @@ import dev.gatun.Scope;
 import dev.gatun.Shape;
 import dev.gatun.Tensor;
 import dev.gatun.suite.Backends;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleBinaryOperator;
 import java.util.function.DoubleUnaryOperator;
@@ -160,6 +161,26 @@ class EagerTest {
     Tensor y = counting(backend.device(), 2, 1, 3).permute(2, 0, 1);
     assertElements(y, Shape.of(3, 2, 1), 0, 3, 1, 4, 2, 5);
     assertElements(x.sum(0).expand(2, 3), Shape.of(2, 3), 3, 5, 7, 3, 5, 7);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void tensorsAreCutAndJoined(Backends backend) {
+    Tensor x = counting(backend.device(), 2, 3);
+    assertElements(x.slice(1, 1, 3), Shape.of(2, 2), 1, 2, 4, 5);
+    assertElements(x.slice(-2, 1, 2), Shape.of(1, 3), 3, 4, 5);
+    assertElements(x.slice(-1, 2, 2), Shape.of(2, 0));
+    Tensor y = counting(backend.device(), 2, 1);
+    assertElements(Tensor.concat(-1, x, y), Shape.of(2, 4), 0, 1, 2, 0, 3, 4, 5, 1);
+    assertElements(Tensor.concat(0, y, y, y), Shape.of(6, 1), 0, 1, 0, 1, 0, 1);
+    assertElements(Tensor.concat(1, x), Shape.of(2, 3), 0, 1, 2, 3, 4, 5);
+    assertElements(x.pad(1, 1, 0), Shape.of(2, 4), 0, 0, 1, 2, 0, 3, 4, 5);
+    assertElements(y.pad(-2, 1, 2), Shape.of(5, 1), 0, 0, 1, 0, 0);
+    Tensor[] many = new Tensor[300]; // more than have a fixed place
+    Arrays.fill(many, y);
+    assertEquals(150, Tensor.concat(0, many).slice(0, 300, 600).sum().item());
+    int[] labels = Tensor.concat(0, y.as(DType.I32), x.as(DType.I32).slice(1, 2, 3)).toIntArray();
+    assertArrayEquals(new int[] {0, 1, 2, 5}, labels);
   }
 
   @ParameterizedTest

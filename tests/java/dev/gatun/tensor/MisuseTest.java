@@ -120,6 +120,20 @@ class MisuseTest {
       refused(
           "[permute] expected a permutation of the 2 axes of f32 (2, 3), found [0]",
           () -> x.permute(0));
+      refused(
+          "[slice] expected 0 <= begin <= end <= 3 along axis 1 of f32 (2, 3), found begin 1 and"
+              + " end 4",
+          () -> x.slice(-1, 1, 4));
+      refused(
+          "[slice] there is no axis -3 in f32 (2, 3), which has 2 axes", () -> x.slice(-3, 0, 1));
+      refused("[concat] there is no axis 0 in f32 (), which has 0 axes", () -> scalar.pad(0, 1, 1));
+      refused(
+          "[concat] expected input 1 to differ from f32 (2, 3) along axis 0 alone, found f32 (2)",
+          () -> Tensor.concat(0, x, x.sum(1)));
+      refused(
+          "[concat] dtypes differ: i32 (2) and f32 (2)", () -> Tensor.concat(0, labels, x.sum(1)));
+      refused("[concat] expected 1 or more tensors, found 0", () -> Tensor.concat(0));
+      refused("[concat] expected at least 0 zeros before, found -1.0", () -> x.pad(0, -1, 0));
       refused("[transpose] needs at least two axes, found f32 ()", scalar::transpose);
       refused("[flatten] needs at least one axis, found a scalar", scalar::flatten);
       refused("[argmax] expected a last axis with elements, found f32 ()", scalar::argmax);

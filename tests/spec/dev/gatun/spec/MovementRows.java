@@ -7,6 +7,7 @@ import dev.gatun.DType;
 import dev.gatun.Shape;
 import dev.gatun.graph.Op;
 import dev.gatun.graph.TensorType;
+import dev.gatun.graph.op.Concat;
 import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Copy;
 import dev.gatun.graph.op.Dropout;
@@ -15,6 +16,7 @@ import dev.gatun.graph.op.Full;
 import dev.gatun.graph.op.Literal;
 import dev.gatun.graph.op.Permute;
 import dev.gatun.graph.op.Reshape;
+import dev.gatun.graph.op.Slice;
 import dev.gatun.graph.op.SubsamplePad;
 import java.util.List;
 import java.util.stream.LongStream;
@@ -137,6 +139,71 @@ final class MovementRows {
             .refuses("found [0, 2]", () -> permute(0, 2), real(3, 4))
             .refuses("found [0, -1]", () -> permute(0, -1), real(3, 4))
             .refuses("of the 1 axes", real(3)),
+        OpRow.of(new Slice(1, 2, 9))
+            .on(real(7, 13))
+            .on(real(3, 9, 5))
+            .on(real(0, 11))
+            .on(new Slice(0, 1, 4), real(5))
+            .on(new Slice(0, 3, 31), real(33, 130))
+            .on(new Slice(3, 5, 8), real(2, 5, 7, 11))
+            .on(new Slice(1, 0, 3), real(2, 3, 4))
+            .on(new Slice(1, 4, 4), real(2, 5, 3))
+            .on(new Slice(0, 0, 0), real(0, 5))
+            .on(new Slice(2, 2, 3), real(2, 5, 7, 0))
+            .on(new Slice(2, 8, 40), real(97, 5, 48))
+            .on(new Slice(1, 1, 3), typed(DType.I32, Fill.integers(-99, 99), 3, 4, 5))
+            .on(new Slice(0, 2, 5), typed(DType.U8, Fill.integers(0, 255), 7, 3))
+            .on(new Slice(1, 1, 4), typed(DType.I64, Fill.integers(-99, 99), 3, 4))
+            .values(real(Fill.SPECIAL, 3, 13))
+            .bf16(0)
+            .gradient()
+            .accepts(MovementRows::takesSlice)
+            .refuses(
+                "expected 0 <= begin <= end <= 8 along axis 1 of f32 (7, 8), found begin 2 and end 9",
+                real(7, 8))
+            .refuses("found begin -1 and end 2", () -> new Slice(0, -1, 2), real(7, 8))
+            .refuses("found begin 3 and end 2", () -> new Slice(0, 3, 2), real(7, 8))
+            .refuses(
+                "there is no axis 2 in f32 (7, 8), which has 2 axes",
+                () -> new Slice(2, 0, 1),
+                real(7, 8))
+            .refuses("there is no axis 1 in f32 ()", real())
+            .refuses("expected 1 inputs, found 2", real(7, 13), real(7, 13)),
+        OpRow.of(new Concat(1, 0, 0))
+            .on(real(7, 5), real(7, 3))
+            .on(real(3, 4, 5), real(3, 0, 5), real(3, 1, 5), real(3, 2, 5))
+            .on(real(2, 3))
+            .on(real(0, 3), real(0, 2))
+            .on(real(2, 0), real(2, 0))
+            .on(new Concat(0, 0, 0), real(5), real(1), real(7))
+            .on(new Concat(0, 0, 0), real(33, 65), real(2, 65))
+            .on(new Concat(3, 0, 0), real(2, 5, 7, 3), real(2, 5, 7, 8), real(2, 5, 7, 1))
+            .on(new Concat(2, 0, 0), real(97, 5, 16), real(97, 5, 32))
+            .on(new Concat(1, 2, 0), real(3, 4, 5))
+            .on(new Concat(1, 0, 3), real(3, 4, 5))
+            .on(new Concat(0, 2, 1), real(3), real(4))
+            .on(new Concat(2, 8, 16), real(33, 3, 24))
+            .on(new Concat(0, 2, 1), real(0, 5))
+            .on(new Concat(1, 0, 0), i32(3, 4), i32(3, 2))
+            .on(
+                new Concat(0, 1, 2),
+                typed(DType.U8, Fill.integers(0, 255), 7, 3),
+                typed(DType.U8, Fill.integers(0, 255), 2, 3))
+            .on(new Concat(1, 1, 0), typed(DType.I64, Fill.integers(-99, 99), 3, 4))
+            .values(real(Fill.SPECIAL, 3, 13), real(3, 2))
+            .bf16(0)
+            .gradient()
+            .accepts(MovementRows::takesConcat)
+            .refuses("expected 1 or more inputs, found 0")
+            .refuses(
+                "expected input 1 to differ from f32 (7, 5) along axis 1 alone, found f32 (6, 5)",
+                real(7, 5),
+                real(6, 5))
+            .refuses("found f32 (7, 5, 1)", real(7, 5), real(7, 5, 1))
+            .refuses("dtypes differ: f32 (7, 5) and i32 (7, 5)", real(7, 5), i32(7, 5))
+            .refuses("there is no axis 1 in f32 (7), which has 1 axes", real(7), real(7))
+            .refuses("at least 0 zeros before, found -1.0", () -> new Concat(0, -1, 0), real(7))
+            .refuses("at least 0 zeros behind, found -2.0", () -> new Concat(0, 0, -2), real(7)),
         OpRow.of(new Expand(Shape.of(7, 13)))
             .on(real(1, 13))
             .on(real(13))
@@ -224,8 +291,43 @@ final class MovementRows {
     return new Permute(List.of(axes));
   }
 
+  private static Input i32(long... dims) {
+    return typed(DType.I32, Fill.integers(-99, 99), dims);
+  }
+
   private static Input step(double number) {
     return typed(DType.I64, Fill.constant(number));
+  }
+
+  /// The contract of the instruction `slice`, which learns the end from y.
+  private static boolean takesSlice(Op op, List<TensorType> outputs, List<TensorType> inputs) {
+    Slice slice = (Slice) op;
+    TensorType y = outputs.getFirst();
+    TensorType x = inputs.getFirst();
+    return y.dtype() == x.dtype()
+        && differAlong(slice.axis(), y, x)
+        && slice.begin() >= 0
+        && slice.begin() + y.shape().dim(slice.axis()) <= x.shape().dim(slice.axis());
+  }
+
+  /// The contract of the instruction `concat`, which learns the zeros behind from y.
+  private static boolean takesConcat(Op op, List<TensorType> outputs, List<TensorType> inputs) {
+    Concat concat = (Concat) op;
+    TensorType y = outputs.getFirst();
+    long extent = concat.before();
+    for (TensorType input : inputs) {
+      if (input.dtype() != y.dtype() || !differAlong(concat.axis(), input, y)) {
+        return false;
+      }
+      extent += input.shape().dim(concat.axis());
+    }
+    return extent <= y.shape().dim(concat.axis());
+  }
+
+  private static boolean differAlong(int axis, TensorType a, TensorType b) {
+    return a.shape().rank() == b.shape().rank()
+        && axis < a.shape().rank()
+        && a.shape().with(axis, 0).equals(b.shape().with(axis, 0));
   }
 
   /// The contract of the instruction `copy`.

@@ -14,6 +14,7 @@ import dev.gatun.graph.op.Affine;
 import dev.gatun.graph.op.Argmax;
 import dev.gatun.graph.op.AveragePool;
 import dev.gatun.graph.op.BinaryOp;
+import dev.gatun.graph.op.Concat;
 import dev.gatun.graph.op.Conv2d;
 import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Expand;
@@ -26,6 +27,7 @@ import dev.gatun.graph.op.OneHot;
 import dev.gatun.graph.op.Permute;
 import dev.gatun.graph.op.Reduce;
 import dev.gatun.graph.op.Reshape;
+import dev.gatun.graph.op.Slice;
 import dev.gatun.graph.op.Softmax;
 import dev.gatun.graph.op.SubsamplePad;
 import dev.gatun.graph.op.UnaryOp;
@@ -344,6 +346,36 @@ public abstract class Tensor implements AutoCloseable {
     axes[rank - 1] = rank - 2;
     axes[rank - 2] = rank - 1;
     return permute(axes);
+  }
+
+  /// Tensors one after the other along `axis`; negative axes count from the last. Their types and
+  /// their other extents are equal: `[N,H,W,C]` and `[N,H,W,D]` become `[N,H,W,C + D]` along axis
+  /// -1.
+  ///
+  /// @throws IllegalArgumentException if there are none
+  /// @throws ShapeException if they do not fit, or there is no such axis
+  public static Tensor concat(int axis, Tensor... parts) {
+    if (parts.length == 0) {
+      throw new IllegalArgumentException("[concat] expected 1 or more tensors, found 0");
+    }
+    return apply(Concat.of(parts[0], axis, 0, 0), parts);
+  }
+
+  /// The elements from `begin` up to `end`, not included, along `axis`; negative axes count from
+  /// the last. The axis stays, with extent `end - begin`, which may be 0.
+  ///
+  /// @throws ShapeException if there is no such axis, or not 0 ≤ begin ≤ end ≤ its extent
+  public final Tensor slice(int axis, long begin, long end) {
+    return apply(Slice.of(this, axis, begin, end), this);
+  }
+
+  /// This with `before` zeros in front of it and `after` zeros behind it along `axis`; negative
+  /// axes count from the last.
+  ///
+  /// @throws IllegalArgumentException if a number of zeros is negative
+  /// @throws ShapeException if there is no such axis
+  public final Tensor pad(int axis, long before, long after) {
+    return apply(Concat.of(this, axis, before, after), this);
   }
 
   /// This repeated along axes of extent 1, and along new axes in front, to the given extents.

@@ -168,6 +168,12 @@ public interface Backend extends AutoCloseable {
   /// `y.dim(i) = x.dim(axes[i])`.
   void permute(View y, View x, int[] axes);
 
+  /// y = the elements of x from `begin` on along `axis`, as many as y has.
+  void slice(View y, View x, int axis, long begin);
+
+  /// y = the inputs one after the other along `axis` from `begin` on, zeros before and behind them.
+  void concat(View y, List<View> inputs, int axis, long begin);
+
   /// The option A shortcut: x [N,H,W,C] to y [N,⌈H/s⌉,⌈W/s⌉,K], zeros in the new channels.
   void subsamplePad(View y, View x, int stride);
 

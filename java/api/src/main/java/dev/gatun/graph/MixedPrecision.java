@@ -8,6 +8,7 @@ import dev.gatun.graph.op.AveragePool;
 import dev.gatun.graph.op.BatchNormInference;
 import dev.gatun.graph.op.BatchNormTraining;
 import dev.gatun.graph.op.BinaryOp;
+import dev.gatun.graph.op.Concat;
 import dev.gatun.graph.op.Conv2d;
 import dev.gatun.graph.op.Convert;
 import dev.gatun.graph.op.Copy;
@@ -19,6 +20,7 @@ import dev.gatun.graph.op.MatMul;
 import dev.gatun.graph.op.MaxPool;
 import dev.gatun.graph.op.Permute;
 import dev.gatun.graph.op.Reshape;
+import dev.gatun.graph.op.Slice;
 import dev.gatun.graph.op.SubsamplePad;
 import dev.gatun.graph.op.UnaryOp;
 import java.util.List;
@@ -70,7 +72,7 @@ final class MixedPrecision {
       case Activate _, Activate.Backward _, BinaryOp _, Affine _, Expand _, Dropout _ -> Use.STORED;
       case AveragePool _, AveragePool.Backward _, MaxPool _, MaxPool.Backward _ -> Use.STORED;
       case SubsamplePad _, SubsamplePad.Backward _ -> Use.STORED;
-      case Copy _, Permute _, Reshape _ -> Use.STORED;
+      case Copy _, Permute _, Reshape _, Slice _, Concat _ -> Use.STORED;
       default -> Use.WIDE;
     };
   }

@@ -2782,6 +2782,135 @@ public class gatun_h extends NativeSymbols {
         }
     }
 
+    private static class gt_slice {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_slice");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_slice(gt_stream stream, gt_tensor y, gt_tensor x, int32_t axis, int64_t begin)
+     * }
+     */
+    public static FunctionDescriptor gt_slice$descriptor() {
+        return gt_slice.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_slice(gt_stream stream, gt_tensor y, gt_tensor x, int32_t axis, int64_t begin)
+     * }
+     */
+    public static MethodHandle gt_slice$handle() {
+        return gt_slice.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_slice(gt_stream stream, gt_tensor y, gt_tensor x, int32_t axis, int64_t begin)
+     * }
+     */
+    public static MemorySegment gt_slice$address() {
+        return gt_slice.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_slice(gt_stream stream, gt_tensor y, gt_tensor x, int32_t axis, int64_t begin)
+     * }
+     */
+    public static int gt_slice(MemorySegment stream, MemorySegment y, MemorySegment x, int axis, long begin) {
+        var mh$ = gt_slice.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_slice", stream, y, x, axis, begin);
+            }
+            return (int)mh$.invokeExact(stream, y, x, axis, begin);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gt_concat {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            gatun_h.C_INT,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_POINTER,
+            gatun_h.C_INT,
+            gatun_h.C_INT,
+            gatun_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gt_concat");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gt_status gt_concat(gt_stream stream, gt_tensor y, const gt_tensor *inputs, int32_t input_count, int32_t axis, int64_t begin)
+     * }
+     */
+    public static FunctionDescriptor gt_concat$descriptor() {
+        return gt_concat.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gt_status gt_concat(gt_stream stream, gt_tensor y, const gt_tensor *inputs, int32_t input_count, int32_t axis, int64_t begin)
+     * }
+     */
+    public static MethodHandle gt_concat$handle() {
+        return gt_concat.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gt_status gt_concat(gt_stream stream, gt_tensor y, const gt_tensor *inputs, int32_t input_count, int32_t axis, int64_t begin)
+     * }
+     */
+    public static MemorySegment gt_concat$address() {
+        return gt_concat.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gt_status gt_concat(gt_stream stream, gt_tensor y, const gt_tensor *inputs, int32_t input_count, int32_t axis, int64_t begin)
+     * }
+     */
+    public static int gt_concat(MemorySegment stream, MemorySegment y, MemorySegment inputs, int input_count, int axis, long begin) {
+        var mh$ = gt_concat.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gt_concat", stream, y, inputs, input_count, axis, begin);
+            }
+            return (int)mh$.invokeExact(stream, y, inputs, input_count, axis, begin);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gt_subsample_pad {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             gatun_h.C_INT,

@@ -4,6 +4,7 @@ import dev.gatun.Shape;
 import dev.gatun.backend.View;
 import dev.gatun.ffi.gatun_h;
 import dev.gatun.ffi.gt_step;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
@@ -47,6 +48,33 @@ abstract class Instructions extends LayerInstructions {
     MemorySegment segment = Scratch.segment();
     MemorySegment.copy(axes, 0, segment, ValueLayout.JAVA_INT, 0, axes.length);
     issue("permute", s -> gatun_h.gt_permute(s, at(y), at(x), segment, axes.length), y, x);
+  }
+
+  @Override
+  public void slice(View y, View x, int axis, long begin) {
+    issue("slice", s -> gatun_h.gt_slice(s, at(y), at(x), axis, begin), y, x);
+  }
+
+  @Override
+  public void concat(View y, List<View> inputs, int axis, long begin) {
+    View[] operands = new View[1 + inputs.size()];
+    operands[0] = y;
+    for (int i = 0; i < inputs.size(); i++) {
+      operands[1 + i] = inputs.get(i);
+    }
+    // There is no most: so many handles need not fit into the scratch memory.
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment handles = arena.allocate(ValueLayout.ADDRESS, inputs.size());
+      issue(
+          "concat",
+          s -> {
+            for (int i = 0; i < inputs.size(); i++) {
+              handles.setAtIndex(ValueLayout.ADDRESS, i, at(inputs.get(i)));
+            }
+            return gatun_h.gt_concat(s, at(y), handles, inputs.size(), axis, begin);
+          },
+          operands);
+    }
   }
 
   @Override

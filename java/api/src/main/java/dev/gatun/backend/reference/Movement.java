@@ -3,10 +3,12 @@ package dev.gatun.backend.reference;
 import dev.gatun.backend.View;
 import dev.gatun.backend.reference.Elements.Integers;
 import dev.gatun.backend.reference.Elements.Reals;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 
-/// Filling, copying, permuting, and the option A shortcut.
+/// Filling, copying, permuting, cutting, joining, and the option A shortcut.
 final class Movement {
   private Movement() {}
 
@@ -97,6 +99,125 @@ final class Movement {
             y.setInteger(yi + j, integers.get(xi + j * step));
           }
         }
+      }
+    }
+  }
+
+  static Instruction slice(View yView, View xView, int axis, long begin) {
+    Operands operands = new Operands("slice");
+    Operand y = operands.output("y", yView);
+    Operand x = operands.input("x", xView);
+    checkPart(operands, y, x, axis);
+    int last = x.dim(axis) - y.dim(axis);
+    if (last < 0) {
+      throw operands.refusal(
+          "y must not be longer than x along axis %d: y is %s, x is %s"
+              .formatted(axis, y.view(), x.view()));
+    }
+    operands.require(
+        begin >= 0 && begin <= last,
+        () ->
+            "begin must be 0..%d for y %s and x %s, but is %d"
+                .formatted(last, y.view(), x.view(), begin));
+    return operands.instruction(
+        () -> {
+          int inner = inner(x, axis);
+          int rows = outer(x, axis);
+          for (int row = 0; row < rows; row++) {
+            int from = (row * x.dim(axis) + (int) begin) * inner;
+            int length = y.dim(axis) * inner;
+            move(y.elements(), row * length, x.elements(), from, length);
+          }
+        });
+  }
+
+  static Instruction concat(View yView, List<View> views, int axis, long begin) {
+    Operands operands = new Operands("concat");
+    operands.require(!views.isEmpty(), () -> "expected 1 or more inputs, found 0");
+    Operand y = operands.output("y", yView);
+    List<Operand> inputs = new ArrayList<>();
+    int taken = 0;
+    for (View view : views) {
+      Operand input = operands.input("inputs[%d]".formatted(inputs.size()), view);
+      checkPart(operands, input, y, axis);
+      int room = y.dim(axis) - taken;
+      if (input.dim(axis) > room) {
+        throw operands.refusal(
+            "%s is %s, but y %s has room for %d along axis %d"
+                .formatted(input.name(), input.view(), y.view(), room, axis));
+      }
+      taken += input.dim(axis);
+      inputs.add(input);
+    }
+    int last = y.dim(axis) - taken;
+    operands.require(
+        begin >= 0 && begin <= last,
+        () -> "begin must be 0..%d for y %s, but is %d".formatted(last, y.view(), begin));
+    return operands.instruction(
+        () -> {
+          for (int i = 0; i < y.count(); i++) {
+            y.elements().set(i, 0);
+          }
+          int inner = inner(y, axis);
+          int rows = outer(y, axis);
+          int start = (int) begin;
+          for (Operand input : inputs) {
+            int length = input.dim(axis) * inner;
+            for (int row = 0; row < rows; row++) {
+              int to = (row * y.dim(axis) + start) * inner;
+              move(y.elements(), to, input.elements(), row * length, length);
+            }
+            start += input.dim(axis);
+          }
+        });
+  }
+
+  /// The product of the extents before `axis`.
+  private static int outer(Operand operand, int axis) {
+    return IntStream.range(0, axis).map(operand::dim).reduce(1, (a, b) -> a * b);
+  }
+
+  /// The product of the extents behind `axis`.
+  private static int inner(Operand operand, int axis) {
+    return IntStream.range(axis + 1, operand.rank()).map(operand::dim).reduce(1, (a, b) -> a * b);
+  }
+
+  private static void move(Elements y, int yi, Elements x, int xi, int length) {
+    switch (x) {
+      case Reals reals -> {
+        for (int j = 0; j < length; j++) {
+          y.set(yi + j, reals.get(xi + j));
+        }
+      }
+      case Integers integers -> {
+        for (int j = 0; j < length; j++) {
+          y.setInteger(yi + j, integers.get(xi + j));
+        }
+      }
+    }
+  }
+
+  /// `part` has the dtype of `whole` and, but for `axis`, its extents.
+  private static void checkPart(Operands operands, Operand part, Operand whole, int axis) {
+    part.requireDtype(whole.dtype());
+    part.requireRank(whole.rank());
+    operands.require(
+        axis >= 0 && axis < whole.rank(),
+        () ->
+            "axis must be 0..%d for %s %s, but is %d"
+                .formatted(whole.rank() - 1, whole.name(), whole.view(), axis));
+    for (int i = 0; i < whole.rank(); i++) {
+      if (i != axis && part.dim(i) != whole.dim(i)) {
+        throw operands.refusal(
+            "%s and %s may differ along axis %d alone: %s is %s, %s is %s"
+                .formatted(
+                    part.name(),
+                    whole.name(),
+                    axis,
+                    part.name(),
+                    part.view(),
+                    whole.name(),
+                    whole.view()));
       }
     }
   }

@@ -135,6 +135,16 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public void slice(View y, View x, int axis, long begin) {
+    issue(Movement.slice(y, x, axis, begin));
+  }
+
+  @Override
+  public void concat(View y, List<View> inputs, int axis, long begin) {
+    issue(Movement.concat(y, inputs, axis, begin));
+  }
+
+  @Override
   public void subsamplePad(View y, View x, int stride) {
     issue(Movement.subsamplePad(y, x, stride));
   }

@@ -80,6 +80,17 @@ final class Checks {
     }
   }
 
+  /// `axis` of `type` counted from 0; negative ones count from the last.
+  static int axis(String op, int axis, TensorType type) {
+    int rank = type.shape().rank();
+    int index = axis < 0 ? axis + rank : axis;
+    if (index < 0 || index >= rank) {
+      throw new ShapeException(
+          "[%s] there is no axis %d in %s, which has %d axes".formatted(op, axis, type, rank));
+    }
+    return index;
+  }
+
   static void dtype(String op, String what, TensorType type, DType expected) {
     if (type.dtype() != expected) {
       throw new ShapeException(
