@@ -81,6 +81,16 @@ class NetTest {
                     part.residual(branch -> branch.conv(3, 3))
                         .residual(branch -> branch.conv(16, 3))));
     shapeError(
+        "body.concat0: [concat] expected branches that agree but for the last axis, found"
+            + " (2, 32, 32, 3) of branch0 and (2, 16, 16, 8) of branch2",
+        () ->
+            PICTURES.stage(
+                "body",
+                part -> part.concat(x -> x, x -> x.conv(4, 3), x -> x.conv(8, 3).maxPool(2))));
+    shapeError(
+        "concat0.branch1.conv1: [conv2d] the window 5x5 does not fit into 3x3 with padding 0x0",
+        () -> Net.input(3, 3, 1).concat(x -> x, x -> x.conv(1, 3).conv(new Conv(1, 5).pad(0))));
+    shapeError(
         "residual0.shortcut.conv1: [conv2d] the window 5x5 does not fit into 3x3 with padding 0x0",
         () ->
             Net.input(3, 3, 1)
@@ -120,6 +130,7 @@ class NetTest {
     refused("[conv] expected size of at least 1, found 0", () -> PICTURES.conv(3, 0));
     refused("[conv] expected stride of at least 1, found 0", () -> new Conv(3, 3).stride(0));
     refused("[conv] expected pad of at least 0, found -1", () -> new Conv(3, 3).pad(-1));
+    refused("[concat] expected 1 or more branches, found 0", () -> PICTURES.concat());
     refused("[dense] expected units of at least 1, found -2", () -> new Dense(-2));
     refused(
         "[dropout] expected a drop probability in [0, 1), found 1.0", () -> PICTURES.dropout(1));

@@ -60,6 +60,34 @@ class SummaryTest {
   }
 
   @Test
+  void summary_showsEveryBranchOfAConcatenation() {
+    Net net =
+        Net.input(8, 8, 3)
+            .concat(x -> x, x -> x.conv(4, 3).relu(), x -> x.concat(y -> y.conv(2, 1), y -> y))
+            .concat(x -> x);
+    assertEquals(
+        """
+        layer          output      parameters
+        input          (8, 8, 3)
+        concat0        (8, 8, 12)         120
+          branch0      (8, 8, 3)
+          branch1      (8, 8, 4)          112
+            conv0      (8, 8, 4)          112
+            relu0      (8, 8, 4)
+          branch2      (8, 8, 5)            8
+            concat0    (8, 8, 5)            8
+              branch0  (8, 8, 2)            8
+                conv0  (8, 8, 2)            8
+              branch1  (8, 8, 3)
+        concat1        (8, 8, 12)
+          branch0      (8, 8, 12)
+        120 parameters
+        """,
+        net.summary());
+    assertEquals(120, net.parameterCount());
+  }
+
+  @Test
   void summary_ofNoLayers_isTheInput() {
     assertEquals(
         """

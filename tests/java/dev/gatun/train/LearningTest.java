@@ -16,6 +16,7 @@ import dev.gatun.data.Split;
 import dev.gatun.data.TestData;
 import dev.gatun.suite.Backends;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -50,6 +51,68 @@ class LearningTest {
             .flatten()
             .dense(Pictures.CLASSES);
     double accuracy = accuracy(Backends.CPU, net, 0.02, train, test, 2);
+    assertTrue(accuracy > 0.9, "test accuracy " + accuracy);
+  }
+
+  /// Branches of several windows on the same input, as in GoogLeNet.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void anInceptionBlock_learnsNoisyPictures(Backends backend) {
+    learnsNoisyPictures(
+        backend,
+        net ->
+            net.concat(
+                x -> x.conv(4, 1).relu(),
+                x -> x.conv(4, 1).relu().conv(4, 3).relu(),
+                x -> x.conv(2, 1).relu().conv(2, 5).relu(),
+                x -> x.maxPool(3, 1, 1).conv(2, 1).relu()));
+  }
+
+  /// Layers that see the outputs of all before them, as in DenseNet.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void aDenseBlock_learnsNoisyPictures(Backends backend) {
+    learnsNoisyPictures(
+        backend,
+        net -> {
+          Net block = net;
+          for (int i = 0; i < 3; i++) {
+            block = block.concat(x -> x, x -> x.batchNorm().relu().conv(4, 3));
+          }
+          return block;
+        });
+  }
+
+  /// Skips past what pools and brings back the size, one inside of the other, as in U-Net.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void aUNet_learnsNoisyPictures(Backends backend) {
+    learnsNoisyPictures(
+        backend,
+        net ->
+            net.conv(4, 3)
+                .relu()
+                .concat(
+                    x -> x,
+                    x ->
+                        x.maxPool(2)
+                            .conv(6, 3)
+                            .relu()
+                            .concat(
+                                y -> y, y -> y.maxPool(2).conv(8, 3).relu().convTransposed(6, 2, 2))
+                            .conv(6, 3)
+                            .relu()
+                            .convTransposed(4, 2, 2))
+                .conv(4, 3)
+                .relu());
+  }
+
+  private static void learnsNoisyPictures(Backends backend, UnaryOperator<Net> body) {
+    ImageShape image = new ImageShape(8, 8, 2);
+    Dataset train = Pictures.noisy(500, image, 1, 1);
+    Dataset test = Pictures.noisy(200, image, 1, 2);
+    Net net = body.apply(Net.input(8, 8, 2)).flatten().dense(Pictures.CLASSES);
+    double accuracy = accuracy(backend, net, 0.02, train, test, 3);
     assertTrue(accuracy > 0.9, "test accuracy " + accuracy);
   }
 

@@ -39,7 +39,11 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// A model comes back from its file with its preprocessing; a bad file changes nothing.
 class ModelFileTest {
   private static final Net NET =
-      Net.input(4, 4, 1).conv(3, 3).batchNorm().relu().flatten().dense(Pictures.CLASSES);
+      Net.input(4, 4, 1)
+          .concat(x -> x.conv(3, 3).batchNorm(), x -> x.conv(2, 1))
+          .relu()
+          .flatten()
+          .dense(Pictures.CLASSES);
   private static final Net SMALL = Net.input(2).dense(1);
 
   @TempDir Path folder;

@@ -591,6 +591,46 @@ public final class Layers {
   /// @param layer the layer
   public record Named(String name, Layer layer) {}
 
+  /// branch0(x), branch1(x), ... one after the other along the last axis, the channels (Szegedy et
+  /// al. 2014, Ronneberger et al. 2015, Huang et al. 2016). What they give must agree in the other
+  /// extents.
+  ///
+  /// @param branches one or more
+  public record Concat(List<Layer> branches) implements Layer {
+    /// Copies the list.
+    public Concat {
+      branches = List.copyOf(branches);
+      if (branches.isEmpty()) {
+        throw new IllegalArgumentException("[concat] expected 1 or more branches, found 0");
+      }
+    }
+
+    @Override
+    public Tensor apply(LayerContext context, Tensor x) {
+      List<Tensor> parts = new ArrayList<>();
+      for (Layer branch : branches) {
+        String name = name(parts.size());
+        Tensor part = context.apply(name, branch, x);
+        Tensor first = parts.isEmpty() ? part : parts.getFirst();
+        int rank = part.shape().rank();
+        if (rank < 2
+            || rank != first.shape().rank()
+            || !part.shape().with(rank - 1, 0).equals(first.shape().with(rank - 1, 0))) {
+          throw new ShapeException(
+              "[concat] expected branches that agree but for the last axis, found %s of %s and %s of %s"
+                  .formatted(first.shape(), name(0), part.shape(), name));
+        }
+        parts.add(part);
+      }
+      return Tensor.concat(-1, parts.toArray(Tensor[]::new));
+    }
+
+    /// What a branch is called: `branch0`.
+    static String name(int branch) {
+      return "branch" + branch;
+    }
+  }
+
   /// branch(x) + shortcut(x) (He et al. 2015). The two must agree in shape.
   ///
   /// @param branch what learns the residual

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.Layers.Concat;
 import dev.gatun.Layers.Conv;
 import dev.gatun.Layers.Conv1d;
 import dev.gatun.Layers.ConvTransposed;
@@ -16,6 +17,7 @@ import dev.gatun.Layers.SpatialDropout;
 import dev.gatun.Layers.StochasticDepth;
 import dev.gatun.Norms.BatchNorm;
 import dev.gatun.graph.TensorType;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -471,6 +473,32 @@ public final class Net {
     String name = next("residual");
     return add(
         name, new Residual(part(name + ".branch", branch), part(name + ".shortcut", shortcut)));
+  }
+
+  /// Branches on the same input, and what they give one after the other along the channels, the
+  /// last axis; their other extents are equal. An empty branch, `UnaryOperator.identity()` or `x ->
+  /// x`, is the input itself. So a block of DenseNet is
+  ///
+  /// ```java
+  /// net.concat(x -> x, x -> x.batchNorm().relu().conv(12, 3))
+  /// ```
+  ///
+  /// and a level of U-Net
+  ///
+  /// ```java
+  /// net.concat(x -> x, x -> x.maxPool(2).conv(32, 3).relu().convTransposed(16, 2, 2))
+  /// ```
+  ///
+  /// @throws IllegalArgumentException if there is no branch
+  /// @throws ShapeException if what a branch gives does not fit the first one's
+  @SafeVarargs
+  public final Net concat(UnaryOperator<Net>... branches) {
+    String name = next("concat");
+    List<Layer> layers = new ArrayList<>();
+    for (UnaryOperator<Net> branch : branches) {
+      layers.add(part(name + "." + Concat.name(layers.size()), branch));
+    }
+    return add(name, new Concat(layers));
   }
 
   /// The shortcut without parameters (option A of He et al. 2015): every `stride`-th row and

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.Layers.Concat;
 import dev.gatun.Layers.Named;
 import dev.gatun.Layers.Residual;
 import dev.gatun.Layers.Sequential;
@@ -27,8 +28,8 @@ final class Summary {
     return summary.format(net.parameterCount());
   }
 
-  /// Sequences are shown by their parts, a residual by its branch and shortcut, anything else by a
-  /// row.
+  /// Sequences are shown by their parts, a residual by its branch and shortcut, a concatenation by
+  /// its branches, anything else by a row.
   private Tensor walk(Layer layer, Tensor x, String indent) {
     if (layer instanceof Sequential sequential) {
       Tensor y = x;
@@ -56,6 +57,15 @@ final class Summary {
                     rows.add(new String[0]);
                     Tensor out = part(new Named("branch", branch), in, indent + "  ");
                     yield out.plus(part(new Named("shortcut", shortcut), in, indent + "  "));
+                  }
+                  case Concat concat -> {
+                    rows.add(new String[0]);
+                    List<Tensor> outs = new ArrayList<>();
+                    for (Layer branch : concat.branches()) {
+                      outs.add(
+                          part(new Named(Concat.name(outs.size()), branch), in, indent + "  "));
+                    }
+                    yield Tensor.concat(-1, outs.toArray(Tensor[]::new));
                   }
                   default -> {
                     rows.add(new String[0]);
