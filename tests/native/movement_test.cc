@@ -324,7 +324,7 @@ TEST_F(MovementTest, RefusesWrongConcatenations) {
   EXPECT_REFUSED(gt_concat(stream, nullptr, good, 2, 1, 0), GT_INVALID_ARGUMENT, "y is NULL");
   EXPECT_REFUSED(gt_concat(stream, y, nullptr, 2, 1, 0), GT_INVALID_ARGUMENT, "inputs is NULL");
   EXPECT_REFUSED(gt_concat(stream, y, good, 0, 1, 0), GT_INVALID_ARGUMENT,
-                 "there must be 1 or more inputs, but are 0");
+                 "there must be 1..32 inputs, but are 0");
   EXPECT_REFUSED(gt_concat(stream, y, good, -1, 1, 0), GT_INVALID_ARGUMENT, "but are -1");
   EXPECT_REFUSED(gt_concat(stream, y, null, 2, 1, 0), GT_INVALID_ARGUMENT, "inputs[1] is NULL");
   EXPECT_REFUSED(gt_concat(stream, y, type, 2, 1, 0), GT_INVALID_ARGUMENT, "inputs[1] must be f32");

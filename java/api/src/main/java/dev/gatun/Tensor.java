@@ -358,7 +358,18 @@ public abstract class Tensor implements AutoCloseable {
     if (parts.length == 0) {
       throw new IllegalArgumentException("[concat] expected 1 or more tensors, found 0");
     }
-    return apply(Concat.of(parts[0], axis, 0, 0), parts);
+    Concat op = Concat.of(parts[0], axis, 0, 0);
+    Tensor[] joined = parts;
+    while (joined.length > Concat.MAX_INPUTS) { // groups first, which are few
+      Tensor[] groups = new Tensor[Math.ceilDiv(joined.length, Concat.MAX_INPUTS)];
+      for (int i = 0; i < groups.length; i++) {
+        int begin = i * Concat.MAX_INPUTS;
+        int end = Math.min(joined.length, begin + Concat.MAX_INPUTS);
+        groups[i] = apply(op, Arrays.copyOfRange(joined, begin, end));
+      }
+      joined = groups;
+    }
+    return apply(op, joined);
   }
 
   /// The elements from `begin` up to `end`, not included, along `axis`; negative axes count from

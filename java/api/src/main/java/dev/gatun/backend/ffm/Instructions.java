@@ -62,7 +62,6 @@ abstract class Instructions extends LayerInstructions {
     for (int i = 0; i < inputs.size(); i++) {
       operands[1 + i] = inputs.get(i);
     }
-    // There is no most: so many handles need not fit into the scratch memory.
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handles = arena.allocate(ValueLayout.ADDRESS, inputs.size());
       issue(

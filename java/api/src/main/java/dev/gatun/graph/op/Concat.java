@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// @param before how many zeros come first along it
 /// @param after how many come last
 public record Concat(int axis, long before, long after) implements Op {
+  /// The most inputs of the instruction.
+  public static final int MAX_INPUTS = 32;
+
   /// Checks the range.
   public Concat {
     Checks.attribute(before >= 0, "concat", "at least 0 zeros before", (double) before);
@@ -39,6 +42,10 @@ public record Concat(int axis, long before, long after) implements Op {
   public List<TensorType> infer(List<TensorType> inputs) {
     if (inputs.isEmpty()) {
       throw new ShapeException("[concat] expected 1 or more inputs, found 0");
+    }
+    if (inputs.size() > MAX_INPUTS) {
+      throw new ShapeException(
+          "[concat] expected at most %d inputs, found %d".formatted(MAX_INPUTS, inputs.size()));
     }
     TensorType first = inputs.getFirst();
     int index = Checks.axis(name(), axis, first);
