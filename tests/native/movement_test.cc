@@ -326,6 +326,11 @@ TEST_F(MovementTest, RefusesWrongConcatenations) {
   EXPECT_REFUSED(gt_concat(stream, y, good, 0, 1, 0), GT_INVALID_ARGUMENT,
                  "there must be 1..32 inputs, but are 0");
   EXPECT_REFUSED(gt_concat(stream, y, good, -1, 1, 0), GT_INVALID_ARGUMENT, "but are -1");
+  TestTensor<float> long_y(device, Dims{2, 99});
+  const std::vector<gt_tensor> most(33, a);
+  EXPECT_OK(gt_concat(stream, long_y, most.data(), 32, 1, 0));
+  EXPECT_REFUSED(gt_concat(stream, long_y, most.data(), 33, 1, 0), GT_INVALID_ARGUMENT,
+                 "there must be 1..32 inputs, but are 33");
   EXPECT_REFUSED(gt_concat(stream, y, null, 2, 1, 0), GT_INVALID_ARGUMENT, "inputs[1] is NULL");
   EXPECT_REFUSED(gt_concat(stream, y, type, 2, 1, 0), GT_INVALID_ARGUMENT, "inputs[1] must be f32");
   EXPECT_REFUSED(gt_concat(stream, y, shape, 2, 1, 0), GT_INVALID_ARGUMENT,
