@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /// What figures of signals by layer and by the scale of weights show.
@@ -70,8 +71,8 @@ class SignalFiguresTest {
 
   /// Without norms a factor of two is too much. Norms bear large scales, and batch norm small ones
   /// too, which are large rates: at 64 times the rate, layer and group norm learn nothing. At four
-  /// times the rate they do, but how far they get in 200 steps hangs on last bits, and these on the
-  /// vectors that a processor has.
+  /// times the rate layer norm learns; what group norm does in 200 steps hangs on last bits: by
+  /// seed and SIMD level its loss ends between 0.22 and 1.40.
   @Test
   void norms_forgiveTheScale() {
     Figure figure = Figures.of(Plot.norms);
@@ -81,13 +82,14 @@ class SignalFiguresTest {
       boolean right = without.x()[k] == 1;
       assertEquals(right, without.y()[k] < GUESS / 2, Arrays.toString(without.y()));
     }
-    for (String norm : new String[] {"batch norm", "layer norm", "group norm"}) {
+    Map<String, Double> leastScales =
+        Map.of("batch norm", 0.0, "layer norm", 0.5, "group norm", 1.0);
+    for (String norm : leastScales.keySet()) {
+      double least = leastScales.get(norm);
       Curve losses = curve(figure, panel, norm);
       for (int k = 0; k < losses.x().length; k++) {
-        boolean sure = norm.equals("batch norm") || losses.x()[k] >= 1;
-        if (sure || losses.x()[k] == 0.5) {
-          double bound = sure ? GUESS / 2 : GUESS - 0.2;
-          assertTrue(losses.y()[k] < bound, norm + " " + Arrays.toString(losses.y()));
+        if (losses.x()[k] >= least) {
+          assertTrue(losses.y()[k] < GUESS / 2, norm + " " + Arrays.toString(losses.y()));
         }
       }
       if (!norm.equals("batch norm")) {
