@@ -268,11 +268,13 @@ void choose_tasks(Plan& plan, int workers, int64_t result_rows) {
                                              std::max<int64_t>(1, 2 * plan.images / wanted));
   const int64_t weight_bytes = plan.cut.depth * plan.panels.padded_columns() * kFloat;
   if (weight_bytes > plan.images * plan.H * plan.W * plan.channels * kFloat) {
-    // A worker reads its part of the weights once, and all of x, which is smaller.
+    // A worker reads its part of the weights once, and all of x, which is smaller; unless there are
+    // too few panels for all workers.
     const int64_t groups = std::min(wanted, plan.panels.count());
     plan.panels_per_task = (plan.panels.count() + groups - 1) / groups;
-    plan.images_per_task = plan.images;
-    plan.bands = std::clamp<int64_t>(wanted / plan.panel_groups(), 1,
+    const int64_t cuts = (wanted + plan.panel_groups() - 1) / plan.panel_groups();
+    plan.images_per_task = std::max<int64_t>(1, plan.images / cuts);
+    plan.bands = std::clamp<int64_t>((cuts + plan.image_groups() - 1) / plan.image_groups(), 1,
                                      std::max<int64_t>(1, result_rows / 16));
     return;
   }
