@@ -20,9 +20,9 @@ class Ahead {
   // In `calls` of next().
   explicit Ahead(int64_t calls) : calls_(calls) {}
 
-  // `count` floats from there on, which may lie outside any memory. NULL is passed over.
+  // `count` floats from there on, which may lie outside any memory.
   void add(const float* from, int64_t count) {
-    if (from != nullptr && count > 0) arrays_[arrays_count_++] = {from, count};
+    if (count > 0) arrays_[arrays_count_++] = {from, count};
   }
 
   // For a kernel of `steps`; `valid` is memory to ask for where nothing is left.

@@ -97,7 +97,7 @@ struct Task {
 };
 
 // What the next chunk reads where it lies and nobody has asked for yet.
-struct Ahead {
+struct Unasked {
   const float* from;
   int64_t left;  // floats
 };
@@ -107,7 +107,7 @@ struct Chunk {
   int64_t begin, end;  // rows of dy
   bool first;          // of its group: sums start at zero
   float *packed_x, *packed_dy, *dw;
-  Ahead ahead[2];  // of dy and x
+  Unasked ahead[2];  // of dy and x
   // Where the packed input row lies that row begin + i of dy meets at kernel row r_begin; those of
   // other kernel rows follow.
   int64_t x_places[kMaxRowsPerChunk];
@@ -202,7 +202,7 @@ void add_tap(const Plan& plan, const Task& task, Chunk& chunk, int64_t r, int64_
       tile.dy = plan.pack_dy ? chunk.packed_dy + (piece - task.filters_begin) * plan.dy_part_size()
                              : plan.dy + k;
       tile.dw = chunk.dw + ((k * d.R + r) * d.S + s) * d.C + plan.panels.start(panel);
-      Ahead& ahead = chunk.ahead[chunk.ahead[0].left > 0 ? 0 : 1];
+      Unasked& ahead = chunk.ahead[chunk.ahead[0].left > 0 ? 0 : 1];
       tile.ahead = ahead.from;
       tile.ahead_step = ahead.left > 0 ? kLine : 0;
       ahead.from += pixels * tile.ahead_step;

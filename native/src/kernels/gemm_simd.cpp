@@ -140,7 +140,7 @@ void multiply_adjacent(const Tile& tile) {
   start(tile, sum);
   const int64_t a_step = tile.a_step, b_step = tile.b_step;
   const float* ahead = tile.ahead;
-  // Asked for in every step, if only what is there: a branch would cost more.
+  // Without one the kernel asks for what is there: one loop for both.
   const float* next_b = tile.next_b == nullptr ? tile.b : tile.next_b;
   const int64_t part = ahead == nullptr ? tile.depth : (tile.depth + kRows - 1) / kRows;
   for (int64_t r = 0; r < tile.run_count; ++r) {

@@ -22,8 +22,8 @@ struct Tiles {
   int64_t pad_h = 0, pad_w = 0;
 
   int64_t per_image() const { return rows * columns; }
-  // Where the pixels of a tile and of all behind it begin: exact for the first of a row that no
-  // image cuts off.
+  // About where the pixels of a tile and of all behind it begin: exactly for the first tile of a
+  // row in images that tiles fill.
   int64_t begin(int64_t tile) const { return tile * (height * width * channels) / per_image(); }
 };
 
