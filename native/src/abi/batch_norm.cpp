@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "abi/activation.h"
 #include "abi/aliasing.h"
 #include "abi/handles.h"
 

@@ -1,3 +1,4 @@
+#include "abi/activation.h"
 #include "abi/aliasing.h"
 #include "abi/handles.h"
 #include "kernels/winograd.h"

@@ -1,5 +1,6 @@
 #include "kernels/matmul.h"
 
+#include "abi/activation.h"
 #include "abi/handles.h"
 
 using namespace gatun;
