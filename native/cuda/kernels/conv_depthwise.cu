@@ -2,6 +2,7 @@
 // neighbouring threads take neighbouring channels.
 #include <algorithm>
 
+#include "core/check.h"
 #include "cuda/kernels/conv_parts.h"
 #include "cuda/kernels/divisor.h"
 #include "cuda/kernels/product.h"
