@@ -1,5 +1,5 @@
-// Memory that a task will need soon, asked for line by line while it multiplies: transforms and
-// copies would wait for each line. It goes to L2.
+// Memory asked for line by line while a task multiplies: what it will need soon goes to L2, for
+// transforms and copies would wait for each line; what its loop comes to next goes to L1.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,14 @@
 #include <cstdint>
 
 namespace gatun::kernels {
+
+// Asks for the lines of some floats, all within reach of an address that may lie outside any
+// memory.
+template <int64_t kFloats>
+inline void fetch(const float* from) {
+  constexpr int64_t kLine = 64 / sizeof(float);
+  for (int64_t i = 0; i < kFloats; i += kLine) __builtin_prefetch(from + i);
+}
 
 // What a micro-kernel asks for along the way: `step` floats with every step of its loop.
 struct Stretch {

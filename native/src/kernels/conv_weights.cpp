@@ -26,8 +26,9 @@ constexpr int64_t kLine = 16;  // floats of a cache line
 constexpr int64_t kChannelsPerTask = 256;
 // Of L2, for the pixels of a chunk.
 constexpr int64_t kChunkBytes = 640 << 10;
-// Pixels further apart than these many bytes are packed: only then does it pay.
-constexpr int64_t kMaxPixelOfX = 4096, kMaxPixelOfDy = 1024;
+// Pixels further apart than these many bytes are packed: only then does it pay. Those of x that are
+// 4 KiB apart would fall into one set of L1.
+constexpr int64_t kMaxPixelOfX = 4095, kMaxPixelOfDy = 1024;
 
 struct Plan {
   const FilterKernels* kernels;
@@ -271,7 +272,7 @@ void choose_tasks(Plan& plan, int workers) {
   const int64_t most = std::clamp<int64_t>((1 << 20) / (plan.size() * kFloat), 1, 16);
   const Pieces rows(plan.rows(), (plan.rows() + most - 1) / most);
   plan.groups = rows.count();
-  plan.pack_x = d.C * kFloat > kMaxPixelOfX || d.C % plan.kernels->lanes != 0;
+  plan.pack_x = plan.g.stride_w * d.C * kFloat > kMaxPixelOfX || d.C % plan.kernels->lanes != 0;
   plan.pack_dy = d.K * kFloat > kMaxPixelOfDy;
 
   plan.panels_per_task = std::clamp<int64_t>(kChannelsPerTask / plan.panels.width(0), 1,

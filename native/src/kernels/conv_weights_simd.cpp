@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/ahead.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_weights_simd.cpp"
 #include "hwy/foreach_target.h"
@@ -77,6 +79,10 @@ HWY_INLINE void store_filters(const FilterTile& tile, V (&sum)[kRows][kVectors])
   }
 }
 
+// Pixels between a request and its use. Those of a picture may fall into few sets of L1, so not
+// more.
+constexpr int64_t kPixelsAhead = 8;
+
 template <int kRows, int kVectors>
 void multiply_filters(const FilterTile& tile) {
   const D d;
@@ -95,6 +101,8 @@ void multiply_filters(const FilterTile& tile) {
     const float *dy = tile.dy + run->dy, *x = tile.x + run->x;
     for (int64_t t = run->pixels; t > 0; --t, dy += dy_step, x += x_step, ahead += ahead_step) {
       __builtin_prefetch(ahead, 0, 2);
+      fetch<kRows>(dy + kPixelsAhead * dy_step);
+      fetch<kVectors * kLanes>(x + kPixelsAhead * x_step);
       add_pixel(dy, x, sum);
     }
   }

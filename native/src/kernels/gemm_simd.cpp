@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "kernels/ahead.h"
 #include "kernels/gemm.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -112,6 +113,12 @@ HWY_INLINE void step(const A& a, const float* b, V (&sum)[kRows][kVectors]) {
   }
 }
 
+// Steps of depth between a request for operands and their use: hardware alone brings lines from L2
+// too late on some processors. A short loop would ask for little but what lies behind them.
+int64_t steps_ahead(const Tile& tile) { return tile.depth >= 192 ? 16 : 0; }
+// With fewer rows a request costs as much as the multiply-adds that it serves.
+constexpr int kRowsToFetch = 4;
+
 template <int kRows, int kVectors>
 void multiply_gathered(const Tile& tile) {
   V sum[kRows][kVectors];
@@ -122,12 +129,13 @@ void multiply_gathered(const Tile& tile) {
     rows[i] = tile.a[i];
     for (int j = 0; j < kVectors; ++j) __builtin_prefetch(tile.y[i] + j * kLanes);
   }
-  const int64_t b_step = tile.b_step;
+  const int64_t b_step = tile.b_step, b_ahead = steps_ahead(tile) * b_step;
   for (int64_t r = 0; r < tile.run_count; ++r) {
     const float* b = tile.b + tile.runs[r].b * b_step;
     const int64_t end = tile.runs[r].a + tile.depth;
     int64_t k = tile.runs[r].a;
     for (; k < end; ++k, b += b_step) {
+      if constexpr (kRows >= kRowsToFetch) fetch<kVectors * kLanes>(b + b_ahead);
       step([&](int i) HWY_ATTR { return rows[i] + k; }, b, sum);
     }
   }
@@ -142,6 +150,7 @@ void multiply_adjacent(const Tile& tile) {
   const float* ahead = tile.ahead;
   // Without one the kernel asks for what is there: one loop for both.
   const float* next_b = tile.next_b == nullptr ? tile.b : tile.next_b;
+  const int64_t a_ahead = steps_ahead(tile) * a_step, b_ahead = steps_ahead(tile) * b_step;
   const int64_t part = ahead == nullptr ? tile.depth : (tile.depth + kRows - 1) / kRows;
   for (int64_t r = 0; r < tile.run_count; ++r) {
     const float* a = tile.a[0] + tile.runs[r].a;
@@ -153,6 +162,10 @@ void multiply_adjacent(const Tile& tile) {
       for (int64_t k = std::min(part, left); k > 0; --k, a += a_step, b += b_step) {
         __builtin_prefetch(next_b, 0, 2);
         next_b += tile.next_b_step;
+        if constexpr (kRows >= kRowsToFetch) {
+          fetch<kRows>(a + a_ahead);
+          fetch<kVectors * kLanes>(b + b_ahead);
+        }
         step([&](int i) HWY_ATTR { return a + i; }, b, sum);
       }
     }
