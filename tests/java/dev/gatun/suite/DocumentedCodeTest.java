@@ -33,6 +33,7 @@ class DocumentedCodeTest {
       import dev.gatun.backend.*;
       import dev.gatun.data.*;
       import dev.gatun.diagnosis.*;
+      import dev.gatun.random.*;
       import dev.gatun.search.*;
       import java.nio.file.Path;
       import java.util.*;
@@ -51,8 +52,7 @@ class DocumentedCodeTest {
         Device device; Net net; Model model; Trainer trainer; Program program;
         Split cifar; Batches train, validation, test;
         Tensor x, y, w; float[] inputs; int[] labels;
-        int start, written, length;
-        int sample(float[] scores) { return 0; }
+        Alphabet alphabet; int start, length;
         void use(Object value) {}
       """;
 

@@ -19,8 +19,11 @@ import dev.gatun.data.FeatureScaler;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.MemoryDataset;
 import dev.gatun.data.Samples;
+import dev.gatun.random.RandomStream;
 import dev.gatun.suite.Backends;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -94,6 +97,91 @@ class ConfusionTest {
     shapeError(
         "[predictions] expected a multiple of 4 logits, and at least 1 output, found 6",
         () -> Predictions.of(logits, 4));
+  }
+
+  /// A share of 30,000 draws deviates by 0.0029 at most: 0.014 is five of that.
+  @Test
+  void draws_haveTheProbabilitiesOfTheTemperature() {
+    int draws = 30_000;
+    float[] logits = new float[3 * draws];
+    for (int n = 0; n < draws; n++) {
+      System.arraycopy(new float[] {1, 3, 2}, 0, logits, 3 * n, 3);
+    }
+    for (double temperature : new double[] {0.5, 1, 4}) {
+      Predictions predictions = Predictions.of(logits, 3).temperature(temperature);
+      int[] drawn = predictions.sample(new RandomStream(7, 0));
+      assertArrayEquals(drawn, predictions.sample(new RandomStream(7, 0)));
+      double[] weights = DoubleStream.of(1, 3, 2).map(x -> Math.exp(x / temperature)).toArray();
+      for (int k = 0; k < 3; k++) {
+        double expected = weights[k] / DoubleStream.of(weights).sum();
+        int label = k;
+        double found = IntStream.of(drawn).filter(c -> c == label).count() / (double) draws;
+        assertEquals(expected, found, 0.014);
+        assertEquals(expected, predictions.probabilities()[k], 1e-6);
+      }
+    }
+  }
+
+  @Test
+  void draws_ofOneOutputAreYesAndNo() {
+    float[] logits = new float[30_000];
+    Arrays.fill(logits, 2);
+    Predictions predictions = Predictions.of(logits, 1).temperature(2);
+    double yes = IntStream.of(predictions.sample(new RandomStream(7, 0))).average().orElse(-1);
+    assertEquals(1 / (1 + Math.exp(-1)), yes, 0.014);
+    assertEquals(1, Predictions.of(new float[] {2}, 1).top(1).probabilities()[0]);
+    assertEquals(0, Predictions.of(new float[] {-2}, 1).top(1).probabilities()[0]);
+  }
+
+  /// The first of equal ones stay, as they are the best.
+  @Test
+  void top_leavesTheMostProbable() {
+    Predictions predictions = Predictions.of(new float[] {0, 5, 5, 5, 1, 2, 3, 4}, 4);
+    float[] two = predictions.top(2).probabilities();
+    float share = (float) (1 / (1 + Math.exp(-1)));
+    assertArrayEquals(new float[] {0, 0.5f, 0.5f, 0, 0, 0, 1 - share, share}, two, 1e-6f);
+    assertArrayEquals(predictions.best(), predictions.top(1).sample(new RandomStream(1, 0)));
+    assertArrayEquals(predictions.probabilities(), predictions.top(9).probabilities());
+  }
+
+  /// A temperature near 0 is that of the greatest, and classes that are ruled out never come.
+  @Test
+  void draws_atTheEnds() {
+    Predictions predictions = Predictions.of(new float[] {1e30f, 2e30f, -1, -2}, 2);
+    assertArrayEquals(
+        predictions.best(), predictions.temperature(1e-300).sample(new RandomStream(1, 0)));
+    float never = Float.NEGATIVE_INFINITY;
+    float[] logits = new float[3 * 1000];
+    for (int n = 0; n < 1000; n++) {
+      System.arraycopy(new float[] {never, 0, never}, 0, logits, 3 * n, 3);
+    }
+    for (int drawn : Predictions.of(logits, 3).temperature(2).sample(new RandomStream(1, 0))) {
+      assertEquals(1, drawn);
+    }
+  }
+
+  @Test
+  void draws_fromNoDistribution_areRefused() {
+    Predictions two = Predictions.of(new float[] {0, 1}, 2);
+    refused(
+        "[predictions] expected a finite temperature above 0, found 0.0", () -> two.temperature(0));
+    refused(
+        "[predictions] expected a finite temperature above 0, found NaN",
+        () -> two.temperature(Double.NaN));
+    refused("[predictions] expected at least 1 class to stay, found 0", () -> two.top(0));
+    for (float other : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      float[] logits = {0, 0, Float.NEGATIVE_INFINITY, other};
+      refused(
+          "[predictions] expected finite logits to draw from, found %s for input 1"
+              .formatted(other),
+          () -> Predictions.of(logits, 2).sample(new RandomStream(1, 0)));
+    }
+    Predictions none = Predictions.of(new float[] {Float.NaN}, 1);
+    for (Predictions one : List.of(none, none.top(1), none.temperature(2))) {
+      refused(
+          "[predictions] expected finite logits to draw from, found NaN for input 0",
+          () -> one.sample(new RandomStream(1, 0)));
+    }
   }
 
   /// The accuracy is that of an evaluation, of pictures and of examples, through the preprocessing.

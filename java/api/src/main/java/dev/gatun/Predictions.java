@@ -1,6 +1,8 @@
 package dev.gatun;
 
+import dev.gatun.random.RandomStream;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /// What outputs of a classifier say, as [Model#predict] gives them:
 ///
@@ -8,6 +10,7 @@ import java.util.Arrays;
 /// Predictions predictions = Predictions.of(model.predict(inputs), 10);
 /// int[] classesOfInputs = predictions.best();
 /// float[] probabilities = predictions.probabilities();
+/// int[] drawn = predictions.temperature(0.8).top(5).sample(new RandomStream(1, 0));
 /// ```
 ///
 /// Immutable.
@@ -64,25 +67,112 @@ public final class Predictions {
   /// sigmoid, which is that of class 1.
   public float[] probabilities() {
     float[] shares = new float[logits.length];
-    double[] powers = new double[width];
+    double[] powers = new double[classes()];
     for (int n = 0; n < size(); n++) {
-      if (width == 1) {
-        shares[n] = (float) (1 / (1 + Math.exp(-logits[n])));
-        continue;
-      }
-      double greatest = Double.NEGATIVE_INFINITY;
+      double sum = weights(n, powers);
       for (int k = 0; k < width; k++) {
-        greatest = Math.max(greatest, logits[n * width + k]);
-      }
-      for (int k = 0; k < width; k++) {
-        powers[k] = Math.exp(logits[n * width + k] - greatest);
-      }
-      double sum = Arrays.stream(powers).sum();
-      for (int k = 0; k < width; k++) {
-        shares[n * width + k] = (float) (powers[k] / sum);
+        shares[n * width + k] = (float) (powers[width == 1 ? 1 : k] / sum);
       }
     }
     return shares;
+  }
+
+  /// The same with logits divided by this: below 1 what is likely becomes more so, above 1 less.
+  ///
+  /// @throws IllegalArgumentException if it is not finite, or not above 0
+  public Predictions temperature(double temperature) {
+    if (!(temperature > 0 && Double.isFinite(temperature))) {
+      throw new IllegalArgumentException(
+          "[predictions] expected a finite temperature above 0, found " + temperature);
+    }
+    float[] changed = logits.clone();
+    for (int n = 0; n < size(); n++) {
+      double greatest = width == 1 ? 0 : greatest(n); // so that nothing overflows
+      for (int i = n * width; i < (n + 1) * width; i++) {
+        changed[i] = (float) ((logits[i] - greatest) / temperature);
+      }
+    }
+    return new Predictions(changed, width);
+  }
+
+  /// The same where only the `count` most probable classes of each input are left, the first of
+  /// equal ones; the others have probability 0.
+  ///
+  /// @throws IllegalArgumentException if there is none
+  public Predictions top(int count) {
+    if (count < 1) {
+      throw new IllegalArgumentException(
+          "[predictions] expected at least 1 class to stay, found " + count);
+    }
+    if (count >= classes()) {
+      return this;
+    }
+    float[] changed = new float[logits.length];
+    Arrays.fill(changed, Float.NEGATIVE_INFINITY);
+    for (int n = 0; n < size(); n++) {
+      if (width == 1) {
+        float no = Float.isNaN(logits[n]) ? Float.NaN : Float.NEGATIVE_INFINITY;
+        changed[n] = logits[n] > 0 ? Float.POSITIVE_INFINITY : no;
+        continue;
+      }
+      IntStream.range(n * width, (n + 1) * width)
+          .boxed()
+          .sorted((i, j) -> Float.compare(logits[j] + 0f, logits[i] + 0f)) // -0 is 0
+          .limit(count)
+          .forEach(i -> changed[i] = logits[i]);
+    }
+    return new Predictions(changed, width);
+  }
+
+  /// A class for each input, drawn by its probabilities, `[N]`; takes one number from `random` for
+  /// each.
+  ///
+  /// @throws IllegalArgumentException if the logits of an input are no distribution: one is NaN or
+  ///   infinite, or all are minus infinity
+  public int[] sample(RandomStream random) {
+    int[] drawn = new int[size()];
+    double[] powers = new double[classes()];
+    for (int n = 0; n < drawn.length; n++) {
+      double sum = weights(n, powers);
+      if (!Double.isFinite(sum)) {
+        throw new IllegalArgumentException(
+            "[predictions] expected finite logits to draw from, found %s for input %d"
+                .formatted(greatest(n), n));
+      }
+      double left = random.nextDouble(0, sum);
+      for (int k = 0; k < powers.length && left >= 0; k++) {
+        if (powers[k] > 0) { // by rounding, something may be left behind the last of these
+          drawn[n] = k;
+          left -= powers[k];
+        }
+      }
+    }
+    return drawn;
+  }
+
+  /// Writes numbers to `weights` that are as the probabilities of an input's classes; their sum,
+  /// which is NaN if the logits are no distribution.
+  private double weights(int n, double[] weights) {
+    if (width == 1) {
+      weights[1] = 1 / (1 + Math.exp(-logits[n]));
+      weights[0] = 1 - weights[1];
+      return weights[0] + weights[1];
+    }
+    double greatest = greatest(n);
+    double sum = 0;
+    for (int k = 0; k < width; k++) {
+      weights[k] = Math.exp(logits[n * width + k] - greatest);
+      sum += weights[k];
+    }
+    return sum;
+  }
+
+  private double greatest(int n) {
+    double greatest = Double.NEGATIVE_INFINITY;
+    for (int k = 0; k < width; k++) {
+      greatest = Math.max(greatest, logits[n * width + k]);
+    }
+    return greatest;
   }
 
   @Override

@@ -7,12 +7,18 @@ import java.lang.ref.Cleaner;
 /// trained on pieces of text can write some, character by character:
 ///
 /// ```java
+/// RandomStream random = new RandomStream(1, 0);
 /// try (Stepper stepper = Stepper.of(model, 1, 1)) {
-///   for (int token = start; written < length; written++) {
-///     token = sample(stepper.next(token));
+///   int token = start;
+///   for (int written = 0; written < length; written++) {
+///     float[] logits = stepper.next(token);
+///     token = Predictions.of(logits, logits.length).temperature(0.8).sample(random)[0];
+///     System.out.print(alphabet.decode(token));
 ///   }
 /// }
 /// ```
+///
+/// [Predictions#best] in the place of the draw always takes the most probable.
 ///
 /// Inference mode. Used by one thread at a time; close it before the model.
 public final class Stepper implements AutoCloseable {

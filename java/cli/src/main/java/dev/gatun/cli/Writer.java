@@ -1,6 +1,7 @@
 package dev.gatun.cli;
 
 import dev.gatun.Model;
+import dev.gatun.Predictions;
 import dev.gatun.Stepper;
 import dev.gatun.random.RandomStream;
 
@@ -27,29 +28,11 @@ final class Writer implements AutoCloseable {
     }
     int[] written = new int[count];
     for (int i = 0; i < count; i++) {
-      written[i] = draw(logits);
+      Predictions next = Predictions.of(logits, logits.length).temperature(temperature);
+      written[i] = next.sample(random)[0];
       logits = stepper.next(written[i]);
     }
     return written;
-  }
-
-  private int draw(float[] logits) {
-    double greatest = Double.NEGATIVE_INFINITY;
-    for (float logit : logits) {
-      greatest = Math.max(greatest, logit);
-    }
-    double[] weights = new double[logits.length];
-    double sum = 0;
-    for (int i = 0; i < logits.length; i++) {
-      weights[i] = Math.exp((logits[i] - greatest) / temperature);
-      sum += weights[i];
-    }
-    double left = random.nextDouble(0, sum);
-    int chosen = 0;
-    while (chosen < weights.length - 1 && left >= weights[chosen]) {
-      left -= weights[chosen++];
-    }
-    return chosen;
   }
 
   @Override
