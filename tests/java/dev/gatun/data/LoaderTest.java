@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -288,6 +289,37 @@ class LoaderTest {
     assertRefused(
         "elements",
         () -> new Loader(dataset.batch(Integer.MAX_VALUE), Standardizer.scale(3), none, 0, 1));
+  }
+
+  /// Classes counted from 1, say: the loss would be NaN, and with mixing the target that of another
+  /// image.
+  @Test
+  void aLabelOutsideTheClasses_isNamed() {
+    Dataset sound = SampleData.dataset(8, SHAPE);
+    int classes = sound.classes();
+    for (int wrong : new int[] {classes, -1}) {
+      Batches batches = new Relabelled(sound, 5, wrong).batch(4);
+      for (Mixing mixing : List.of(Mixing.none(), Mixing.mixup(1))) {
+        try (Loader loader =
+            new Loader(
+                batches, Standardizer.scale(3), Augmentation.Pipeline.none(), mixing, 0, 1)) {
+          loader.start(0);
+          loader.release(Objects.requireNonNull(loader.next()));
+          IllegalStateException thrown = assertThrows(IllegalStateException.class, loader::next);
+          assertTrue(
+              String.valueOf(thrown.getMessage())
+                  .endsWith(
+                      "label "
+                          + wrong
+                          + " of image 5 of "
+                          + sound.name()
+                          + " is none of its "
+                          + classes
+                          + " classes"),
+              thrown.getMessage());
+        }
+      }
+    }
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.gatun.train;
 
 import static dev.gatun.train.Messages.message;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +18,7 @@ import dev.gatun.data.Dataset;
 import dev.gatun.data.FeatureScaler;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.Mixing;
+import dev.gatun.data.Relabelled;
 import dev.gatun.data.Samples;
 import dev.gatun.suite.Backends;
 import java.util.function.UnaryOperator;
@@ -57,6 +59,17 @@ class ResidentTest {
     Backends.requireNative();
     try (Device cuda = Device.cuda(0)) {
       expectSameRun(cuda, trainer -> trainer.augment(CHANGES));
+    }
+  }
+
+  @Test
+  void aLabelOutsideTheClasses_isNamed() {
+    try (Trainer trainer = trainer(Backends.REFERENCE.device()).resident()) {
+      assertEquals(
+          "[resident] label 10 of image 7 of %s is none of its 10 classes".formatted(DATA.name()),
+          message(
+              IllegalArgumentException.class,
+              () -> trainer.fit(new Relabelled(DATA, 7, 10).batch(10), Span.epochs(1))));
     }
   }
 

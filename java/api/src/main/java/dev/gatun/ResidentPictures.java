@@ -41,8 +41,8 @@ final class ResidentPictures implements AutoCloseable {
 
   /// Copies `dataset` to the device.
   ///
-  /// @throws IllegalArgumentException if the device has no instruction for the pipeline, or the
-  ///   preprocessing is not the same for all pixels of a channel
+  /// @throws IllegalArgumentException if the device has no instruction for the pipeline, the
+  ///   preprocessing is not the same for all pixels of a channel, or a label is outside the classes
   ResidentPictures(
       Backend backend,
       Dataset dataset,
@@ -150,9 +150,16 @@ final class ResidentPictures implements AutoCloseable {
     int each = dataset.image().elements();
     int atOnce = Math.max(1, CHUNK_BYTES / each);
     byte[] chunk = new byte[Math.min(atOnce, dataset.size()) * each];
+    int classes = dataset.classes();
     for (int first = 0; first < dataset.size(); first += atOnce) {
       int count = Math.min(atOnce, dataset.size() - first);
       for (int i = 0; i < count; i++) {
+        int label = dataset.label(first + i);
+        if (label < 0 || label >= classes) {
+          throw new IllegalArgumentException(
+              "[resident] label %d of image %d of %s is none of its %d classes"
+                  .formatted(label, first + i, dataset.name(), classes));
+        }
         dataset.read(first + i, chunk, i * each);
       }
       pictures.write((long) first * each, ByteBuffer.wrap(chunk, 0, count * each));

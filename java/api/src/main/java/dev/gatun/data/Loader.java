@@ -40,6 +40,7 @@ public final class Loader implements AutoCloseable {
   private final Mixing mixing;
   private final ImageShape image;
   private final Mixing.Extents extents;
+  private final int classes;
   private final EpochOrder order;
   private final Thread[] threads;
   private volatile boolean cancelled; // tells threads to drop the batch they are filling
@@ -102,10 +103,11 @@ public final class Loader implements AutoCloseable {
     }
     this.batches = batches;
     this.mixing = mixing;
-    int classes = mixing instanceof Mixing.None ? 0 : dataset.classes();
+    this.classes = dataset.classes();
+    int targets = mixing instanceof Mixing.None ? 0 : classes;
     this.preprocessing = preprocessing;
     this.image = preprocessing.output(augmentation.output(dataset.image()));
-    this.extents = new Mixing.Extents(image, classes);
+    this.extents = new Mixing.Extents(image, targets);
     this.order = new EpochOrder(batches, seed);
     // One batch with the consumer, one ready for it, one in the hands of each thread.
     this.slots = new Batch[threads + 2];
@@ -113,7 +115,7 @@ public final class Loader implements AutoCloseable {
     this.failures = new Throwable[slots.length];
     this.failedItems = new int[slots.length];
     for (int i = 0; i < slots.length; i++) {
-      slots[i] = new Batch(batches.size(), image, classes);
+      slots[i] = new Batch(batches.size(), image, targets);
     }
     Arrays.fill(states, State.FREE);
     this.threads = new Thread[threads];
@@ -167,7 +169,8 @@ public final class Loader implements AutoCloseable {
   ///
   /// @throws DataFormatException when an image of the batch comes from a file that cannot be read
   /// @throws IllegalStateException when no epoch was started, the loader is closed, every batch is
-  ///   with the caller, the thread is interrupted, or an image cannot be loaded for another reason
+  ///   with the caller, the thread is interrupted, a label is outside the classes, or an image
+  ///   cannot be loaded for another reason
   public @Nullable Batch next() {
     synchronized (lock) {
       requireOpen();
@@ -284,7 +287,13 @@ public final class Loader implements AutoCloseable {
     dataset.read(item, bound.input(), 0);
     byte[] bytes = bound.apply(epoch, item);
     preprocessing.apply(bytes, batch.images(), place * image.elements());
-    batch.labels()[place] = dataset.label(item);
+    int label = dataset.label(item);
+    if (label < 0 || label >= classes) {
+      throw new IllegalStateException(
+          "[loader] label %d of image %d of %s is none of its %d classes"
+              .formatted(label, item, dataset.name(), classes));
+    }
+    batch.labels()[place] = label;
   }
 
   private void mix(Batch batch, RandomStream mixes) {
