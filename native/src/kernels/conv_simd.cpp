@@ -1,5 +1,6 @@
 #include "kernels/conv_simd.h"
 
+#include <algorithm>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
@@ -38,13 +39,50 @@ HWY_INLINE void step(const float* const (&x)[kPixels], int64_t k, const float* w
   }
 }
 
+// A tile whose channels end inside a vector is computed beside its place.
+HWY_NOINLINE void multiply_edge(const PixelTile& tile, PixelKernel kernel, int pixels,
+                                int64_t width) {
+  HWY_ALIGN float whole[kMaxPixels * kMaxPixelVectors * kLanes];
+  float* y_rows[kMaxPixels];
+  for (int i = 0; i < pixels; ++i) {
+    y_rows[i] = whole + i * width;
+    if (!tile.accumulate) continue;
+    std::copy_n(tile.y[i] + tile.y_begin, tile.columns, y_rows[i]);
+    std::fill(y_rows[i] + tile.columns, y_rows[i] + width, 0.0f);
+  }
+  PixelTile beside = tile;
+  beside.y = y_rows;
+  beside.y_begin = 0;
+  beside.columns = width;
+  kernel(beside);
+  for (int i = 0; i < pixels; ++i) {
+    std::copy_n(y_rows[i], tile.columns, tile.y[i] + tile.y_begin);
+  }
+}
+
+// The same for pixels of a row.
+HWY_NOINLINE void multiply_row_edge(const PixelTile& tile, PixelKernel kernel, int pixels,
+                                    int64_t width) {
+  HWY_ALIGN float whole[kMaxRowPixels * kMaxRowVectors * kLanes];
+  float *to = tile.y[0] + tile.y_begin, *y = whole;
+  for (int i = 0; i < pixels && tile.accumulate; ++i) {
+    std::copy_n(to + i * tile.y_step, tile.columns, y + i * width);
+    std::fill(y + i * width + tile.columns, y + (i + 1) * width, 0.0f);
+  }
+  PixelTile beside = tile;
+  beside.y = &y;
+  beside.y_begin = 0;
+  beside.y_step = width;
+  beside.columns = width;
+  kernel(beside);
+  for (int i = 0; i < pixels; ++i) std::copy_n(y + i * width, tile.columns, to + i * tile.y_step);
+}
+
 // y(i) is where pixel i's result starts.
 template <int kPixels, int kVectors, typename Y>
 HWY_INLINE void finish(const PixelTile& tile, const Y& y, V (&sum)[kPixels][kVectors]) {
   const D d;
-  constexpr int64_t kWidth = kVectors * kLanes;
-  const bool whole = tile.columns == kWidth;
-  if (tile.accumulate && whole) {
+  if (tile.accumulate) {
 #pragma GCC unroll 16
     for (int i = 0; i < kPixels; ++i) {
 #pragma GCC unroll 4
@@ -53,7 +91,7 @@ HWY_INLINE void finish(const PixelTile& tile, const Y& y, V (&sum)[kPixels][kVec
       }
     }
   }
-  if (tile.relu && (whole || !tile.accumulate)) {
+  if (tile.relu) {
     // Not Max: a NaN must stay.
 #pragma GCC unroll 16
     for (int i = 0; i < kPixels; ++i) {
@@ -63,32 +101,10 @@ HWY_INLINE void finish(const PixelTile& tile, const Y& y, V (&sum)[kPixels][kVec
       }
     }
   }
-  if (whole) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kPixels; ++i) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, y(i) + j * kLanes);
-    }
-    return;
-  }
-  HWY_ALIGN float edge[kPixels * kWidth];
 #pragma GCC unroll 16
   for (int i = 0; i < kPixels; ++i) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) hn::Store(sum[i][j], d, edge + i * kWidth + j * kLanes);
-  }
-#pragma GCC unroll 1
-  for (int i = 0; i < kPixels; ++i) {
-    float* to = y(i);
-#pragma GCC unroll 1
-    for (int64_t c = 0; c < tile.columns; ++c) {
-      float value = edge[i * kWidth + c];
-      if (tile.accumulate) {
-        value += to[c];
-        if (tile.relu && value < 0) value = 0;
-      }
-      to[c] = value;
-    }
+    for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, y(i) + j * kLanes);
   }
 }
 
@@ -96,6 +112,9 @@ template <int kPixels, int kVectors>
 void multiply_pixels(const PixelTile& tile) {
   const D d;
   constexpr int64_t kWidth = kVectors * kLanes;
+  if (tile.columns != kWidth) {
+    return multiply_edge(tile, multiply_pixels<kPixels, kVectors>, kPixels, kWidth);
+  }
   const float* x[kPixels];
 #pragma GCC unroll 6
   for (int i = 0; i < kPixels; ++i) {
@@ -152,6 +171,9 @@ void multiply_row(const PixelTile& tile) {
   const D d;
   constexpr int kGroups = (kPixels + 3) / 4;
   constexpr int64_t kWidth = kVectors * kLanes;
+  if (tile.columns != kWidth) {
+    return multiply_row_edge(tile, multiply_row<kPixels, kVectors>, kPixels, kWidth);
+  }
   const int64_t step = tile.x_step, step3 = 3 * step;
   float* y = tile.y[0] + tile.y_begin;
   V sum[kPixels][kVectors];
