@@ -13,8 +13,6 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<float, 16>;
-using V = hn::Vec<D>;
-constexpr int kLanes = hn::MaxLanes(D());
 
 // Operands are read in short stretches far apart, which no processor foresees.
 constexpr int64_t kRowsAhead = 12;
@@ -31,10 +29,17 @@ void pack_plainly(float* panel, int64_t width, const float* b, int64_t k_step, i
   }
 }
 
-void pack_columns(float* panel, int64_t width, const float* b, int64_t stride, int64_t columns,
-                  int64_t depth) {
-  const D d;
-  if (width % kLanes != 0) return pack_plainly(panel, width, b, stride, 1, columns, depth);
+template <typename D>
+void pack_by(D d, float* panel, int64_t width, const float* b, int64_t stride, int64_t columns,
+             int64_t depth) {
+  constexpr int kLanes = hn::MaxLanes(D());
+  if (width % kLanes != 0) {
+    if constexpr (kLanes == 16) {  // rows of a tile may be half a vector
+      return pack_by(hn::Half<D>(), panel, width, b, stride, columns, depth);
+    } else {
+      return pack_plainly(panel, width, b, stride, 1, columns, depth);
+    }
+  }
   const int64_t whole = columns / kLanes * kLanes;
   for (int64_t k = 0; k < depth; ++k, b += stride, panel += width) {
     int64_t j = 0;
@@ -50,10 +55,15 @@ void pack_columns(float* panel, int64_t width, const float* b, int64_t stride, i
   }
 }
 
+void pack_columns(float* panel, int64_t width, const float* b, int64_t stride, int64_t columns,
+                  int64_t depth) {
+  pack_by(D(), panel, width, b, stride, columns, depth);
+}
+
 #if HWY_TARGET != HWY_SCALAR
 // Transposes the 4x4 blocks of four vectors where they stand.
-HWY_INLINE void transpose_blocks(V* v) {
-  const D d;
+template <typename D, typename V>
+HWY_INLINE void transpose_blocks(D d, V* v) {
   const V a = hn::InterleaveLower(d, v[0], v[2]), b = hn::InterleaveUpper(d, v[0], v[2]);
   const V e = hn::InterleaveLower(d, v[1], v[3]), f = hn::InterleaveUpper(d, v[1], v[3]);
   v[0] = hn::InterleaveLower(d, a, e);
@@ -63,10 +73,10 @@ HWY_INLINE void transpose_blocks(V* v) {
 }
 
 // Transposes kLanes vectors of kLanes lanes: first inside blocks of four lanes, then the blocks.
-HWY_INLINE void transpose(V (&v)[kLanes]) {
-  const D d;
+template <typename D, typename V, int kLanes>
+HWY_INLINE void transpose(D d, V (&v)[kLanes]) {
 #pragma GCC unroll 4
-  for (int g = 0; g < kLanes; g += 4) transpose_blocks(v + g);
+  for (int g = 0; g < kLanes; g += 4) transpose_blocks(d, v + g);
   if constexpr (kLanes == 8) {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
@@ -90,10 +100,18 @@ HWY_INLINE void transpose(V (&v)[kLanes]) {
   }
 }
 
-void pack_transposed(float* panel, int64_t width, const float* b, int64_t stride, int64_t columns,
-                     int64_t depth) {
-  const D d;
-  if (width % kLanes != 0) return pack_plainly(panel, width, b, 1, stride, columns, depth);
+template <typename D>
+void pack_transposed_by(D d, float* panel, int64_t width, const float* b, int64_t stride,
+                        int64_t columns, int64_t depth) {
+  using V = hn::Vec<D>;
+  constexpr int kLanes = hn::MaxLanes(D());
+  if (width % kLanes != 0) {
+    if constexpr (kLanes == 16) {
+      return pack_transposed_by(hn::Half<D>(), panel, width, b, stride, columns, depth);
+    } else {
+      return pack_plainly(panel, width, b, 1, stride, columns, depth);
+    }
+  }
   for (int64_t k = 0; k < depth; k += kLanes) {
     const int64_t steps = std::min<int64_t>(kLanes, depth - k);
     for (int64_t j = 0; j < width; j += kLanes) {
@@ -120,7 +138,7 @@ void pack_transposed(float* panel, int64_t width, const float* b, int64_t stride
           v[i] = i < count ? load_first(d, corner + i * stride, steps, hn::Zero(d)) : hn::Zero(d);
         }
       }
-      transpose(v);
+      transpose(d, v);
       float* to = panel + k * width + j;
       if (steps == kLanes) {
 #pragma GCC unroll 16
@@ -133,6 +151,11 @@ void pack_transposed(float* panel, int64_t width, const float* b, int64_t stride
       }
     }
   }
+}
+
+void pack_transposed(float* panel, int64_t width, const float* b, int64_t stride, int64_t columns,
+                     int64_t depth) {
+  pack_transposed_by(D(), panel, width, b, stride, columns, depth);
 }
 #else
 void pack_transposed(float* panel, int64_t width, const float* b, int64_t stride, int64_t columns,

@@ -27,34 +27,44 @@ constexpr int max_gathered(int vectors) { return vectors == 1 || kManyRegisters 
 constexpr int max_adjacent(int vectors) {
   return vectors == 1 ? (kManyRegisters ? 16 : 12) : (kManyRegisters ? 14 : 6);
 }
+// Three vectors by eight rows load 11 times for 24 multiply-adds, two by 14 load 16 times for 28.
+// An Ice Lake core is 5 to 9 % faster for it.
+constexpr int kPackedVectors = kManyRegisters ? 3 : 2;
+constexpr int kPackedRows = kManyRegisters ? kMaxPackedRows : 6;
+
+// A tile whose columns end inside a vector is computed beside its place.
+HWY_NOINLINE void multiply_edge(const Tile& tile, MicroKernel kernel, int rows, int64_t width) {
+  HWY_ALIGN float whole[kMaxRows * kMaxPackedVectors * kLanes];
+  float* y_rows[kMaxRows];
+  for (int i = 0; i < rows; ++i) {
+    y_rows[i] = whole + i * width;
+    if (!tile.accumulate) continue;
+    std::copy_n(tile.y[i], tile.columns, y_rows[i]);
+    std::fill(y_rows[i] + tile.columns, y_rows[i] + width, 0.0f);
+  }
+  Tile beside = tile;
+  beside.y = y_rows;
+  beside.columns = width;
+  kernel(beside);
+  for (int i = 0; i < rows; ++i) std::copy_n(y_rows[i], tile.columns, tile.y[i]);
+}
 
 template <int kRows, int kVectors>
 HWY_INLINE void start(const Tile& tile, V (&sum)[kRows][kVectors]) {
   const D d;
-  constexpr int64_t kColumns = kVectors * kLanes;
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
   }
-  if (tile.accumulate && tile.columns == kColumns) {
+  if (tile.accumulate) {
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
+#pragma GCC unroll 3
       for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(d, tile.y[i] + j * kLanes);
     }
-  } else if (tile.accumulate) {
-    HWY_ALIGN float whole[kRows * kColumns] = {};
-    for (int i = 0; i < kRows; ++i) {
-      std::copy_n(tile.y[i], tile.columns, whole + i * kColumns);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Load(d, whole + i * kColumns + j * kLanes);
-    }
   } else if (tile.bias != nullptr) {
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int j = 0; j < kVectors; ++j) {
       const V bias = hn::LoadU(d, tile.bias + j * kLanes);
 #pragma GCC unroll 16
@@ -70,31 +80,16 @@ HWY_INLINE void finish(const Tile& tile, V (&sum)[kRows][kVectors]) {
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       // Not Max: a NaN must stay.
-#pragma GCC unroll 2
+#pragma GCC unroll 3
       for (int j = 0; j < kVectors; ++j) {
         sum[i][j] = hn::IfThenZeroElse(hn::Lt(sum[i][j], hn::Zero(d)), sum[i][j]);
       }
     }
   }
-  if (tile.columns == kVectors * kLanes) {
 #pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, tile.y[i] + j * kLanes);
-    }
-  } else {
-    constexpr int64_t kColumns = kVectors * kLanes;
-    HWY_ALIGN float whole[kRows * kColumns];
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) {
-        hn::Store(sum[i][j], d, whole + i * kColumns + j * kLanes);
-      }
-    }
-    for (int i = 0; i < kRows; ++i) {
-      std::copy_n(whole + i * kColumns, tile.columns, tile.y[i]);
-    }
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 3
+    for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, tile.y[i] + j * kLanes);
   }
 }
 
@@ -103,12 +98,12 @@ template <int kRows, int kVectors, typename A>
 HWY_INLINE void step(const A& a, const float* b, V (&sum)[kRows][kVectors]) {
   const D d;
   V columns[kVectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 3
   for (int j = 0; j < kVectors; ++j) columns[j] = hn::LoadU(d, b + j * kLanes);
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
     const V value = hn::Set(d, *a(i));
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(value, columns[j], sum[i][j]);
   }
 }
@@ -121,6 +116,10 @@ constexpr int kRowsToFetch = 4;
 
 template <int kRows, int kVectors>
 void multiply_gathered(const Tile& tile) {
+  constexpr int64_t kColumns = kVectors * kLanes;
+  if (tile.columns != kColumns) {
+    return multiply_edge(tile, multiply_gathered<kRows, kVectors>, kRows, kColumns);
+  }
   V sum[kRows][kVectors];
   start(tile, sum);
   const float* rows[kRows];
@@ -135,7 +134,7 @@ void multiply_gathered(const Tile& tile) {
     const int64_t end = tile.runs[r].a + tile.depth;
     int64_t k = tile.runs[r].a;
     for (; k < end; ++k, b += b_step) {
-      if constexpr (kRows >= kRowsToFetch) fetch<kVectors * kLanes>(b + b_ahead);
+      if constexpr (kRows >= kRowsToFetch) fetch<kColumns>(b + b_ahead);
       step([&](int i) HWY_ATTR { return rows[i] + k; }, b, sum);
     }
   }
@@ -144,12 +143,14 @@ void multiply_gathered(const Tile& tile) {
 
 template <int kRows, int kVectors>
 void multiply_adjacent(const Tile& tile) {
+  constexpr int64_t kColumns = kVectors * kLanes;
+  if (tile.columns != kColumns) {
+    return multiply_edge(tile, multiply_adjacent<kRows, kVectors>, kRows, kColumns);
+  }
   V sum[kRows][kVectors];
   start(tile, sum);
   const int64_t a_step = tile.a_step, b_step = tile.b_step;
   const float* ahead = tile.ahead;
-  // Without one the kernel asks for what is there: one loop for both.
-  const float* next_b = tile.next_b == nullptr ? tile.b : tile.next_b;
   const int64_t a_ahead = steps_ahead(tile) * a_step, b_ahead = steps_ahead(tile) * b_step;
   const int64_t part = ahead == nullptr ? tile.depth : (tile.depth + kRows - 1) / kRows;
   for (int64_t r = 0; r < tile.run_count; ++r) {
@@ -160,14 +161,38 @@ void multiply_adjacent(const Tile& tile) {
         for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * kLanes);
       }
       for (int64_t k = std::min(part, left); k > 0; --k, a += a_step, b += b_step) {
-        __builtin_prefetch(next_b, 0, 2);
-        next_b += tile.next_b_step;
         if constexpr (kRows >= kRowsToFetch) {
           fetch<kRows>(a + a_ahead);
-          fetch<kVectors * kLanes>(b + b_ahead);
+          fetch<kColumns>(b + b_ahead);
         }
         step([&](int i) HWY_ATTR { return a + i; }, b, sum);
       }
+    }
+  }
+  finish(tile, sum);
+}
+
+// Both operands lie in the order of use.
+template <int kRows, int kVectors>
+void multiply_packed(const Tile& tile) {
+  constexpr int64_t kColumns = kVectors * kLanes;
+  if (tile.columns != kColumns) {
+    return multiply_edge(tile, multiply_packed<kRows, kVectors>, kRows, kColumns);
+  }
+  V sum[kRows][kVectors];
+  start(tile, sum);
+  const int64_t a_step = tile.a_step;
+  const float *a = tile.a[0], *b = tile.b, *ahead = tile.ahead, *next_b = tile.next_b;
+  const int64_t a_ahead = steps_ahead(tile) * a_step, b_ahead = steps_ahead(tile) * kColumns;
+  const int64_t part = (tile.depth + kRows - 1) / kRows;
+  for (int64_t left = tile.depth; left > 0; left -= part, ahead += tile.ahead_row) {
+    for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * kLanes);
+    for (int64_t k = std::min(part, left); k > 0; --k, a += a_step, b += kColumns) {
+      __builtin_prefetch(next_b, 0, 2);
+      next_b += tile.next_b_step;
+      fetch<kRows>(a + a_ahead);
+      fetch<kColumns>(b + b_ahead);
+      step([&](int i) HWY_ATTR { return a + i; }, b, sum);
     }
   }
   finish(tile, sum);
@@ -283,6 +308,17 @@ void fill_adjacent(KernelFamily& family, std::integer_sequence<int, kRowsMinusOn
   ((family.of[kVectors][kRowsMinusOne + 1] = multiply_adjacent<kRowsMinusOne + 1, kVectors>), ...);
 }
 
+template <int kVectors, int... kRowsMinusOne>
+void fill_packed(KernelFamily& family, std::integer_sequence<int, kRowsMinusOne...>) {
+  family.max_rows[kVectors] = sizeof...(kRowsMinusOne);
+  ((family.of[kVectors][kRowsMinusOne + 1] = multiply_packed<kRowsMinusOne + 1, kVectors>), ...);
+}
+
+template <int... kVectorsMinusOne>
+void fill_all_packed(KernelFamily& family, std::integer_sequence<int, kVectorsMinusOne...>) {
+  (fill_packed<kVectorsMinusOne + 1>(family, std::make_integer_sequence<int, kPackedRows>()), ...);
+}
+
 const MicroKernels* table() {
   static const MicroKernels kernels = [] {
     MicroKernels k;
@@ -291,6 +327,8 @@ const MicroKernels* table() {
     fill_gathered<2>(k.gathered, std::make_integer_sequence<int, max_gathered(2)>());
     fill_adjacent<1>(k.adjacent, std::make_integer_sequence<int, max_adjacent(1)>());
     fill_adjacent<2>(k.adjacent, std::make_integer_sequence<int, max_adjacent(2)>());
+    k.packed_vectors = kPackedVectors;
+    fill_all_packed(k.packed, std::make_integer_sequence<int, kPackedVectors>());
     fill_dot(k, std::make_integer_sequence<int, kDotRows>());
     return k;
   }();

@@ -35,7 +35,8 @@ HWY_INLINE void for_lanes(int64_t count, Body body) {
 }
 
 // The first n lanes from p, `fill` in the others. Nothing beyond them is read.
-HWY_INLINE FloatVector load_first(Floats d, const float* p, int64_t n, FloatVector fill) {
+template <typename D>
+HWY_INLINE hn::Vec<D> load_first(D d, const float* p, int64_t n, hn::Vec<D> fill) {
 #if HWY_TARGET <= HWY_AVX2  // Only these load by a mask without touching the other lanes.
   const auto mask = hn::FirstN(d, static_cast<size_t>(n));
   return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, p), fill);

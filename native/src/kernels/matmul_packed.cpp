@@ -18,8 +18,9 @@ constexpr int64_t kPartOfCache = 16;
 // A block of A: 320 KiB of L2, and few enough panels that rows of y which lie a power of two apart
 // do not push each other out of it.
 constexpr int64_t kBlockSize = 80 << 10;
-constexpr int64_t kMostPanelsOfBlock = 7;
-constexpr int64_t kStepsPerPack = 2048;  // some microseconds
+constexpr int64_t kMostPanelsOfBlock = 12;
+constexpr int64_t kStepsPerPack = 2048;      // some microseconds
+constexpr int64_t kRowOfA = kMaxPackedRows;  // floats that a panel of A has for each step
 constexpr int64_t kNoBlock = -1;
 constexpr int64_t kLine = 64 / sizeof(int64_t);  // workers write to lines of their own
 
@@ -30,7 +31,6 @@ struct Plan {
   Pieces blocks;  // a piece is some of these panels
   Panels columns;
   Pieces depths;
-  int64_t a_step = 0;
   int64_t block_size = 0;  // floats of a packed block of A
   Scratch<float> packed_a = {}, packed_b = {}, packed_bias = {};
   Scratch<int64_t> block_of = {};  // the block that a worker has packed
@@ -55,12 +55,12 @@ void pack_block_of_a(const Plan& plan, const Context& context, float* packed, co
   for (int64_t panel = plan.blocks.begin(block); panel < plan.blocks.end(block); ++panel) {
     const int64_t i0 = plan.rows.begin(panel), count = plan.rows.end(panel) - i0;
     if (p.layout.transpose_a) {
-      pack_columns(packed, plan.a_step, p.a + part.k0 * p.row_of_a() + i0, p.row_of_a(), count,
+      pack_columns(packed, kRowOfA, p.a + part.k0 * p.row_of_a() + i0, p.row_of_a(), count,
                    part.depth);
     } else {
-      pack_transposed(packed, plan.a_step, p.a + i0 * p.K + part.k0, p.K, count, part.depth);
+      pack_transposed(packed, kRowOfA, p.a + i0 * p.K + part.k0, p.K, count, part.depth);
     }
-    packed += plan.a_step * part.depth;
+    packed += kRowOfA * part.depth;
   }
 }
 
@@ -107,7 +107,7 @@ void multiply_task(const Plan& plan, const Context& context, const Part& part, i
   const Run whole;
   Tile tile;
   tile.a = &a_start;
-  tile.a_step = plan.a_step;
+  tile.a_step = kRowOfA;
   tile.b = context.at(plan.packed_b) + part.place(plan, panel);
   tile.b_step = plan.columns.width(panel);
   tile.runs = &whole;
@@ -129,8 +129,8 @@ void multiply_task(const Plan& plan, const Context& context, const Part& part, i
     const bool below = piece + 1 < row_end;
     tile.ahead = p.y + plan.rows.begin(below ? piece + 1 : row_begin) * p.N +
                  (below ? j0 : j0 + tile.b_step);
-    plan.kernels->adjacent.of[plan.columns.vectors(panel)][count](tile);
-    a_start += plan.a_step * tile.depth;
+    plan.kernels->packed.of[plan.columns.vectors(panel)][count](tile);
+    a_start += kRowOfA * tile.depth;
     tile.next_b += tile.next_b_step * tile.depth;
   }
 }
@@ -139,20 +139,17 @@ void multiply_task(const Plan& plan, const Context& context, const Part& part, i
 
 void multiply_packed(Launcher& launcher, const Product& p) {
   const MicroKernels& kernels = micro_kernels();
-  const int most_rows = kernels.adjacent.max_rows[kMaxVectors];
-  const Pieces rows(p.M, most_rows), depths(p.K, kDepthBlock);
-  const Panels columns(kernels, p.N);
+  const Pieces rows(p.M, kernels.packed.max_rows[1]), depths(p.K, kDepthBlock);
+  const Panels columns(kernels.lanes, kernels.packed_vectors, p.N);
   const int64_t depth = (p.K + depths.count() - 1) / depths.count();
-  const int64_t a_step = (most_rows + kernels.lanes - 1) / kernels.lanes * kernels.lanes;
-  const int64_t panels = std::clamp<int64_t>(kBlockSize / (a_step * depth), 1, kMostPanelsOfBlock);
+  const int64_t panels = std::clamp<int64_t>(kBlockSize / (kRowOfA * depth), 1, kMostPanelsOfBlock);
   Plan plan{.kernels = &kernels,
             .p = p,
             .rows = rows,
             .blocks = Pieces(rows.count(), panels),
             .columns = columns,
             .depths = depths};
-  plan.a_step = a_step;
-  plan.block_size = panels * a_step * depth;
+  plan.block_size = panels * kRowOfA * depth;
   plan.packed_a = launcher.scratch<float>(launcher.workers() * plan.block_size);
   plan.block_of = launcher.scratch<int64_t>(launcher.workers() * kLine);
   const int64_t column_block =
