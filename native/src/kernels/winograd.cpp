@@ -38,6 +38,7 @@ struct Plan {
   Tiles in, out;
   Epilogue epilogue;
   int64_t batch = 0;                       // tiles transformed together
+  bool by_points = false;                  // workers share these, and not the tiles
   int64_t images_per_task = 1, bands = 1;  // a task is whole images or a band of one
   Scratch<float> u = {}, v = {}, m = {};
 
@@ -50,6 +51,13 @@ struct Plan {
   int64_t v_point_step() const { return odd_lines(in_blocks() * block_step()); }
   int64_t m_point_step() const { return odd_lines(out_blocks() * block_step()); }
   int64_t tasks() const { return (images + images_per_task - 1) / images_per_task * bands; }
+  int64_t tiles() const { return images * in.per_image(); }
+  Planes v_of(const Context& context, int64_t worker) const {
+    return {context.at(v) + worker * kPoints * v_point_step(), v_point_step(), block_step()};
+  }
+  Planes m_of(const Context& context, int64_t worker) const {
+    return {context.at(m) + worker * kPoints * m_point_step(), m_point_step(), block_step()};
+  }
 };
 
 // The transformed kernels of one vector of output channels and kChunk input channels:
@@ -82,18 +90,43 @@ void weights_task(const Plan& plan, const Context& context, int64_t task) {
                                   vectors * lanes);
 }
 
-// m[point] = v[point] u[point] for `count` tiles. Asks meanwhile for what the epilogue will touch,
-// and for the input of tiles that the worker most likely takes next.
-void multiply_points(const Plan& plan, const float* u, const Planes& v, const Planes& m,
-                     int64_t first, int64_t count, int64_t tiles_of_task) {
+// m[point] = v[point] u[point] for `count` tiles.
+void multiply_point(const Plan& plan, const float* u, const Planes& v, const Planes& m, int point,
+                    int64_t count, Ahead& ahead) {
   const int64_t lanes = plan.lanes();
   const int64_t pairs = (count + 1) / 2;  // one tile too many may be computed, and is not stored
+  for (int64_t block = 0; block < plan.out_blocks(); block += 2) {
+    const auto vectors = static_cast<int>(std::min<int64_t>(2, plan.out_blocks() - block));
+    const Pieces pieces(pairs, plan.kernels->max_rows[vectors] / 2);
+    for (int64_t piece = 0; piece < pieces.count(); ++piece) {
+      const int64_t tile = 2 * pieces.begin(piece);
+      plan.kernels->product[vectors][pieces.end(piece) - pieces.begin(piece)](
+          {.v = v.data + point * v.point_step + tile * lanes,
+           .v_block_step = v.block_step,
+           .blocks = plan.in_blocks(),
+           .u = u + point * plan.u_point_step() + block * lanes * plan.depth(),
+           .m = m.data + point * m.point_step + block * m.block_step + tile * lanes,
+           .m_block_step = m.block_step,
+           .ahead = ahead.next(plan.depth(), u)});
+    }
+  }
+}
+
+// How many products multiply_point consists of.
+int64_t products(const Plan& plan, int64_t count) {
   int64_t calls = 0;
   for (int64_t block = 0; block < plan.out_blocks(); block += 2) {
     const int64_t vectors = std::min<int64_t>(2, plan.out_blocks() - block);
-    calls += kPoints * Pieces(pairs, plan.kernels->max_rows[vectors] / 2).count();
+    calls += Pieces((count + 1) / 2, plan.kernels->max_rows[vectors] / 2).count();
   }
-  Ahead ahead(calls);
+  return calls;
+}
+
+// All points of some tiles. Asks meanwhile for what the epilogue will touch, and for the input of
+// tiles that the worker most likely takes next.
+void multiply_points(const Plan& plan, const float* u, const Planes& v, const Planes& m,
+                     int64_t first, int64_t count, int64_t tiles_of_task) {
+  Ahead ahead(kPoints * products(plan, count));
   // A row of tiles reads some pixels of the next one.
   const int64_t overlap = (kPatch - kTile - plan.in.pad_h) * plan.in.width * plan.in.channels;
   const int64_t x_begin = plan.in.begin(first + tiles_of_task);
@@ -104,21 +137,7 @@ void multiply_points(const Plan& plan, const float* u, const Planes& v, const Pl
     if (from != nullptr) ahead.add(from + y_begin, y_count);
   }
   for (int point = 0; point < kPoints; ++point) {
-    for (int64_t block = 0; block < plan.out_blocks(); block += 2) {
-      const auto vectors = static_cast<int>(std::min<int64_t>(2, plan.out_blocks() - block));
-      const Pieces pieces(pairs, plan.kernels->max_rows[vectors] / 2);
-      for (int64_t piece = 0; piece < pieces.count(); ++piece) {
-        const int64_t tile = 2 * pieces.begin(piece);
-        plan.kernels->product[vectors][pieces.end(piece) - pieces.begin(piece)](
-            {.v = v.data + point * v.point_step + tile * lanes,
-             .v_block_step = v.block_step,
-             .blocks = plan.in_blocks(),
-             .u = u + point * plan.u_point_step() + block * lanes * plan.depth(),
-             .m = m.data + point * m.point_step + block * m.block_step + tile * lanes,
-             .m_block_step = m.block_step,
-             .ahead = ahead.next(plan.depth(), u)});
-      }
-    }
+    multiply_point(plan, u, v, m, point, count, ahead);
   }
 }
 
@@ -130,17 +149,41 @@ void tiles_task(const Plan& plan, const Context& context, int64_t task) {
   const int64_t begin = image * plan.in.per_image() + row_begin * plan.in.columns;
   const int64_t end =
       begin + (images - 1) * plan.in.per_image() + (row_end - row_begin) * plan.in.columns;
-  const int64_t worker = context.worker;
-  const Planes v{context.at(plan.v) + worker * kPoints * plan.v_point_step(), plan.v_point_step(),
-                 plan.block_step()};
-  const Planes m{context.at(plan.m) + worker * kPoints * plan.m_point_step(), plan.m_point_step(),
-                 plan.block_step()};
+  const Planes v = plan.v_of(context, context.worker), m = plan.m_of(context, context.worker);
   for (int64_t first = begin; first < end; first += plan.batch) {
     const int64_t count = std::min(plan.batch, end - first);
     plan.kernels->transform_input(plan.in, plan.x, first, count, 0, plan.in_blocks(), v);
     multiply_points(plan, context.at(plan.u), v, m, first, count, end - begin);
     plan.kernels->transform_output(plan.out, plan.y, plan.epilogue, first, count, m);
   }
+}
+
+// One point of all tiles. Asks meanwhile for the weights of the point that comes behind it.
+void point_task(const Plan& plan, const Context& context, int64_t task) {
+  const float* u = context.at(plan.u);
+  Ahead ahead(products(plan, plan.tiles()));
+  const int64_t next = task + context.workers;
+  if (next < kPoints) ahead.add(u + next * plan.u_point_step(), plan.u_point_step());
+  multiply_point(plan, u, plan.v_of(context, 0), plan.m_of(context, 0), static_cast<int>(task),
+                 plan.tiles(), ahead);
+}
+
+void run_by_points(Launcher& launcher, const Plan& plan) {
+  launcher.parallel(plan.in_blocks(), [plan](const Context& context, int64_t block) {
+    Planes v = plan.v_of(context, 0);
+    v.data += block * v.block_step;
+    plan.kernels->transform_input(plan.in, plan.x, 0, plan.tiles(), block, block + 1, v);
+  });
+  launcher.parallel(
+      kPoints, [plan](const Context& context, int64_t task) { point_task(plan, context, task); });
+  const Pieces pieces(plan.tiles(), std::max<int64_t>(1, plan.tiles() / (4 * launcher.workers())));
+  launcher.parallel(pieces.count(), [plan, pieces](const Context& context, int64_t task) {
+    const int64_t first = pieces.begin(task);
+    Planes m = plan.m_of(context, 0);
+    m.data += first * plan.lanes();
+    plan.kernels->transform_output(plan.out, plan.y, plan.epilogue, first, pieces.end(task) - first,
+                                   m);
+  });
 }
 
 void run(Launcher& launcher, const Tensor& w, Plan plan) {
@@ -154,14 +197,23 @@ void run(Launcher& launcher, const Tensor& w, Plan plan) {
     plan.bands = (plan.in.rows + rows - 1) / rows;
   }
   const int64_t workers = launcher.workers();
+  // Each task reads all weights. With few tiles it is better that workers share them: by points.
+  const int64_t channels = plan.in.channels * plan.out.channels;
+  if (workers > 1 && (plan.tasks() < workers ||
+                      plan.tiles() * (plan.in.channels + plan.out.channels) < channels)) {
+    plan.by_points = true;
+    plan.batch = plan.tiles() + plan.tiles() % 2;
+  }
+  const int64_t copies = plan.by_points ? 1 : workers;
   Derivation transforming = launcher.derive({&w});
   plan.u = transforming.scratch<float>(kPoints * plan.u_point_step());
-  plan.v = launcher.scratch<float>(workers * kPoints * plan.v_point_step());
-  plan.m = launcher.scratch<float>(workers * kPoints * plan.m_point_step());
+  plan.v = launcher.scratch<float>(copies * kPoints * plan.v_point_step());
+  plan.m = launcher.scratch<float>(copies * kPoints * plan.m_point_step());
   const int64_t chunks = (plan.depth() + kChunk - 1) / kChunk;
   transforming.parallel(plan.out_blocks() * chunks, [plan](const Context& context, int64_t task) {
     weights_task(plan, context, task);
   });
+  if (plan.by_points) return run_by_points(launcher, plan);
   launcher.parallel(plan.tasks(), [plan](const Context& context, int64_t task) {
     tiles_task(plan, context, task);
   });
