@@ -77,6 +77,8 @@ struct Block {
   int64_t image_begin, image_end;
   int64_t channel_begin, channel_end;
   int64_t panel_begin, panel_end;
+  // Where the weights of the block lie that comes behind it, if any.
+  int64_t next_channel = 0, next_panel_begin = 0, next_panel_end = 0;
 };
 
 // Rows [row_begin, row_end) of a region in a block of one panel of one or two vectors. `tile` knows
@@ -145,12 +147,12 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
   const int64_t panels = block.panel_end - block.panel_begin;
   const bool prefetch = reads && block.panel_begin == 0 && plan.channel_blocks() == 1;
   const int vectors = plan.panels.vectors(block.panel_begin);
-  const auto weights_of = [&](int64_t panel) {
+  const auto weights_of = [&](int64_t panel, int64_t channel) {
     return context.at(plan.packed_weights) + plan.panels.start(panel) * plan.cut.depth +
-           block.channel_begin * plan.panels.width(panel);
+           channel * plan.panels.width(panel);
   };
   const auto choose_panel = [&](int64_t panel) {
-    tile.weights = weights_of(panel);
+    tile.weights = weights_of(panel, block.channel_begin);
     if (plan.bias != nullptr && block.channel_begin == 0) {
       tile.bias = context.at(plan.packed_bias) + plan.panels.start(panel);
     }
@@ -184,14 +186,14 @@ void run_region(const Plan& plan, const Context& context, const Dense& part, con
     tile.ahead_step = ahead_bytes / std::max<int64_t>(1, panels * tile.run_count * tile.depth);
     for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
       choose_panel(panel);
-      // The panel in the place of this one in the task's next group: each tile asks for a share.
+      // The panel in the place of this one in the next block: each tile asks for a share.
       tile.next_weights_step = 0;
       tile.next_weights = reinterpret_cast<const char*>(tile.weights);
-      if (panel + panels < (panel / plan.panels_per_task + 1) * plan.panels_per_task &&
-          panel + panels < plan.panels.count()) {
+      const int64_t next = block.next_panel_begin + panel - block.panel_begin;
+      if (next < block.next_panel_end) {
         tile.next_weights_step =
             (plan.panels.width(panel) * kFloat + pieces.count() - 1) / pieces.count();
-        tile.next_weights = reinterpret_cast<const char*>(weights_of(panel + panels)) +
+        tile.next_weights = reinterpret_cast<const char*>(weights_of(next, block.next_channel)) +
                             piece * tile.next_weights_step * tile.run_count * tile.depth;
       }
       tile.ahead = prefetch ? ahead : reinterpret_cast<const char*>(tile.weights);
@@ -208,18 +210,30 @@ void run_task(const Plan& plan, const Context& context, int64_t task) {
   const int64_t panel_group = task % plan.panel_groups();
   const int64_t band = task / plan.panel_groups() % plan.bands;
   const int64_t image_group = task / plan.panel_groups() / plan.bands;
-  const int64_t image_begin = image_group * plan.images_per_task;
-  const int64_t image_end = std::min(plan.images, image_begin + plan.images_per_task);
   const int64_t panel_begin = panel_group * plan.panels_per_task;
   const int64_t panel_end = std::min(plan.panels.count(), panel_begin + plan.panels_per_task);
+  const int64_t channels = std::max<int64_t>(1, plan.channels);
+  Block block{};
+  block.image_begin = image_group * plan.images_per_task;
+  block.image_end = std::min(plan.images, block.image_begin + plan.images_per_task);
   for (const Dense& part : plan.cut.parts) {
     const int64_t row_begin = part.rows * band / plan.bands;
     const int64_t row_end = part.rows * (band + 1) / plan.bands;
-    for (int64_t c = 0; c < std::max<int64_t>(1, plan.channels); c += plan.channel_block) {
+    for (int64_t c = 0; c < channels; c += plan.channel_block) {
+      block.channel_begin = c;
+      block.channel_end = std::min(plan.channels, c + plan.channel_block);
       for (int64_t p = panel_begin; p < panel_end; p += plan.panels_per_group) {
-        const Block block{image_begin, image_end,
-                          c,           std::min(plan.channels, c + plan.channel_block),
-                          p,           std::min(panel_end, p + plan.panels_per_group)};
+        block.panel_begin = p;
+        block.panel_end = std::min(panel_end, p + plan.panels_per_group);
+        const bool more_panels = block.panel_end < panel_end;
+        const bool more_channels = c + plan.channel_block < channels;
+        const int64_t next_begin =
+            more_panels     ? block.panel_end
+            : more_channels ? panel_begin
+                            : (task + context.workers) % plan.panel_groups() * plan.panels_per_task;
+        block.next_channel = more_panels ? c : more_channels ? c + plan.channel_block : 0;
+        block.next_panel_begin = next_begin;
+        block.next_panel_end = std::min(plan.panels.count(), next_begin + plan.panels_per_group);
         for (const Region& region : part.regions) {
           run_region(plan, context, part, region, std::max(row_begin, region.rows.begin),
                      std::min(row_end, region.rows.end), block);
