@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -148,6 +149,32 @@ void conv(benchmark::State& state, Pass pass, int64_t batch, Layer l, int thread
   state.counters["nominal%"] = state.counters["share%"] * nominal / (taps * taps);
 }
 
+// One picture through layers of one shape, each with weights of its own: together more than caches
+// hold, as in the inference of a large network.
+void cold(benchmark::State& state, Layer l, int threads) {
+  const Machine machine(threads);
+  const auto stride = static_cast<int32_t>(l.stride), pad = static_cast<int32_t>(l.kernel / 2);
+  const int64_t out = (l.size + 2 * pad - l.kernel) / l.stride + 1;
+  const Array x(machine, {1, l.size, l.size, l.channels}), y(machine, {1, out, out, l.filters});
+  std::vector<std::unique_ptr<Array>> weights;
+  for (int64_t bytes = 0; bytes < (100 << 20);) {
+    bytes += l.filters * l.kernel * l.kernel * l.channels * 4;
+    weights.push_back(std::make_unique<Array>(
+        machine, std::vector<int64_t>{l.filters, l.kernel, l.kernel, l.channels}));
+  }
+  const auto taps = static_cast<double>(valid_taps(l.size, out, l));
+  const double each = 2.0 * static_cast<double>(weights.size()) * l.filters * l.channels;
+  measure(state, machine, threads, each * taps * taps, [&] {
+    gt_status status = GT_OK;
+    for (size_t i = 0; i < weights.size() && status == GT_OK; ++i) {
+      check(gt_stream_hold(machine.stream, weights[i]->tensor));
+      status = gt_conv2d(machine.stream, y.tensor, nullptr, x.tensor, weights[i]->tensor, nullptr,
+                         nullptr, stride, stride, pad, pad, pad, pad, 1, 1, 1, 0, 0);
+    }
+    return status;
+  });
+}
+
 struct Product {
   int64_t M, N, K;
   int32_t transpose_a, transpose_b;
@@ -164,13 +191,16 @@ void matmul(benchmark::State& state, Product p, int threads) {
   });
 }
 
+std::string name_of(const std::string& pass, int64_t batch, Layer l) {
+  return pass + "/" + std::to_string(batch) + "/" + std::to_string(l.size) + "x" +
+         std::to_string(l.channels) + "->" + std::to_string(l.filters) + ",k" +
+         std::to_string(l.kernel) + ",s" + std::to_string(l.stride);
+}
+
 void add_conv(int64_t batch, Layer l) {
   for (const int threads : {1, 2}) {
     for (const Pass pass : {FORWARD, DATA, WEIGHTS}) {
-      const std::string name = std::string(kPasses[pass]) + "/" + std::to_string(batch) + "/" +
-                               std::to_string(l.size) + "x" + std::to_string(l.channels) + "->" +
-                               std::to_string(l.filters) + ",k" + std::to_string(l.kernel) + ",s" +
-                               std::to_string(l.stride) + "/" + std::to_string(threads);
+      const std::string name = name_of(kPasses[pass], batch, l) + "/" + std::to_string(threads);
       benchmark::RegisterBenchmark(name.c_str(),
                                    [=](benchmark::State& s) { conv(s, pass, batch, l, threads); })
           ->UseManualTime()
@@ -210,6 +240,13 @@ int main(int argc, char** argv) {
         Layer{14, 512, 512, 3, 2},  Layer{14, 1024, 2048, 1, 2}, Layer{7, 512, 2048, 1, 1},
         Layer{7, 2048, 512, 1, 1},  Layer{7, 512, 512, 3, 1}}) {
     add_conv(16, l);
+    if (l.size > 28) continue;
+    for (const int threads : {1, 2}) {
+      benchmark::RegisterBenchmark((name_of("cold", 1, l) + "/" + std::to_string(threads)).c_str(),
+                                   [=](benchmark::State& s) { cold(s, l, threads); })
+          ->UseManualTime()
+          ->Unit(benchmark::kMicrosecond);
+    }
   }
   for (const int64_t n : {64, 128, 256, 512, 1024}) add_product({n, n, n, 0, 0});
   for (const auto& [ta, tb] : {std::pair{1, 0}, {0, 1}, {1, 1}})
