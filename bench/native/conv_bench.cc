@@ -1,6 +1,7 @@
 // Every convolution of ResNet-20 and ResNet-50 v1.5, and products of dense layers. share% is of the
 // FMA peak and counts taps inside x; nominal% counts those in the padding too, as other libraries'
-// figures do. Names: pass/batch/height x channels -> channels, kernel, stride/threads.
+// figures do. Names: pass/batch/height x channels -> channels, kernel, stride/threads; cold is
+// forward.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
