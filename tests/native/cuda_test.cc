@@ -1,10 +1,12 @@
 // CUDA devices behind the C ABI, on the emulation unless GATUN_CUDA_LIBRARY names another library:
 // the same instructions as on the CPU, with its results up to rounding.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cuda_support.h"
@@ -115,6 +117,27 @@ TEST_F(CudaTest, CountsMemoryAndSaysWhoHoldsIt) {
   gt_buffer buffer = nullptr;
   EXPECT_REFUSED(gt_buffer_create(&buffer, cuda->device(), int64_t{1} << 60, GT_MEMORY_DEVICE),
                  GT_OUT_OF_MEMORY, "holds 500 bytes in 2 buffers, the largest of 400, 100");
+}
+
+// Memory that one thread gives back is another's at once, by the same address, as on a GPU.
+TEST_F(CudaTest, CountsMemoryOfThreadsThatTakeTurnsWithIt) {
+  mallopt(M_ARENA_MAX, 1);          // so that threads share what the emulation allocates
+  constexpr int64_t kBytes = 5000;  // more than a thread keeps for itself
+  const int turns = is_gpu(*cuda) ? 100 : 20'000;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < turns; ++i) {
+        gt_buffer buffer = nullptr;
+        ASSERT_OK(gt_buffer_create(&buffer, cuda->device(), kBytes, GT_MEMORY_DEVICE));
+        gt_buffer_destroy(buffer);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  int64_t bytes, peak, allocations;
+  ASSERT_OK(gt_device_memory(cuda->device(), &bytes, &peak, &allocations));
+  EXPECT_EQ(bytes, 0);
 }
 
 TEST_F(CudaTest, SaysWhoHoldsMemoryThatScratchNeeds) {

@@ -79,11 +79,13 @@ class CudaDevice final : public Device {
          " bytes, the device may hold ", memory().limit(), " and holds ", holders());
   }
   void give_back(void* data) noexcept {
+    int64_t bytes = 0;
+    {  // before another thread can be given the same place
+      const std::lock_guard lock(mutex_);
+      bytes = held_.extract(data).mapped();
+    }
     api_.release(*device_, data);
-    const std::lock_guard lock(mutex_);
-    const auto found = held_.find(data);
-    memory().remove(found->second);
-    held_.erase(found);
+    memory().remove(bytes);
   }
 
  private:
