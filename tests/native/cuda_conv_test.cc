@@ -198,6 +198,12 @@ TEST_F(CudaConv, AddsThePartsOfLongSums) {
   expect_agrees({.n = 9, .h = 16, .w = 16, .c = 2, .k = 2, .r = 2, .s = 1, .groups = 2});
 }
 
+// Windows see zeros alone, wherever the tensor without pixels lies.
+TEST_F(CudaConv, TakesPicturesWithoutPixels) {
+  expect_agrees(
+      {.n = 2, .h = 0, .w = 3, .c = 5, .k = 4, .r = 2, .s = 2, .top = 1, .left = 1, .bottom = 1});
+}
+
 TEST_F(CudaConv, TakesNoPictures) {
   const Conv v{.n = 0, .h = 5, .w = 5, .c = 4, .k = 6, .r = 3, .s = 3};
   for_each_floating([&](DType dtype) {

@@ -305,6 +305,10 @@ void copy_async(Shared<T> to, int i, Global<const T> from, int64_t j, bool valid
   constexpr int kCount = 16 / sizeof(T);
   T* const target = to.check_aligned(i, kCount);
   const T* const source = valid ? from.check_aligned("copy_async", j, kCount) : nullptr;
+  // The instruction's address, though nothing is read from there.
+  if (!valid && reinterpret_cast<uintptr_t>(from.data) % 16 != 0) {
+    emulation::fault_misaligned("copy_async", kCount);
+  }
   emulation::copy_async(reinterpret_cast<std::byte*>(target),
                         reinterpret_cast<const std::byte*>(source), 16);
 }

@@ -36,7 +36,7 @@ void put_in_chunks(Queue& queue, MatrixSource<T>& matrix, int64_t& step, int64_t
                           matrix.columns % kChunk<T> == 0 && matrix.row_step % kChunk<T> == 0 &&
                           step % kChunk<T> == 0;
   const int64_t padded = in_chunks<T>(matrix.columns), elements = count * matrix.rows * padded;
-  if (has_chunks || elements == 0) return;
+  if (has_chunks) return;
   const Global<T> copy = queue.scratch<T>(elements);
   queue.launch(put_in_chunks_kernel<T>, elements_grid(elements), copy, matrix, step,
                Divisor(padded), Divisor(matrix.rows), elements);
