@@ -208,6 +208,12 @@ void move_strip(Queue& queue, const Tensor& y, const Tensor* x, int32_t axis, in
                 int64_t in_y, int64_t in_x) {
   if (size == 0) return;
   const int64_t y_row = row_of(y, axis), x_row = x == nullptr ? 0 : row_of(*x, axis);
+  const int64_t rows = y.count / y_row;
+  if (x != nullptr && rows == 1) {  // which may begin and end anywhere
+    const int64_t element = size_of(y.dtype);
+    return queue.copy(
+        {y.as<std::byte>() + in_y * element, x->as<std::byte>() + in_x * element, size * element});
+  }
   with_bits(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     const bool packed =
@@ -216,7 +222,7 @@ void move_strip(Queue& queue, const Tensor& y, const Tensor* x, int32_t axis, in
                             x == nullptr,   Divisor(size),
                             y_row,          in_y,
                             x_row,          in_x};
-    launch_work<T>(queue, y.count / y_row * size, packed, work);
+    launch_work<T>(queue, rows * size, packed, work);
   });
 }
 
