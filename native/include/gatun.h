@@ -153,8 +153,11 @@ GT_API gt_status gt_copy(gt_stream stream, gt_tensor y, gt_tensor x);
 GT_API gt_status gt_permute(gt_stream stream, gt_tensor y, gt_tensor x, const int32_t* axes, int32_t rank);
 /* y = the elements begin .. begin + y.dims[axis] - 1 of x along `axis`, 0 to rank - 1; the other extents are equal. Any dtype. */
 GT_API gt_status gt_slice(gt_stream stream, gt_tensor y, gt_tensor x, int32_t axis, int64_t begin);
-/* The inputs, 1 to 32, one after the other along `axis`, 0 to rank - 1, from `begin` on; y is 0 before them and, where it is longer,
- * behind them. The other extents are equal, the inputs' dtypes y's, any. Inputs may be, or share memory with, each other. */
+
+#define GT_CONCAT_MAX_INPUTS 32
+
+/* The inputs, one or more, one after the other along `axis`, 0 to rank - 1, from `begin` on; y is 0 before them and, where it is
+ * longer, behind them. The other extents are equal, the inputs' dtypes y's, any. Inputs may be, or share memory with, each other. */
 GT_API gt_status gt_concat(gt_stream stream, gt_tensor y, const gt_tensor* inputs, int32_t input_count, int32_t axis,
                            int64_t begin);
 /* The parameter-free ("option A") residual shortcut: y[n,h,w,k] = k < C ? x[n, s*h, s*w, k] : 0, floating.

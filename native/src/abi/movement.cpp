@@ -108,8 +108,8 @@ gt_status gt_concat(gt_stream stream, gt_tensor y, const gt_tensor* inputs, int3
                     int32_t axis, int64_t begin) {
   constexpr auto op = "concat";
   return guard([&] {
-    require(input_count >= 1 && input_count <= 32, "[", op,
-            "] there must be 1..32 inputs, but are ", input_count);
+    require(input_count >= 1 && input_count <= GT_CONCAT_MAX_INPUTS, "[", op, "] there must be 1..",
+            GT_CONCAT_MAX_INPUTS, " inputs, but are ", input_count);
     require(inputs != nullptr, "[", op, "] inputs is NULL");
     issue(op, stream, {&y, 1}, {inputs, static_cast<size_t>(input_count)}, [&](Launcher& launcher) {
       const Tensor& to = tensor(op, "y", y);

@@ -203,6 +203,15 @@ public class gatun_h extends NativeSymbols {
     public static int GT_PRODUCTS_TF32() {
         return GT_PRODUCTS_TF32;
     }
+    private static final int GT_CONCAT_MAX_INPUTS = (int)32L;
+    /**
+     * {@snippet lang=c :
+     * #define GT_CONCAT_MAX_INPUTS 32
+     * }
+     */
+    public static int GT_CONCAT_MAX_INPUTS() {
+        return GT_CONCAT_MAX_INPUTS;
+    }
     private static final int GT_UNARY_NEGATE = (int)0L;
     /**
      * {@snippet lang=c :
