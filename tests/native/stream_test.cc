@@ -191,6 +191,24 @@ TEST_F(StreamTest, HoldsOnlyWhileItRecords) {
                  "[stream_hold] the tensor f32 (4) is not on the stream's device");
 }
 
+TEST_F(StreamTest, RefusesToWriteWhatIsHeld) {
+  TestTensor<float> x(device, Dims{4}), w(device, Dims{4}), y(device, Dims{4});
+  gt_stream stream = device.stream();
+  gt_program program = record(device, [&] {
+    EXPECT_OK(gt_copy(stream, y, x));
+    EXPECT_OK(gt_stream_hold(stream, w));
+    EXPECT_OK(gt_copy(stream, x, w));
+    EXPECT_REFUSED(gt_copy(stream, w, y), GT_INVALID_ARGUMENT,
+                   "[copy] the tensor f32 (4) is held by the recording, and cannot be written");
+    EXPECT_REFUSED(gt_stream_hold(stream, x), GT_INVALID_ARGUMENT,
+                   "[stream_hold] an instruction writes the tensor f32 (4)");
+  });
+  EXPECT_OK(gt_program_run(program));
+  gt_program_destroy(program);
+  EXPECT_OK(gt_copy(stream, w, y));
+  gt_program_destroy(record(device, [&] { EXPECT_OK(gt_copy(stream, w, y)); }));
+}
+
 TEST_F(StreamTest, RunsAProgramWhoseTensorsAreDestroyed) {
   gt_device other;
   gt_stream stream;

@@ -12,6 +12,7 @@
 
 #include "core/device.h"
 #include "core/frames.h"
+#include "core/held.h"
 #include "core/launcher.h"
 #include "core/machine.h"
 #include "core/memory.h"
@@ -54,7 +55,7 @@ struct Recording {
   int64_t scratch_bytes = 0;  // of the instruction that needs most
   int64_t kept_bytes = 0;     // of all together
   std::vector<std::shared_ptr<Buffer>> buffers;
-  std::vector<Tensor> held;
+  Held held;
   std::unique_ptr<Frames> frames;  // NULL without
 };
 

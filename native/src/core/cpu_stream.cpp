@@ -58,7 +58,7 @@ class EagerLauncher final : public Launcher {
 class RecordingLauncher final : public Launcher {
  public:
   RecordingLauncher(int workers, const Recording& recording)
-      : workers_(workers), held_(recording.held), kept_(recording.kept_bytes) {}
+      : workers_(workers), held_(recording.held.tensors()), kept_(recording.kept_bytes) {}
 
   void parallel(int64_t tasks, BodyRef body) override {
     if (tasks > 0) sections_.push_back({tasks, body.keep()});
@@ -113,6 +113,7 @@ void CpuStream::issue(const char* op, std::span<const Use> uses,
     return;
   }
   if (recording_->frames != nullptr) recording_->frames->check(op, uses);
+  recording_->held.check(op, uses);
   RecordingLauncher launcher(device_->pool().workers(), *recording_);
   body(launcher);
   // All that can fail comes before the first change.
@@ -122,6 +123,7 @@ void CpuStream::issue(const char* op, std::span<const Use> uses,
   make_room(to.instructions, 1);
   make_room(to.sections, sections.size());
   make_room(to.buffers, uses.size());
+  to.held.note(uses);
   if (to.frames != nullptr) to.frames->note(uses);
   to.instructions.push_back(std::move(instruction));
   std::move(sections.begin(), sections.end(), std::back_inserter(to.sections));
@@ -141,7 +143,7 @@ void CpuStream::hold(const Use& use) {
   const std::lock_guard lock(mutex_);
   require(recording_.has_value(), "[stream_hold] the stream is not recording");
   make_room(recording_->buffers, 1);
-  recording_->held.push_back(*use.tensor);
+  recording_->held.hold(*use.tensor);
   recording_->buffers.push_back(*use.buffer);
 }
 

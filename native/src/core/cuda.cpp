@@ -13,6 +13,7 @@
 #include "core/check.h"
 #include "core/cuda_library.h"
 #include "core/frames.h"
+#include "core/held.h"
 
 namespace gatun {
 namespace {
@@ -284,9 +285,11 @@ class CudaStream final : public Stream {
     const std::lock_guard lock(mutex_);
     if (recording_) {
       if (frames_ != nullptr) frames_->check(op, uses);
+      held_.check(op, uses);
       run_instruction(op, [&](Launcher& launcher) { body(launcher); });
       ++instructions_;
       for (const Use& use : uses) keep(use);
+      held_.note(uses);
       if (frames_ != nullptr) frames_->note(uses);
       return;
     }
@@ -337,9 +340,11 @@ class CudaStream final : public Stream {
     frames_ = std::move(frames);
   }
 
-  void hold(const Use&) override {
+  // Nothing is kept.
+  void hold(const Use& use) override {
     const std::lock_guard lock(mutex_);
     require(recording_, "[stream_hold] the stream is not recording");
+    held_.hold(*use.tensor);
   }
 
   std::shared_ptr<Program> end_recording() override {
@@ -353,6 +358,7 @@ class CudaStream final : public Stream {
     buffers.erase(std::unique(buffers.begin(), buffers.end()), buffers.end());
     std::unique_ptr<Frames> frames = std::exchange(frames_, nullptr);
     const int64_t instructions = std::exchange(instructions_, 0);
+    held_ = {};
     cuda::Program* program = nullptr;
     std::vector<cuda::Transfer> in, out;
     for (const Range& range : read) in.push_back({on_device(range), on_host(range), range.bytes()});
@@ -408,6 +414,7 @@ class CudaStream final : public Stream {
   std::vector<std::shared_ptr<Buffer>> buffers_;
   std::vector<Range> read_, written_;  // of staging memory
   std::unique_ptr<Frames> frames_;     // NULL without
+  Held held_;
 };
 
 std::shared_ptr<Buffer> CudaDevice::allocate(const char* op, int64_t bytes, MemoryKind kind) {
