@@ -69,6 +69,8 @@ class IdxTest {
     assertBad("found 0 x 5", SampleData.idxImages(3, 0, 5, new byte[0]));
     // A header that lies does not take the memory it asks for.
     assertBad("truncated", SampleData.idxImages(Integer.MAX_VALUE, 16, 16, PIXELS));
+    assertBad("truncated", SampleData.idxImages(Integer.MAX_VALUE, 1 << 12, 1 << 12, PIXELS));
+    assertBad("truncated", SampleData.idxImages(1, 1 << 14, 1 << 14, PIXELS));
     assertBad("sensible size", SampleData.idxImages(1, 1 << 30, 1 << 30, PIXELS));
   }
 

@@ -4,6 +4,7 @@ import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -19,6 +20,7 @@ public final class Idx {
   private static final int IMAGES = 0x00000803;
   private static final int LABELS = 0x00000801;
   private static final int READ_AT_ONCE = 1 << 20;
+  private static final int MOST_UNPACKED = 1032; // bytes that gzip makes of one
 
   private Idx() {}
 
@@ -118,17 +120,20 @@ public final class Idx {
         throw new DataFormatException(
             file, "images of a sensible size expected, found " + sizes[1] + " x " + sizes[2], e);
       }
+      String expected = sizes[0] + " images of " + sizes[1] + " x " + sizes[2] + " bytes";
+      // Before memory is asked for: a header may lie.
+      if (Files.isRegularFile(file)
+          && (long) sizes[0] * shape.elements() > MOST_UNPACKED * Files.size(file)) {
+        throw truncated(file, expected, in.transferTo(OutputStream.nullOutputStream()));
+      }
       ImageStore store = new ImageStore(shape, sizes[0]);
       for (int i = 0; i < sizes[0]; i++) {
         int read = in.readNBytes(store.writable(i), store.offset(i), shape.elements());
         if (read < shape.elements()) {
-          throw truncated(
-              file,
-              sizes[0] + " images of " + sizes[1] + " x " + sizes[2] + " bytes",
-              (long) i * shape.elements() + read);
+          throw truncated(file, expected, (long) i * shape.elements() + read);
         }
       }
-      requireEnd(file, in, sizes[0] + " images of " + sizes[1] + " x " + sizes[2] + " bytes");
+      requireEnd(file, in, expected);
       return store;
     } catch (IOException e) {
       throw unreadable(file, e);
@@ -182,7 +187,7 @@ public final class Idx {
   }
 
   private static void requireEnd(Path file, InputStream in, String expected) throws IOException {
-    long more = in.transferTo(java.io.OutputStream.nullOutputStream());
+    long more = in.transferTo(OutputStream.nullOutputStream());
     if (more > 0) {
       throw new DataFormatException(
           file, "the end expected after " + expected + ", found " + more + " more bytes");
