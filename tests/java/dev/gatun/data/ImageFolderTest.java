@@ -46,6 +46,32 @@ class ImageFolderTest {
   }
 
   @Test
+  void linksLeadToPictures() throws IOException {
+    writePicture("elsewhere/cats/1.png", 0xFF0000);
+    writePicture("elsewhere/more/2.png", 0xFF0000);
+    writePicture("train/dog/1.png", 0x00FF00);
+    writePicture("test/dog/1.png", 0x0000FF);
+    Path cats = root.resolve("train/cat");
+    Files.createSymbolicLink(cats, root.resolve("elsewhere/cats"));
+    Files.createSymbolicLink(root.resolve("elsewhere/cats/more"), root.resolve("elsewhere/more"));
+    assertEquals(3, ImageFolder.open(root, 8, 8).train().size());
+
+    Files.createSymbolicLink(root.resolve("elsewhere/cats/round"), root.resolve("elsewhere"));
+    assertFails("found a link to one around it: " + cats.resolve("round/cats"), cats);
+  }
+
+  /// As editors and notebooks leave them behind, with copies of pictures in them.
+  @Test
+  void hiddenFoldersArePassedOver() throws IOException {
+    writePicture("train/dog/1.png", 0x00FF00);
+    writePicture("train/dog/.ipynb_checkpoints/1.png", 0x00FF00);
+    writePicture("train/dog/young/.cache/deep/1.png", 0x00FF00);
+    writePicture("train/dog/young/2.png", 0x00FF00);
+    writePicture("test/dog/1.png", 0x0000FF);
+    assertEquals(2, ImageFolder.open(root, 8, 8).train().size());
+  }
+
+  @Test
   void badFolders() throws IOException {
     assertFails("folders train and one of [test, val", root);
     writePicture("train/cat/1.png", 0);

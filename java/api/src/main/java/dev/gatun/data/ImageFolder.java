@@ -4,6 +4,8 @@ import dev.gatun.random.Philox;
 import dev.gatun.random.RandomStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileSystemLoopException;
+import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,8 +19,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Every picture becomes red-green-blue, is turned upright by its EXIF orientation, scaled so that
 /// it just covers the wanted size, and cut around its middle. Files that are not called `.jpg`,
-/// `.jpeg`, `.png`, `.gif`, `.bmp`, `.tif` or `.tiff` and those whose name begins with a dot are
-/// passed over. A picture that cannot be decoded is reported, with its path, when it is read.
+/// `.jpeg`, `.png`, `.gif`, `.bmp`, `.tif` or `.tiff` are passed over, and so are files and folders
+/// whose name begins with a dot. Symbolic links are followed. A picture that cannot be decoded is
+/// reported, with its path, when it is read.
 public final class ImageFolder implements Dataset {
   private static final long PURPOSE = 0x73706c6974L; // "split"
   private static final Set<String> SUFFIXES =
@@ -164,9 +167,21 @@ public final class ImageFolder implements Dataset {
   }
 
   private static List<Path> pictures(Path folder) {
-    try (Stream<Path> files = Files.walk(folder)) {
-      return files.filter(ImageFolder::isPicture).sorted().toList();
-    } catch (IOException | UncheckedIOException e) {
+    try (Stream<Path> files = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
+      return files
+          .filter(ImageFolder::isPicture)
+          .filter(file -> isVisible(folder.relativize(file)))
+          .sorted()
+          .toList();
+    } catch (UncheckedIOException e) {
+      if (e.getCause() instanceof FileSystemLoopException loop) {
+        throw new DataFormatException(
+            folder,
+            "folders that end expected, found a link to one around it: " + loop.getFile(),
+            e);
+      }
+      throw new DataFormatException(folder, "cannot be read: " + e.getCause(), e);
+    } catch (IOException e) {
       throw new DataFormatException(folder, "cannot be read: " + e, e);
     }
   }
@@ -175,9 +190,17 @@ public final class ImageFolder implements Dataset {
     String name = nameOf(file);
     int dot = name.lastIndexOf('.');
     return dot > 0
-        && !name.startsWith(".")
         && SUFFIXES.contains(name.substring(dot + 1).toLowerCase(Locale.ROOT))
         && Files.isRegularFile(file);
+  }
+
+  private static boolean isVisible(Path inFolder) {
+    for (Path part : inFolder) {
+      if (part.toString().startsWith(".")) {
+        return false;
+      }
+    }
+    return true;
   }
 
   static String nameOf(Path path) {
