@@ -6,8 +6,19 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.awt.Color;
+import java.awt.Transparency;
+import java.awt.color.ColorSpace;
+import java.awt.image.BandedSampleModel;
 import java.awt.image.BufferedImage;
+import java.awt.image.ColorModel;
+import java.awt.image.ComponentColorModel;
+import java.awt.image.DataBuffer;
+import java.awt.image.Raster;
+import java.awt.image.SampleModel;
+import java.awt.image.WritableRaster;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -177,6 +188,33 @@ class PictureTest {
         }
       }
     }
+  }
+
+  /// TIFF may say that samples have no bits, or are floating-point numbers.
+  @Test
+  void samplesOfOtherKindsAreRefused() throws IOException {
+    BufferedImage grey = new BufferedImage(5, 4, BufferedImage.TYPE_BYTE_GRAY);
+    Path none = folder.resolve("none.tif");
+    assertTrue(ImageIO.write(grey, "tif", none.toFile()));
+    byte[] tiff = Files.readAllBytes(none);
+    ByteBuffer bytes = ByteBuffer.wrap(tiff);
+    bytes.order(tiff[0] == 'I' ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN);
+    int entry = bytes.getInt(4) + 2;
+    while (bytes.getShort(entry) != 258) { // bits per sample
+      entry += 12;
+    }
+    bytes.putShort(entry + 8, (short) 0);
+    assertFails("", Files.write(none, tiff));
+
+    SampleModel model = new BandedSampleModel(DataBuffer.TYPE_FLOAT, 5, 4, 1);
+    ColorSpace space = ColorSpace.getInstance(ColorSpace.CS_GRAY);
+    ColorModel colors =
+        new ComponentColorModel(space, false, false, Transparency.OPAQUE, DataBuffer.TYPE_FLOAT);
+    WritableRaster raster = Raster.createWritableRaster(model, null);
+    Path floats = folder.resolve("floats.tif");
+    assertTrue(
+        ImageIO.write(new BufferedImage(colors, raster, false, null), "tif", floats.toFile()));
+    assertFails("whole numbers", floats);
   }
 
   @Test

@@ -3,12 +3,14 @@ package dev.gatun.data;
 import java.awt.color.ColorSpace;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
+import java.awt.image.DataBuffer;
 import java.awt.image.IndexColorModel;
 import java.awt.image.Raster;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Iterator;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
@@ -122,6 +124,13 @@ record Picture(int width, int height, byte[] rgb, int orientation) {
     int blue = colorBands == 1 ? 0 : 2;
     int[] samples = new int[width * bands];
     int[] bits = raster.getSampleModel().getSampleSize();
+    int kind = raster.getTransferType();
+    if (kind == DataBuffer.TYPE_FLOAT
+        || kind == DataBuffer.TYPE_DOUBLE
+        || Arrays.stream(bits).min().orElse(0) < 1) {
+      throw new DataFormatException(
+          file, "samples that are whole numbers of 1 bit at least expected, found others");
+    }
     for (int y = 0, p = 0; y < height; y++) {
       raster.getPixels(0, y, width, 1, samples);
       for (int x = 0; x < samples.length; x += bands, p += 3) {
