@@ -39,6 +39,13 @@ class TableTest {
         new float[] {5, 6}, read("5;6", Format.csv().separator(';')).numbers("0", "1"));
   }
 
+  @Test
+  void numbers_asTablesWriteThem() throws IOException {
+    Table table = read("+1.5,1e+3, -.5,2E-1\n", Format.csv());
+    assertArrayEquals(new float[] {1.5f, 1000, -.5f, .2f}, table.numbers("0", "1", "2", "3"));
+    assertArrayEquals(new int[] {7}, read("+7", Format.csv()).labels("0"));
+  }
+
   /// Such lines stand at the ends of files that people have edited.
   @Test
   void linesOfWhiteSpace_arePassedOver() throws IOException {
@@ -67,6 +74,11 @@ class TableTest {
     says(
         "line 3, column a: a finite number expected, found an empty field",
         () -> table.numbers("a"));
+    // Numbers of Java, but of no table.
+    for (String number : List.of("1f", "2D", "0x1p3", "NaN", "Infinity", "\u0661")) {
+      says("expected, found " + number, () -> read(number, Format.csv()).numbers("0"));
+      says("expected, found " + number, () -> read(number, Format.csv()).labels("0"));
+    }
     says("line 2, column b: one of [3] expected, found x", () -> table.labels("b", List.of("3")));
     says(
         "a whole number from 0 to 2147483646 expected, found 1.5",

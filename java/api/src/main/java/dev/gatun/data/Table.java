@@ -256,17 +256,23 @@ public final class Table {
 
   /// NaN if it is no number.
   private static double wide(CsvReader.Row row, int place) {
+    String field = row.fields().get(place).strip();
     try {
-      return Double.parseDouble(row.fields().get(place).strip());
+      return isDecimal(field) ? Double.parseDouble(field) : Double.NaN;
     } catch (NumberFormatException e) {
       return Double.NaN;
     }
   }
 
+  /// Java takes more for numbers than tables do: `1f`, `0x1p3`.
+  private static boolean isDecimal(String field) {
+    return field.chars().allMatch(c -> "0123456789+-.eE".indexOf(c) >= 0);
+  }
+
   private float number(CsvReader.Row row, int place) {
     String field = row.fields().get(place).strip();
     try {
-      float number = Float.parseFloat(field);
+      float number = isDecimal(field) ? Float.parseFloat(field) : Float.NaN;
       if (Float.isFinite(number)) {
         return number;
       }
