@@ -108,6 +108,19 @@ class RandomStreamTest {
     assertEquals(0.5, doubles / draws, tolerance);
   }
 
+  /// What is drawn lies so near to 1 that the sum is rounded up.
+  @Test
+  void numbersOfAnInterval_areBelowItsEnd() {
+    RandomStream random = new RandomStream(2, 0);
+    double low = 1e16; // the next one is 1e16 + 2
+    for (int i = 0; i < 100; i++) {
+      assertEquals(low, random.nextDouble(low, Math.nextUp(low)));
+    }
+    assertEquals(3, random.nextDouble(3, 3));
+    assertThrows(IllegalArgumentException.class, () -> random.nextDouble(4, 3));
+    assertThrows(IllegalArgumentException.class, () -> random.nextDouble(0, Double.NaN));
+  }
+
   @Test
   void gaussianMoments() {
     RandomStream random = new RandomStream(3, 0);

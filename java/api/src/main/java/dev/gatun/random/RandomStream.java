@@ -86,9 +86,16 @@ public final class RandomStream {
     return (((long) high << 27) + low) * 0x1p-53;
   }
 
-  /// A number in `[low, high)`.
+  /// A number in `[low, high)`; `low` if both are equal.
+  ///
+  /// @throws IllegalArgumentException unless `low <= high`
   public double nextDouble(double low, double high) {
-    return low + (high - low) * nextDouble();
+    if (!(low <= high)) {
+      throw new IllegalArgumentException(
+          "[random] expected low <= high, found " + low + " and " + high);
+    }
+    double number = low + (high - low) * nextDouble();
+    return number < high ? number : Math.max(low, Math.nextDown(high)); // it may be rounded up
   }
 
   /// A number from the normal distribution with mean 0 and variance 1 (Box-Muller).
