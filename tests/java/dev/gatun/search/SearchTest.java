@@ -196,6 +196,36 @@ class SearchTest {
     assertEquals(0.6, score(results));
   }
 
+  /// Such as the negative logarithm of a density. What is worse than the first by twice its size is
+  /// three times as bad.
+  @Test
+  void lossesBelowZero_areJudgedByTheirSize() {
+    Results results =
+        SEARCH
+            .goal(Goal.LOSS)
+            .random(
+                trials(2),
+                trial -> {
+                  trial.loss(-2);
+                  trial.loss(trial.number() == 1 ? 1.9 : 2.1);
+                  return -1;
+                });
+    assertEquals(-1, results.trials().get(0).score());
+    assertTrue(Double.isNaN(results.trials().get(1).score()));
+  }
+
+  @Test
+  void aFirstLossThatIsNotFinite_isBad() {
+    Results results =
+        SEARCH.random(
+            trials(1),
+            trial -> {
+              trial.loss(Double.POSITIVE_INFINITY);
+              return 1;
+            });
+    assertTrue(Double.isNaN(results.trials().getFirst().score()));
+  }
+
   @Test
   void otherExceptions_areBugs_andLeaveTheSearch() {
     assertThrows(

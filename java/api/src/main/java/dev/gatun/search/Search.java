@@ -122,7 +122,8 @@ public final class Search {
   }
 
   /// The same where [Trial#watcher] gives a trial up when its loss is more than `factor` times that
-  /// of its first step.
+  /// of its first step; of a first loss below 0, when it lies above that by more than `factor - 1`
+  /// times its size.
   ///
   /// @throws IllegalArgumentException if the factor is not at least 1
   public Search giveUpAbove(double factor) {

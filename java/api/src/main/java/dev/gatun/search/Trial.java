@@ -107,10 +107,11 @@ public final class Trial {
 
   /// For training loops of your own: the loss of a step.
   ///
-  /// @throws GivenUpException if it is NaN or too many times the first one
+  /// @throws GivenUpException if it is not finite or too many times the first one
   public void loss(double loss) {
     firstLoss = Double.isNaN(firstLoss) ? loss : firstLoss;
-    if (!(loss <= giving.factor() * firstLoss)) {
+    double most = firstLoss + (giving.factor() - 1) * Math.abs(firstLoss);
+    if (!(loss <= most) || Double.isInfinite(loss)) {
       throw new GivenUpException(
           String.format(
               Locale.ROOT, "the loss came to %.4g from %.4g at the start", loss, firstLoss),
