@@ -70,6 +70,23 @@ class ConfusionTest {
         confusion.toString());
   }
 
+  /// A table of counts grows with the square of the classes, to more than memory holds.
+  @Test
+  void manyClasses_haveNoCountsInTheTable() {
+    int classes = 1000;
+    float[] logits = new float[2 * classes];
+    logits[3] = 1;
+    logits[classes + 4] = 1;
+    List<String> names = IntStream.range(0, classes).mapToObj(k -> "c" + k).toList();
+    String table = Confusion.of(Predictions.of(logits, classes), new int[] {3, 5}, names) + "";
+    List<String> lines = table.lines().toList();
+    assertEquals("class  precision  recall     F1", lines.getFirst());
+    assertEquals("c3         1.000   1.000  1.000", lines.get(4));
+    assertEquals("c5             -   0.000  0.000", lines.get(6));
+    assertEquals("accuracy 0.500 of 2", lines.getLast());
+    assertEquals(classes + 2, lines.size());
+  }
+
   @Test
   void logits_becomeClassesAndProbabilities() {
     float[] logits = {1, 3, 2, 1000, 0, 1000};

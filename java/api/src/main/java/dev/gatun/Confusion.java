@@ -22,6 +22,7 @@ import java.util.stream.LongStream;
 /// Immutable.
 public final class Confusion {
   private static final int AT_ONCE = 256; // pictures
+  private static final int MOST_COLUMNS = 50; // of counts, in the table
 
   private final List<String> classNames;
   private final long[][] counts; // by label, then by answer
@@ -145,18 +146,19 @@ public final class Confusion {
     return 2.0 * count(label, label) / (answered + ofLabel(label));
   }
 
-  /// A table: a row for each class with what its examples were taken for, and with precision,
-  /// recall and F1.
+  /// A table: a row for each class with what its examples were taken for, which is left out with
+  /// more than 50 classes, and with precision, recall and F1.
   @Override
   public String toString() {
     List<List<String>> rows = new ArrayList<>();
-    List<String> head = new ArrayList<>(List.of("is \\ taken for"));
-    head.addAll(classNames);
+    boolean counted = classNames.size() <= MOST_COLUMNS;
+    List<String> head = new ArrayList<>(List.of(counted ? "is \\ taken for" : "class"));
+    head.addAll(counted ? classNames : List.of());
     head.addAll(List.of("precision", "recall", "F1"));
     rows.add(head);
     for (int label = 0; label < classNames.size(); label++) {
       List<String> row = new ArrayList<>(List.of(classNames.get(label)));
-      for (long count : counts[label]) {
+      for (long count : counted ? counts[label] : new long[0]) {
         row.add(Long.toString(count));
       }
       for (double share : new double[] {precision(label), recall(label), f1(label)}) {
