@@ -215,6 +215,22 @@ class ParameterGroupsTest {
   }
 
   @Test
+  void anExpressionThatNoNameMatches_isRefused() {
+    try (Trainer trainer =
+        Trainer.of(NET)
+            .on(Backends.REFERENCE.device())
+            .optimizer(sgd(0).frozen(matching("haed.*").or(vectors())))) {
+      String message =
+          Messages.message(
+              IllegalArgumentException.class, () -> trainer.step(new float[10], new int[2], RATE));
+      String start =
+          "[parameterGroups] expected what the name of a parameter matches, found"
+              + " matching(\"haed.*\"); there are [dense0.weight, dense0.bias, ";
+      assertTrue(message.startsWith(start), message);
+    }
+  }
+
+  @Test
   void badArguments_areRefused() {
     refused(
         "[parameterGroups] expected a factor greater than 0, found 0.0",

@@ -32,9 +32,10 @@ public interface ParameterSelector {
   }
 
   /// Parameters whose whole name matches a regular expression: `matching(".*\\.bias")`.
+  ///
+  /// Where it is used, an expression that no name matches is an [IllegalArgumentException].
   static ParameterSelector matching(String regex) {
-    Pattern pattern = Pattern.compile(regex);
-    return (name, shape) -> pattern.matcher(name).matches();
+    return new Selectors.Matching(Pattern.compile(regex));
   }
 
   /// What this selects and `other` selects too.
