@@ -273,6 +273,10 @@ class LoaderTest {
     assertRefused(
         "10 images, fewer than one batch of 16",
         () -> new Loader(dataset.batch(16).dropRemainder(), Standardizer.scale(3), none, 0, 1));
+    Dataset empty = new Empty(dataset);
+    assertRefused(
+        empty.name() + " has no images",
+        () -> new Loader(empty.batch(2), Standardizer.scale(3), none, 0, 1));
     assertRefused(
         "3 channels, the standardizer has 1",
         () -> new Loader(dataset.batch(2), Standardizer.scale(1), none, 0, 1));

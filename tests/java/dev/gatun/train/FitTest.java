@@ -1,6 +1,7 @@
 package dev.gatun.train;
 
 import static dev.gatun.train.Messages.message;
+import static dev.gatun.train.Messages.refused;
 import static dev.gatun.train.Messages.shapeError;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -24,6 +25,7 @@ import dev.gatun.Trainer;
 import dev.gatun.Watcher;
 import dev.gatun.data.Augmentation;
 import dev.gatun.data.Dataset;
+import dev.gatun.data.Empty;
 import dev.gatun.data.ImageShape;
 import dev.gatun.data.MemoryDataset;
 import dev.gatun.data.Standardizer;
@@ -365,6 +367,20 @@ class FitTest {
       shapeError("[fit]" + expected, () -> resident.fit(data.batch(10), Span.epochs(1)));
       shapeError("[evaluate]" + expected, () -> trainer.evaluate(data.batch(10)));
       shapeError("[doctor]" + expected, () -> Doctor.of(trainer, data.batch(10)));
+    }
+  }
+
+  /// Before an epoch is trained for nothing.
+  @Test
+  void aTestSetWithoutPictures_isRefused() {
+    Dataset data = Pictures.noisy(40, TINY, 1, 1);
+    Dataset empty = new Empty(data);
+    try (Trainer trainer =
+        Trainer.of(SMALL).on(Backends.REFERENCE.device()).preprocess(Standardizer.scale(1))) {
+      String none = " " + data.name() + " has no images";
+      Span epoch = Span.epochs(1);
+      refused("[fit]" + none, () -> trainer.fit(data.batch(10), empty.batch(10), epoch));
+      refused("[evaluate]" + none, () -> trainer.evaluate(empty.batch(10)));
     }
   }
 

@@ -15,11 +15,15 @@ final class Requirements {
 
   private Requirements() {}
 
-  /// Pictures of the network's size, and an output for each of their classes.
+  /// Pictures, one at least, of the network's size, and an output for each of their classes.
   ///
   /// @param caller whom a message is from
   /// @param image as it comes to the network, changed and preprocessed
   static void pictures(String caller, Net net, Loss loss, Batches batches, ImageShape image) {
+    if (batches.dataset().size() == 0) {
+      throw new IllegalArgumentException(
+          "[%s] %s has no images".formatted(caller, batches.dataset().name()));
+    }
     Shape shape = Shape.of(image.height(), image.width(), image.channels());
     if (!shape.equals(net.inputShape())) {
       throw new ShapeException(

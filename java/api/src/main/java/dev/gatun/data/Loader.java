@@ -91,6 +91,9 @@ public final class Loader implements AutoCloseable {
       throw new IllegalArgumentException("[loader] threads must be at least 1, found " + threads);
     }
     Dataset dataset = batches.dataset();
+    if (dataset.size() == 0) {
+      throw new IllegalArgumentException("[loader] " + dataset.name() + " has no images");
+    }
     if (batches.count() == 0) {
       throw new IllegalArgumentException(
           "[loader] "
