@@ -9,6 +9,7 @@ import dev.gatun.ResNet;
 import dev.gatun.Span;
 import dev.gatun.Trainer;
 import dev.gatun.Watcher;
+import dev.gatun.backend.ffm.NativeLeaks;
 import dev.gatun.data.ImageShape;
 import dev.gatun.ffi.Downcalls;
 import java.io.IOException;
@@ -168,7 +169,7 @@ final class TrainerProbe {
         Thread.sleep(5);
       }
       System.out.println("reported " + Leaks.reported());
-      System.out.println("native " + dev.gatun.backend.ffm.Leaks.count());
+      System.out.println("native " + NativeLeaks.count());
       System.out.println("bytes " + device.memoryUse().bytes());
     }
   }

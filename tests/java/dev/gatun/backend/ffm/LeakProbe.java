@@ -25,8 +25,8 @@ final class LeakProbe {
       mapped = null;
       awaitReports(4);
       awaitBytes(backend, 0);
-      System.out.println("count " + Leaks.count());
-      Leaks.reports().forEach(report -> System.out.println("report: " + report));
+      System.out.println("count " + NativeLeaks.count());
+      NativeLeaks.reports().forEach(report -> System.out.println("report: " + report));
     }
   }
 
@@ -50,7 +50,7 @@ final class LeakProbe {
   }
 
   private static void awaitReports(int count) throws InterruptedException {
-    for (int i = 0; i < 400 && Leaks.count() < count; i++) {
+    for (int i = 0; i < 400 && NativeLeaks.count() < count; i++) {
       System.gc();
       Thread.sleep(5);
     }

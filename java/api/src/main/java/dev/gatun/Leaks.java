@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import dev.gatun.backend.ffm.NativeLeaks;
 import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -16,7 +17,7 @@ public final class Leaks {
 
   /// How many leaks were reported in this process, forgotten devices included.
   public static long reported() {
-    return REPORTED.get() + dev.gatun.backend.ffm.Leaks.count();
+    return REPORTED.get() + NativeLeaks.count();
   }
 
   /// Registers `owner`; `resource` must not refer to it.

@@ -27,7 +27,7 @@ public final class FfmBackend extends Instructions {
     this.session = session;
     this.name = name;
     this.threads = threads;
-    this.cleanable = Leaks.watch(this, session);
+    this.cleanable = NativeLeaks.watch(this, session);
   }
 
   /// The CPU.

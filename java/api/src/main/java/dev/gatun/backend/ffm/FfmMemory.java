@@ -32,7 +32,7 @@ final class FfmMemory implements Memory {
 
   private FfmMemory(Buffer handle) {
     this.handle = handle;
-    this.cleanable = Leaks.watch(this, handle);
+    this.cleanable = NativeLeaks.watch(this, handle);
   }
 
   static FfmMemory create(

@@ -13,7 +13,7 @@ final class FfmProgram implements Program {
 
   private FfmProgram(Recorded handle) {
     this.handle = handle;
-    this.cleanable = Leaks.watch(this, handle);
+    this.cleanable = NativeLeaks.watch(this, handle);
   }
 
   /// The program of a stream's recording, which ends here.

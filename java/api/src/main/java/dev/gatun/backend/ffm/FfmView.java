@@ -15,7 +15,7 @@ final class FfmView implements View {
 
   private FfmView(Tensor handle) {
     this.handle = handle;
-    this.cleanable = Leaks.watchQuietly(this, handle);
+    this.cleanable = NativeLeaks.watchQuietly(this, handle);
   }
 
   static FfmView create(MemorySegment buffer, long byteOffset, DType dtype, Shape shape) {

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 /// What is forgotten is freed and reported, what is closed is not; in processes of their own, for
 /// the counts are per process.
-class LeaksTest {
+class NativeLeaksTest {
   @Test
   void forgottenObjects_areFreedAndReported() throws Exception {
     String output = run("off");

@@ -11,17 +11,17 @@ import org.jspecify.annotations.Nullable;
 /// The safety net under objects that hold native memory: one that becomes unreachable without
 /// having been closed is freed and reported, in the log and here. With `-Dgatun.leaks=trace` the
 /// report says where it was made.
-public final class Leaks {
+public final class NativeLeaks {
   private static final boolean TRACE = "trace".equals(System.getProperty("gatun.leaks"));
   private static final int REPORTS_KEPT = 100;
 
   private static final Cleaner CLEANER = Cleaner.create();
-  private static final Logger LOGGER = System.getLogger(Leaks.class.getName());
+  private static final Logger LOGGER = System.getLogger(NativeLeaks.class.getName());
 
   private static final ArrayDeque<String> REPORTS = new ArrayDeque<>();
   private static long count;
 
-  private Leaks() {}
+  private NativeLeaks() {}
 
   /// How many leaks have been found since the JVM started.
   public static long count() {
