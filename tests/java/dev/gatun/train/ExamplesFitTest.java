@@ -27,6 +27,7 @@ import dev.gatun.suite.Backends;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -271,6 +272,39 @@ class ExamplesFitTest {
     }
   }
 
+  /// By hand, with weights that give the inputs back. Outputs that are numbers have no accuracy;
+  /// where each is a yes or no, it counts for itself; one label for all is the greatest's place.
+  @ParameterizedTest
+  @EnumSource(Backends.class)
+  void severalOutputs_areJudgedByTheirLoss(Backends backend) {
+    float[] logits = {-2, 1, 3, /* */ 0, -1, 2, /* */ 1, -3, -1};
+    float[] targets = {0, 1, 1, /* */ 0, 1, 0.5f, /* */ 0.75f, 0, 0.25f};
+    int[] labels = {2, 1, 0};
+    Examples aimed = Examples.of(logits, targets, 3);
+    Examples labelled = Examples.of(logits, labels);
+    List<Loss> regressions =
+        List.of(Loss.meanSquaredError(), Loss.meanAbsoluteError(), Loss.huber(1));
+    for (Loss loss : regressions) {
+      expectAccuracy(Double.NaN, backend, loss, aimed);
+      expectAccuracy(2 / 3.0, backend, loss, labelled);
+    }
+    expectAccuracy(7 / 9.0, backend, Loss.binaryCrossEntropy(), aimed);
+    expectAccuracy(7 / 9.0, backend, Loss.binaryCrossEntropy(3), aimed);
+    expectAccuracy(2 / 3.0, backend, Loss.binaryCrossEntropy(), labelled);
+  }
+
+  private static void expectAccuracy(
+      double expected, Backends backend, Loss loss, Examples examples) {
+    try (Trainer trainer =
+        Trainer.of(Net.input(3).dense(3))
+            .on(backend.device())
+            .loss(loss)
+            .optimizer(Optimizer.sgd(1e-30))) {
+      trainer.model().write("dense0.weight", new float[] {1, 0, 0, 0, 1, 0, 0, 0, 1});
+      expectAccuracy(expected, trainer, examples);
+    }
+  }
+
   /// A loss of one's own that says so.
   private record Focal() implements Loss {
     @Override
@@ -354,8 +388,8 @@ class ExamplesFitTest {
     Examples examples = aimed();
     try (Trainer trainer = regressor(examples).stopEarly(EarlyStopping.patience(2).byAccuracy())) {
       refused(
-          "[stopEarly] epochs cannot be judged by accuracy: the network's only output is a number,"
-              + " which is never right or wrong",
+          "[stopEarly] epochs cannot be judged by accuracy: the network's outputs are numbers, which"
+              + " are never right or wrong",
           () -> trainer.fit(examples.batch(20), Span.epochs(5)));
     }
   }

@@ -62,7 +62,7 @@ final class Evaluator {
       }
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
-    double accuracy = Score.accuracy(settings.net, settings.loss, correct, images);
+    double accuracy = accuracy(Score.Targets.LABELS, correct, images);
     return new Evaluation(lossSum / weights.sum, accuracy, images, seconds);
   }
 
@@ -93,7 +93,7 @@ final class Evaluator {
     long answers = examples.size() * Requirements.rows(settings.net.outputShape());
     return new Evaluation(
         lossSum / weights.sum,
-        Score.accuracy(settings.net, settings.loss, correct, answers),
+        accuracy(Score.Targets.of(examples), correct, answers),
         examples.size(),
         seconds);
   }
@@ -136,9 +136,13 @@ final class Evaluator {
     double seconds = (System.nanoTime() - start) * 1e-9;
     return new Evaluation(
         lossSum / weights.sum,
-        Score.accuracy(settings.net, settings.loss, correct, characters),
+        accuracy(Score.Targets.LABELS, correct, characters),
         characters,
         seconds);
+  }
+
+  private double accuracy(Score.Targets targets, long correct, long rows) {
+    return Score.accuracy(settings.net, settings.loss, targets, correct, rows);
   }
 
   /// What the means of batches count for in the mean of all, so that this does not depend on how a

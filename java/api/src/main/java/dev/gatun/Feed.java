@@ -59,7 +59,7 @@ interface Feed extends AutoCloseable {
 
     @Override
     public Score.Targets targets() {
-      return loader.hasTargets() ? Score.Targets.VALUES : Score.Targets.LABELS;
+      return loader.hasTargets() ? Score.Targets.SHARES : Score.Targets.LABELS;
     }
 
     @Override

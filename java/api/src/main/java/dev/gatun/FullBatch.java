@@ -87,7 +87,7 @@ public final class FullBatch implements Objective, AutoCloseable {
     Value x = graph.leaf("inputs", model.net().inputs(count));
     Value t = graph.leaf("labels", new TensorType(DType.I32, Shape.of(count)));
     NetTrace trace = new NetTrace(graph, Mode.TRAINING, 0);
-    Score score = Score.of(graph, lossFunction, trace.run(model.net(), x), t);
+    Score score = Score.of(graph, lossFunction, trace.run(model.net(), x), t, Score.Targets.LABELS);
     return new Traced(graph, x, t, trace, score.loss());
   }
 

@@ -123,7 +123,7 @@ final class InferenceStep implements AutoCloseable {
     int correctEntry = -1;
     if (loss != null) {
       Value asked = graph.leaf("targets", targets.type(y));
-      Score score = Score.of(graph, loss, y, asked);
+      Score score = Score.of(graph, loss, y, asked, targets);
       targetEntry = staging.place(asked);
       lossEntry = staging.place(score.loss());
       correctEntry = staging.place(score.correct());

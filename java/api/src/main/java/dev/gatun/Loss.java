@@ -12,10 +12,11 @@ public interface Loss {
   ///   or values `[N, ..., C]` of the outputs' type
   Tensor apply(Tensor outputs, Tensor targets);
 
-  /// Whether a network's only output is the logit of a yes, as [#binaryCrossEntropy] has it. Its
+  /// Whether a network's outputs are each the logit of a yes, as [#binaryCrossEntropy] has it. Its
   /// accuracy is then the binary accuracy: the share of outputs that are above 0, a probability of
-  /// ½, where the target is above ½, and not above it elsewhere. For any other loss an only output
-  /// is a number, which is never right or wrong.
+  /// ½, where the target is above ½, and not above it elsewhere; but several outputs that have one
+  /// label are right where the greatest stands at it. For any other loss an only output is a
+  /// number, which is never right or wrong.
   ///
   /// By default false. A loss of your own that is binary is a class, for a lambda cannot say so.
   default boolean isBinary() {
@@ -64,20 +65,22 @@ public interface Loss {
   }
 
   /// The mean over all outputs of `(output - target)²`. Labels stand for 1 at the label and 0
-  /// elsewhere, or for themselves where there is one output; so they do in the losses below.
+  /// elsewhere, or for themselves where there is one output; so they do in the losses below. Where
+  /// targets are values, outputs are numbers, which are never right or wrong: there is no accuracy.
   static Loss meanSquaredError() {
-    return Losses::meanSquaredError;
+    return new Losses.OfNumbers(Losses::meanSquaredError);
   }
 
-  /// The mean over all outputs of `|output - target|`, whose gradient at 0 is 0.
+  /// The mean over all outputs of `|output - target|`, whose gradient at 0 is 0. There is no
+  /// accuracy by values.
   static Loss meanAbsoluteError() {
-    return Losses::meanAbsoluteError;
+    return new Losses.OfNumbers(Losses::meanAbsoluteError);
   }
 
   /// The mean over all outputs of d²/2 for distances d = |output - target| up to `delta`, and of
-  /// `delta · (d - delta/2)` beyond (Huber 1964).
+  /// `delta · (d - delta/2)` beyond (Huber 1964). There is no accuracy by values.
   static Loss huber(double delta) {
-    return (outputs, targets) -> Losses.huber(outputs, targets, delta);
+    return new Losses.OfNumbers((outputs, targets) -> Losses.huber(outputs, targets, delta));
   }
 
   /// The mean over rows of the divergence of softmax(outputs) from the targets, which are

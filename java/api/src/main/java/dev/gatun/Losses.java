@@ -17,6 +17,14 @@ final class Losses {
     }
   }
 
+  /// A loss of outputs that are numbers, never right or wrong.
+  record OfNumbers(Loss loss) implements Loss {
+    @Override
+    public Tensor apply(Tensor outputs, Tensor targets) {
+      return loss.apply(outputs, targets);
+    }
+  }
+
   static Tensor binaryCrossEntropy(Tensor outputs, Tensor targets) {
     Tensor wanted = values("binaryCrossEntropy", outputs, targets);
     return mean(outputs.softplus().minus(outputs.times(wanted)), targets);

@@ -42,6 +42,7 @@ final class Probe implements AutoCloseable {
   private final Model model;
   private final Loss lossFunction;
   private final int batch;
+  private final Score.Targets targets;
   private final Map<String, Seen> layers = new LinkedHashMap<>();
   private final List<SeenGates> gates = new ArrayList<>();
   private final Map<String, Integer> gradients = new LinkedHashMap<>();
@@ -67,12 +68,13 @@ final class Probe implements AutoCloseable {
     this.model = model;
     this.lossFunction = settings.loss;
     this.batch = batch;
+    this.targets = targets;
     Graph graph = new Graph(settings.precision);
     Value x = graph.leaf("inputs", model.net().inputs(batch));
     NetTrace trace = new NetTrace(graph, Mode.TRAINING, settings.seed);
     Value outputs = trace.run(model.net(), x);
     Value t = graph.leaf("targets", targets.type(outputs));
-    Score score = Score.of(graph, settings.loss, outputs, t);
+    Score score = Score.of(graph, settings.loss, outputs, t, targets);
     Value nothing = graph.apply(new Full(outputs.type(), 0), List.of()).getFirst();
     Value equal = graph.value(settings.loss.apply(nothing, t));
 
@@ -198,7 +200,7 @@ final class Probe implements AutoCloseable {
               model.read(name),
               entry == null ? new float[0] : floats(entry)));
     }
-    double accuracy = Score.accuracy(model.net(), lossFunction, correct.get(0), rows);
+    double accuracy = Score.accuracy(model.net(), lossFunction, targets, correct.get(0), rows);
     return new Inspection(batch, loss.get(0), accuracy, equalLoss.get(0), read, opened, parameters);
   }
 

@@ -52,7 +52,8 @@ final class Rehearsal implements AutoCloseable {
     }
     TrainerSettings settings = training.settings();
     long counted = Arrays.stream(labels).filter(label -> label >= 0).count();
-    return Score.accuracy(settings.net, settings.loss, training.correct(), counted);
+    return Score.accuracy(
+        settings.net, settings.loss, Score.Targets.LABELS, training.correct(), counted);
   }
 
   /// Looks at the first `examples` of the next step's batch.

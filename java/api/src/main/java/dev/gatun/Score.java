@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Objects;
 
 /// The loss of a batch and how many answers are right, as values of a graph. A row of outputs is
-/// right where its greatest element stands at the label, or at the greatest target; a logit alone
-/// where it is on the right side of 0.
+/// right where its greatest element stands at the label, or at the greatest target; a logit that is
+/// a yes or no of its own where it is on the right side of 0.
 ///
 /// @param loss a real scalar
 /// @param correct an I32 scalar
@@ -23,6 +23,8 @@ record Score(Value loss, Value correct) {
   enum Targets {
     /// A class for each row of outputs.
     LABELS,
+    /// A share of each class for each row of outputs, as mixed labels have it.
+    SHARES,
     /// A number for each output.
     VALUES;
 
@@ -48,12 +50,13 @@ record Score(Value loss, Value correct) {
       return switch (this) {
         case LABELS ->
             new TensorType(DType.I32, Shape.of(Arrays.copyOf(shape.toArray(), shape.rank() - 1)));
-        case VALUES -> outputs.type();
+        case SHARES, VALUES -> outputs.type();
       };
     }
   }
 
-  static Score of(Graph graph, Loss loss, Value outputs, Value targets) {
+  /// @param kind what `targets` are
+  static Score of(Graph graph, Loss loss, Value outputs, Value targets, Targets kind) {
     if (loss instanceof CrossEntropy && outputs.shape().dim(-1) == 1) {
       throw new ShapeException(
           "[loss] softmax cross-entropy expected an output for each class, found %s; take dense(2), or"
@@ -74,25 +77,41 @@ record Score(Value loss, Value correct) {
     List<Value> judged =
         judges && producer != null
             ? producer.outputs()
-            : graph.apply(new SoftmaxCrossEntropy(), judged(loss, outputs, targets));
+            : graph.apply(new SoftmaxCrossEntropy(), judged(loss, outputs, targets, kind));
     return new Score(value, judged.get(1));
   }
 
-  /// The share of right answers; NaN where nothing counts, or an output is one number, which is
-  /// never right or wrong.
-  static double accuracy(Net net, Loss loss, long correct, long all) {
+  /// The share of right answers; NaN where nothing counts, or outputs are numbers, which are never
+  /// right or wrong.
+  ///
+  /// @param rows of outputs that count
+  static double accuracy(Net net, Loss loss, Targets kind, long correct, long rows) {
     Shape outputs = net.outputShape();
-    boolean number = outputs.rank() > 0 && outputs.dim(-1) == 1 && !loss.isBinary();
-    return number || all == 0 ? Double.NaN : (double) correct / all;
+    long width = outputs.rank() > 0 ? outputs.dim(-1) : 0;
+    boolean numbers = loss instanceof Losses.OfNumbers && kind == Targets.VALUES;
+    if (rows == 0 || numbers || (width == 1 && !loss.isBinary())) {
+      return Double.NaN;
+    }
+    return (double) correct / (areAlone(loss, width, kind) ? rows * width : rows);
+  }
+
+  /// Whether each output is a yes or no of its own.
+  private static boolean areAlone(Loss loss, long width, Targets kind) {
+    return loss.isBinary() && (width == 1 || kind == Targets.VALUES);
   }
 
   /// Logits `[N,C]` and targets for them. A logit x alone becomes (0, x), whose softmax has the
   /// sigmoid of x in its second place, and a number t that it should be (1 - t, t).
-  private static List<Tensor> judged(Loss loss, Value outputs, Value targets) {
+  private static List<Tensor> judged(Loss loss, Value outputs, Value targets, Targets kind) {
     Tensor logits = SoftmaxCrossEntropy.rows(outputs);
     Tensor wanted = SoftmaxCrossEntropy.rows(targets);
-    if (outputs.shape().dim(-1) != 1 || !loss.isBinary()) {
+    long width = outputs.shape().dim(-1);
+    if (!areAlone(loss, width, kind)) {
       return List.of(logits, wanted);
+    }
+    if (width > 1) {
+      logits = logits.reshape(outputs.shape().count(), 1);
+      wanted = wanted.reshape(outputs.shape().count(), 1);
     }
     Tensor second = Regions.literal(outputs, DType.F32, List.of(0.0, 1.0), 2);
     if (wanted.dtype() == DType.I32) {

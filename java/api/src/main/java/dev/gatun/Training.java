@@ -188,10 +188,10 @@ final class Training implements AutoCloseable {
     EarlyStopping stopping = settings.stopping;
     if (stopping != null
         && stopping.measure() == EarlyStopping.Measure.ACCURACY
-        && Double.isNaN(Score.accuracy(settings.net, settings.loss, 1, 1))) {
+        && Double.isNaN(Score.accuracy(settings.net, settings.loss, feed.targets(), 1, 1))) {
       throw new IllegalArgumentException(
-          "[stopEarly] epochs cannot be judged by accuracy: the network's only output is a number,"
-              + " which is never right or wrong");
+          "[stopEarly] epochs cannot be judged by accuracy: the network's outputs are numbers, which"
+              + " are never right or wrong");
     }
     long stepsPerEpoch = batches / accumulation;
     if (stepsPerEpoch < 1 && accumulation > 1) {

@@ -346,12 +346,16 @@ final class TrainingRun {
             sums.loss() + present.loss,
             sums.correct() + present.correct,
             sums.images() + present.images);
-    double accuracy = Score.accuracy(settings.net, settings.loss, present.correct, present.images);
+    double accuracy = accuracy(present.correct, present.images);
     reports.add(
         new Watcher.Step(
             number, state.epochs(), present.loss, accuracy, lastRate, norm, present.seconds));
     present = new Present();
     return null;
+  }
+
+  private double accuracy(long correct, long rows) {
+    return Score.accuracy(settings.net, settings.loss, feed.targets(), correct, rows);
   }
 
   private Schedule.Moment moment(long number) {
@@ -369,7 +373,7 @@ final class TrainingRun {
         new History.Epoch(
             state.epochs(),
             sums.loss() / inEpoch,
-            Score.accuracy(settings.net, settings.loss, sums.correct(), sums.images()),
+            accuracy(sums.correct(), sums.images()),
             history.lastLearningRate(),
             evaluation,
             seconds);

@@ -69,7 +69,7 @@ final class TrainingStep implements AutoCloseable {
     }
     Value outputs = trace.run(model.net(), x);
     Value t = graph.leaf("targets", targets.type(outputs));
-    Score score = Score.of(graph, settings.loss, outputs, t);
+    Score score = Score.of(graph, settings.loss, outputs, t, targets);
 
     Staging staging = holdings.add(new Staging());
     StepFrame.Entries entries =
