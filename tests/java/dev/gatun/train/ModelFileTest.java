@@ -270,6 +270,25 @@ class ModelFileTest {
     return Files.write(folder.resolve("file"), content);
   }
 
+  /// An interrupt ends a write as a full disk does: with an error that names no file by itself.
+  @Test
+  void aFailedWrite_namesTheFile_andKeepsTheOld() throws IOException {
+    Path file = folder.resolve("model.safetensors");
+    try (Model model = Model.of(Net.input(2).dense(2), Backends.REFERENCE.device(), 1)) {
+      model.save(file);
+      byte[] before = Files.readAllBytes(file);
+      Thread.currentThread().interrupt();
+      IOException failure = assertThrows(IOException.class, () -> model.save(file));
+      assertTrue(Thread.interrupted());
+      String message = String.valueOf(failure.getMessage());
+      assertTrue(message.startsWith(file + ": "), message);
+      assertArrayEquals(before, Files.readAllBytes(file));
+      try (Stream<Path> files = Files.list(folder)) {
+        assertEquals(List.of(file), files.toList());
+      }
+    }
+  }
+
   /// A file beside it that is called as a part once was is somebody's own.
   @Test
   void aFileBesideIt_staysAsItIs() throws IOException {

@@ -133,7 +133,7 @@ public final class Model implements AutoCloseable {
   /// their names. The network itself is code, and the optimizer's state is not kept. An old file is
   /// replaced when the new one is complete.
   ///
-  /// @throws IOException when it cannot be written
+  /// @throws IOException when it cannot be written; an old file is as it was then
   public synchronized void save(Path file) throws IOException {
     holdings.requireOpen();
     ModelFile.write(this, file);

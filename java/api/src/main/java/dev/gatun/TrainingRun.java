@@ -9,6 +9,7 @@ import dev.gatun.data.DataFormatException;
 import dev.gatun.file.SafeTensorsWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -170,8 +171,11 @@ final class TrainingRun {
   }
 
   private static UncheckedIOException cannotWrite(Path file, IOException e) {
+    String reason = e instanceof FileSystemException named ? named.getReason() : null;
     return new UncheckedIOException(
-        "the checkpoint %s cannot be written: %s".formatted(file, e.getMessage()), e);
+        "the checkpoint %s cannot be written: %s"
+            .formatted(file, reason == null ? e.getMessage() : reason),
+        e);
   }
 
   /// Steps of the run that are done.

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -17,6 +18,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Supplier;
@@ -46,7 +48,7 @@ public final class SafeTensorsWriter {
   /// Writes a file with `tensors` in this order. An old file of this name is replaced when the new
   /// one is complete.
   ///
-  /// @throws IOException when it cannot be written
+  /// @throws IOException when it cannot be written, which leaves an old file as it is
   public static void write(Path file, Map<String, String> metadata, List<Source> tensors)
       throws IOException {
     requireFolder(file);
@@ -69,6 +71,14 @@ public final class SafeTensorsWriter {
         channel.force(true);
       }
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (FileSystemException e) {
+      throw e;
+    } catch (IOException e) { // which names no file: the disk is full
+      FileSystemException named =
+          new FileSystemException(
+              file.toString(), null, Objects.requireNonNullElse(e.getMessage(), e.toString()));
+      named.initCause(e);
+      throw named;
     } finally {
       Files.deleteIfExists(part);
     }
