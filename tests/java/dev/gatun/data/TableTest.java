@@ -3,13 +3,16 @@ package dev.gatun.data;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.gatun.data.Table.Format;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -102,7 +105,7 @@ class TableTest {
     Path tabular = TestData.folder("tabular");
     Table iris = Table.read(tabular.resolve("iris.csv"), Format.csv().skip(1));
     assertEquals(150, iris.size());
-    assertEquals(50, java.util.stream.IntStream.of(iris.labels("4")).filter(l -> l == 2).count());
+    assertEquals(50, IntStream.of(iris.labels("4")).filter(l -> l == 2).count());
     Table housing = Table.read(tabular.resolve("california_housing.csv"), Format.csv().header());
     assertEquals(20640, housing.size());
     assertEquals(20640 - 207, housing.withoutMissing("total_bedrooms").size());
@@ -115,6 +118,43 @@ class TableTest {
     assertEquals(152.1335, sum / 442, 1e-4);
     Table diabetes = Table.read(tabular.resolve("diabetes_data.csv.gz"), Format.blanks());
     assertEquals(List.of(442, 10), List.of(diabetes.size(), diabetes.columns().size()));
+  }
+
+  @Test
+  void rowsFromMemory_areATable() {
+    Table table = Table.of(List.of("a", "b"), List.of(List.of("1", "x"), Arrays.asList("2", null)));
+    assertEquals(List.of("a", "b"), table.columns());
+    assertArrayEquals(new float[] {1, 2}, table.numbers("a"));
+    assertEquals("", table.text(1, "b"));
+    assertEquals(1, table.withoutMissing().size());
+    says(
+        "rows in memory: line 2, column b: one of [x] expected, found an empty field",
+        () -> table.labels("b", List.of("x")));
+    says(
+        "rows in memory: at least one row expected, found none",
+        () -> Table.of(List.of("a"), List.of()));
+    says(
+        "rows in memory: line 2: 2 fields expected, one for each column, found 1",
+        () -> Table.of(List.of("a", "b"), List.of(List.of("1", "2"), List.of("3"))));
+    says(
+        "the column a stands twice", () -> Table.of(List.of("a", "a"), List.of(List.of("1", "2"))));
+  }
+
+  @Test
+  void parts_areTheWhole_shuffled() throws IOException {
+    Table table = read("0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n", Format.csv());
+    Table.Split split = table.split(0.3, 1);
+    int[] train = split.train().labels("0");
+    int[] heldOut = split.heldOut().labels("0");
+    assertEquals(List.of(7, 3), List.of(train.length, heldOut.length));
+    int[] all = IntStream.concat(Arrays.stream(train), Arrays.stream(heldOut)).toArray();
+    assertFalse(Arrays.equals(table.labels("0"), all));
+    Arrays.sort(all);
+    assertArrayEquals(table.labels("0"), all);
+    assertArrayEquals(heldOut, table.split(0.3, 1).heldOut().labels("0"));
+    assertFalse(Arrays.equals(heldOut, table.split(0.3, 2).heldOut().labels("0")));
+    PreprocessingTest.refused("leaves some of 10 rows in both parts", () -> table.split(0, 1));
+    PreprocessingTest.refused("found NaN", () -> table.split(Double.NaN, 1));
   }
 
   private Table read(String text, Format format) {

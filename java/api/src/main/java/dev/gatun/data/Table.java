@@ -1,5 +1,7 @@
 package dev.gatun.data;
 
+import dev.gatun.random.Philox;
+import dev.gatun.random.RandomStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -9,8 +11,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
-/// Rows of text with named columns, from a CSV file:
+/// Rows of text with named columns, from a CSV file or from memory:
 ///
 /// ```java
 /// Table housing = Table.read(Path.of("california_housing.csv"), Table.Format.csv().header())
@@ -21,6 +24,8 @@ import java.util.stream.IntStream;
 ///
 /// Immutable. Numbers are read when they are asked for, so that columns of text do no harm.
 public final class Table {
+  private static final long PURPOSE = 0x7461626c65L; // "table"
+
   private final Path file;
   private final List<String> columns;
   private final List<CsvReader.Row> rows;
@@ -117,6 +122,42 @@ public final class Table {
     return format.hasHeader()
         ? new Table(file, rows.getFirst().fields(), rows.subList(1, rows.size()))
         : new Table(file, MemoryDataset.numbered(width), rows);
+  }
+
+  /// Rows from memory, such as those of a data base or of a request that asks for predictions:
+  ///
+  /// ```java
+  /// Table house = Table.of(List.of("area", "town"), List.of(List.of("120", "Oslo")));
+  /// ```
+  ///
+  /// Messages call them "rows in memory", and count lines from 1.
+  ///
+  /// @param columns their names
+  /// @param rows a field for each column; null is an empty one
+  /// @throws DataFormatException when there are no rows, a row has more or fewer fields than there
+  ///   are columns, or a column stands twice
+  public static Table of(
+      List<String> columns, List<? extends List<? extends @Nullable String>> rows) {
+    Path memory = Path.of("rows in memory");
+    if (rows.isEmpty()) {
+      throw new DataFormatException(memory, "at least one row expected, found none");
+    }
+    List<CsvReader.Row> lines = new ArrayList<>();
+    for (List<? extends @Nullable String> row : rows) {
+      int line = lines.size() + 1;
+      if (row.size() != columns.size()) {
+        throw new DataFormatException(
+            memory,
+            "line %d: %d fields expected, one for each column, found %d"
+                .formatted(line, columns.size(), row.size()));
+      }
+      List<String> fields = new ArrayList<>();
+      for (String field : row) {
+        fields.add(field == null ? "" : field);
+      }
+      lines.add(new CsvReader.Row(line, List.copyOf(fields)));
+    }
+    return new Table(memory, columns, lines);
   }
 
   /// The number of rows.
@@ -243,6 +284,28 @@ public final class Table {
       chosen.add(rows.get(index));
     }
     return new Table(file, columns, chosen);
+  }
+
+  /// Two parts of a table.
+  ///
+  /// @param train to learn from
+  /// @param heldOut the rest, to measure on
+  public record Split(Table train, Table heldOut) {}
+
+  /// Cut in two at random, of which the second part is this share of the whole.
+  ///
+  /// @param seed the same seed gives the same parts
+  /// @throws IllegalArgumentException when a part would be empty
+  public Split split(double heldOut, long seed) {
+    int[] order = IntStream.range(0, size()).toArray();
+    int cut = size() - (int) Math.round(heldOut * size());
+    if (!(cut > 0 && cut < size())) {
+      throw new IllegalArgumentException(
+          "[table] expected a share that leaves some of %d rows in both parts, found %s"
+              .formatted(size(), heldOut));
+    }
+    new RandomStream(Philox.derive(seed, PURPOSE), 0).shuffle(order);
+    return new Split(rows(Arrays.copyOf(order, cut)), rows(Arrays.copyOfRange(order, cut, size())));
   }
 
   private int place(String column) {
