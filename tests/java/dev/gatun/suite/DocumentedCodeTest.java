@@ -45,6 +45,8 @@ class DocumentedCodeTest {
       import static dev.gatun.Schedule.*;
       import static dev.gatun.Span.*;
       import static dev.gatun.data.Augmentation.*;
+      import static dev.gatun.data.TableEncoder.categories;
+      import static dev.gatun.data.TableEncoder.numbers;
       import static dev.gatun.tensorboard.TensorBoard.tensorBoard;
       """;
   private static final String FIELDS =

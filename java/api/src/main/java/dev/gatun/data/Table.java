@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 /// FeatureScaler scaler = FeatureScaler.standardize(Samples.of(inputs, 3));
 /// ```
 ///
-/// Immutable. Numbers are read when they are asked for, so that columns of text do no harm.
+/// Immutable. Numbers are read when they are asked for, so that columns of text do no harm. What is
+/// empty or a category becomes numbers by a [TableEncoder].
 public final class Table {
   private static final long PURPOSE = 0x7461626c65L; // "table"
 
@@ -288,7 +289,7 @@ public final class Table {
 
   /// Two parts of a table.
   ///
-  /// @param train to learn from
+  /// @param train to learn from, and to fit a [TableEncoder] on
   /// @param heldOut the rest, to measure on
   public record Split(Table train, Table heldOut) {}
 
@@ -306,6 +307,23 @@ public final class Table {
     }
     new RandomStream(Philox.derive(seed, PURPOSE), 0).shuffle(order);
     return new Split(rows(Arrays.copyOf(order, cut)), rows(Arrays.copyOfRange(order, cut, size())));
+  }
+
+  /// A field as a number.
+  ///
+  /// @throws DataFormatException when it is empty or not a finite number; the message names it
+  float number(int row, String column) {
+    return number(rows.get(row), place(column));
+  }
+
+  /// What is wrong with a field.
+  DataFormatException problem(int row, String column, String expected) {
+    return problem(rows.get(row), place(column), expected);
+  }
+
+  /// What is wrong with the table as a whole.
+  DataFormatException problem(String problem) {
+    return new DataFormatException(file, problem);
   }
 
   private int place(String column) {
