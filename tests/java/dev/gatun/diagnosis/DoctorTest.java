@@ -551,7 +551,42 @@ class DoctorTest {
                               Minibatch.of(new float[12], new int[1]),
                               Minibatch.of(new float[24], new int[2]))))
               .getMessage());
+      for (int labels : new int[] {1, 3}) {
+        assertEquals(
+            "[doctor] expected %d inputs (12) (%d elements), found 24 elements"
+                .formatted(labels, 12 * labels),
+            assertThrows(
+                    ShapeException.class,
+                    () -> Doctor.of(trainer, List.of(Minibatch.of(new float[24], new int[labels]))))
+                .getMessage());
+      }
       assertThrows(IllegalArgumentException.class, () -> Doctor.of(trainer, clouds()).steps(3));
+    }
+  }
+
+  /// Somebody begins with a net in which there is nothing yet.
+  @Test
+  void aNetWithoutLayers_isExamined() {
+    float[] inputs = {1, -2, 3, -1, 2, -3};
+    try (Trainer trainer = Trainer.of(Net.input(3)).on(device())) {
+      Doctor doctor = Doctor.of(trainer, List.of(Minibatch.of(inputs, new int[] {0, 1}))).steps(4);
+      assertTrue(
+          doctor.examine().findings().stream()
+              .anyMatch(finding -> finding.problem().equals("loss does not fall")));
+    }
+  }
+
+  /// One label is no imbalance.
+  @Test
+  void aSingleExample_isNotImbalanced() {
+    try (Trainer trainer = Trainer.of(mlp()).on(device())) {
+      List<Minibatch> one = List.of(Minibatch.of(new float[12], new int[] {1}));
+      assertEquals(
+          List.of(),
+          Diagnosis.of(Examination.of(Doctor.of(trainer, one).readData())).findings().stream()
+              .map(Finding::problem)
+              .filter(problem -> problem.startsWith("labels"))
+              .toList());
     }
   }
 

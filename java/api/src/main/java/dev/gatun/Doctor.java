@@ -70,6 +70,7 @@ public final class Doctor {
             "[doctor] expected batches of one size, found %d and %d examples"
                 .formatted(examples, found));
       }
+      Requirements.targets("doctor", net(), Math.toIntExact(examples * elements), batch);
     }
     seen = Probe.most(net(), examples);
   }

@@ -128,18 +128,28 @@ final class Requirements {
     if (tokens != null) {
       net.requireTokens("step", tokens);
     }
-    Shape outputs = net.outputShape();
+    int examples = targets("step", net, found, batch);
     int[] labels = batch.labels();
     if (labels == null) {
-      float[] values = batch.values();
-      int count =
-          examples(net, found, values == null ? 0 : values.length, "targets", outputs.count());
-      distributions("step", net, loss, values);
-      return count;
+      distributions("step", net, loss, batch.values());
+    } else {
+      labels("step", net, loss, labels);
     }
-    int examples = examples(net, found, labels.length, "labels", rows(outputs));
-    labels("step", net, loss, labels);
     return examples;
+  }
+
+  /// As many targets as the examples of a batch have. Returns the number of examples.
+  ///
+  /// @param caller whom a message is from
+  /// @param inputs elements that there are
+  static int targets(String caller, Net net, int inputs, Minibatch batch) {
+    Shape outputs = net.outputShape();
+    int[] labels = batch.labels();
+    float[] values = batch.values();
+    return labels == null
+        ? examples(
+            caller, net, inputs, values == null ? 0 : values.length, "targets", outputs.count())
+        : examples(caller, net, inputs, labels.length, "labels", rows(outputs));
   }
 
   /// Targets for softmax cross-entropy that are distributions over the outputs: of other numbers it
@@ -182,21 +192,22 @@ final class Requirements {
   }
 
   /// @param each targets an input has
-  private static int examples(Net net, int inputs, int targets, String what, long each) {
+  private static int examples(
+      String caller, Net net, int inputs, int targets, String what, long each) {
     if (targets == 0) {
-      throw new ShapeException("[step] expected at least one input, found none");
+      throw new ShapeException("[%s] expected at least one input, found none".formatted(caller));
     }
     if (targets % each != 0) {
       throw new ShapeException(
-          "[step] expected %d %s an input for outputs %s, found %d in all"
-              .formatted(each, what, net.outputShape(), targets));
+          "[%s] expected %d %s an input for outputs %s, found %d in all"
+              .formatted(caller, each, what, net.outputShape(), targets));
     }
     int batch = (int) (targets / each);
     long elements = batch * net.inputShape().count();
     if (inputs != elements) {
       throw new ShapeException(
-          "[step] expected %d inputs %s (%d elements), found %d elements"
-              .formatted(batch, net.inputShape(), elements, inputs));
+          "[%s] expected %d inputs %s (%d elements), found %d elements"
+              .formatted(caller, batch, net.inputShape(), elements, inputs));
     }
     return batch;
   }

@@ -10,7 +10,10 @@ final class ConstantOutputRule implements Rule {
   public List<Finding> apply(Examination examination) {
     Inspection trained = examination.trained().orElse(null);
     DataReading data = examination.data();
-    if (trained == null || trained.examples() < 2 || (data != null && data.alike())) {
+    if (trained == null
+        || trained.layers().isEmpty()
+        || trained.examples() < 2
+        || (data != null && data.alike())) {
       return List.of();
     }
     LayerReading last = trained.layers().getLast();

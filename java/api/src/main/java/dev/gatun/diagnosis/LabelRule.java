@@ -55,7 +55,7 @@ final class LabelRule implements Rule {
               "all %d labels are %d".formatted(all, commonest.getKey()),
               "the network need only say so, whatever the input is",
               "look at what the reader gives, and shuffle the examples"));
-    } else if (share >= IMBALANCE) {
+    } else if (share >= IMBALANCE && all > 1) {
       findings.add(
           Finding.warning(
               "labels imbalanced",

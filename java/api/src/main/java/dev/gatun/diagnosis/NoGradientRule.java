@@ -7,7 +7,9 @@ final class NoGradientRule implements Rule {
   @Override
   public List<Finding> apply(Examination examination) {
     Inspection latest = examination.latest().orElse(null);
-    if (latest == null || !(latest.layers().getLast().gradientNorm() > 0)) {
+    if (latest == null
+        || latest.layers().isEmpty()
+        || !(latest.layers().getLast().gradientNorm() > 0)) {
       return List.of();
     }
     List<ParameterReading> weights =
