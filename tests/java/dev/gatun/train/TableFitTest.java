@@ -135,7 +135,7 @@ class TableFitTest {
   }
 
   /// Prices of districts in California, in a few epochs, from five kinds of places and with 207
-  /// numbers of bedrooms that nobody knows. A linear regression explains 64 % of their variance.
+  /// numbers of bedrooms that nobody knows.
   @Test
   void pricesOfHouses_areLearnt() {
     Path file = TestData.folder("tabular").resolve("california_housing.csv");
